@@ -1,0 +1,35 @@
+//! Every bound of the gateway in one place. Units stand in the names; what an operator would tune is a default here and a key in the configuration.
+
+/// The largest request body that is decoded, in bytes. The largest valid notice is well under 16 KiB.
+pub const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// The largest canonical content, in bytes.
+pub const CONTENT_BYTES_MAX: usize = 32 * 1024;
+/// An unknown message id older than this is stale, in milliseconds: 30 days.
+pub const MESSAGE_ID_AGE_MAX_MILLIS: i64 = 30 * super::time::DAY_MILLIS;
+/// A message id further ahead of the gateway's clock than this is stale, in milliseconds: 5 minutes.
+pub const MESSAGE_ID_AHEAD_MAX_MILLIS: i64 = 5 * 60 * 1000;
+/// Months a case outlives its probation.
+pub const CASE_GRACE_MONTHS: i32 = 3;
+/// A family or given name, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Enrolled keys of one participant.
+pub const KEYS_PER_PARTICIPANT_MAX: usize = 8;
+/// Participants in the register.
+pub const PARTICIPANTS_MAX: usize = 4096;
+/// Contacts of one participant.
+pub const CONTACTS_PER_PARTICIPANT_MAX: usize = 16;
+/// Laboratories that an order may name.
+pub const LABORATORIES_PER_ORDER_MAX: usize = 5;
+/// Summons or missed dates of one report.
+pub const REPORT_DATES_MAX: usize = 5;
+/// Findings of one result.
+pub const FINDINGS_MAX: usize = 64;
+/// Readers that one participant may have at once.
+pub const READERS_PER_PARTICIPANT_MAX: usize = 16;
+/// A reader's id: `^[A-Za-z0-9._-]{1,64}$`, in characters.
+pub const READER_ID_CHARS_MAX: usize = 64;
+/// Messages handed out and not yet acknowledged on one stream.
+pub const LEASES_PER_STREAM_MAX: usize = 256;
+
+const _: () = assert!(CONTENT_BYTES_MAX < REQUEST_BYTES_MAX, "content must fit a request");
+const _: () = assert!(CONTENT_BYTES_MAX < 65_535, "content must fit a frame's length field");

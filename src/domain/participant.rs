@@ -1,0 +1,452 @@
+//! Participants and their register: who may be a party at all, under which role, with which keys.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::ParticipantId;
+use super::limits;
+
+/// What a participant is; exactly one each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Påtalemyndigheten in a police district.
+    Prosecution,
+    /// A municipality's advisory unit, "rådgivende enhet for russaker".
+    MunicipalUnit,
+    /// A laboratory that analyses sanction samples.
+    Laboratory,
+    /// Whoever reads the log: a supervisory authority or a party's own controller.
+    Auditor,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Prosecution, Self::MunicipalUnit, Self::Laboratory, Self::Auditor];
+}
+
+/// What is wrong with a participant's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidParticipant {
+    /// Not nine digits with the right check digit, first digit 8 or 9.
+    #[error("an organisation number is nine digits starting with 8 or 9, the last being the check digit")]
+    OrganisationNumber,
+    /// Not `sha256:` and 64 lower-case hexadecimal digits.
+    #[error("a key hash is 'sha256:' and 64 lower-case hexadecimal digits: SHA-256 of the SubjectPublicKeyInfo")]
+    KeyHash,
+    /// Not four digits.
+    #[error("a municipality number is four digits")]
+    Municipality,
+    /// Contact out of shape.
+    #[error(
+        "a contact is a key `^[a-z][a-z0-9-]{{0,19}}$`, a role name of 1 to 60 characters, and a phone in E.164 form, an e-mail or both"
+    )]
+    Contact,
+}
+
+/// A Norwegian organisation number: nine digits, weights 3 2 7 6 5 4 3 2, modulo 11.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrganisationNumber(u32);
+
+impl FromStr for OrganisationNumber {
+    type Err = InvalidParticipant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidParticipant> {
+        const WEIGHTS: [u32; 8] = [3, 2, 7, 6, 5, 4, 3, 2];
+        let bytes = text.as_bytes();
+        if bytes.len() != 9 || !bytes.iter().all(u8::is_ascii_digit) || !matches!(bytes[0], b'8' | b'9') {
+            return Err(InvalidParticipant::OrganisationNumber);
+        }
+        let digit = |i: usize| u32::from(bytes[i] - b'0');
+        let sum: u32 = WEIGHTS.iter().enumerate().map(|(i, weight)| weight * digit(i)).sum();
+        // 11 stands for 0; 10 is never issued, and no digit equals it.
+        let check = (11 - sum % 11) % 11;
+        if check != digit(8) {
+            return Err(InvalidParticipant::OrganisationNumber);
+        }
+        Ok(Self((0..9).fold(0, |value, i| value * 10 + digit(i))))
+    }
+}
+
+impl fmt::Display for OrganisationNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:09}", self.0)
+    }
+}
+
+impl TryFrom<String> for OrganisationNumber {
+    type Error = InvalidParticipant;
+
+    fn try_from(text: String) -> Result<Self, InvalidParticipant> {
+        text.parse()
+    }
+}
+
+impl From<OrganisationNumber> for String {
+    fn from(number: OrganisationNumber) -> Self {
+        number.to_string()
+    }
+}
+
+/// SHA-256 of a certificate's SubjectPublicKeyInfo (DER). Unique in the register.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// From the 32 bytes of the hash.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl FromStr for KeyHash {
+    type Err = InvalidParticipant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidParticipant> {
+        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(InvalidParticipant::KeyHash)?;
+        let mut bytes = [0_u8; 32];
+        for (i, c) in hex.bytes().enumerate() {
+            let value = match c {
+                b'0'..=b'9' => c - b'0',
+                b'a'..=b'f' => c - b'a' + 10,
+                _ => return Err(InvalidParticipant::KeyHash),
+            };
+            bytes[i / 2] = bytes[i / 2] << 4 | value;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for KeyHash {
+    type Error = InvalidParticipant;
+
+    fn try_from(text: String) -> Result<Self, InvalidParticipant> {
+        text.parse()
+    }
+}
+
+impl From<KeyHash> for String {
+    fn from(hash: KeyHash) -> Self {
+        hash.to_string()
+    }
+}
+
+/// A municipality's number: four digits. Whether it exists is asked of the dated table at the time of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MunicipalityNumber(u16);
+
+impl FromStr for MunicipalityNumber {
+    type Err = InvalidParticipant;
+
+    fn from_str(text: &str) -> Result<Self, InvalidParticipant> {
+        if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) {
+            text.parse().map(Self).map_err(|_| InvalidParticipant::Municipality)
+        } else {
+            Err(InvalidParticipant::Municipality)
+        }
+    }
+}
+
+impl fmt::Display for MunicipalityNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}", self.0)
+    }
+}
+
+impl TryFrom<String> for MunicipalityNumber {
+    type Error = InvalidParticipant;
+
+    fn try_from(text: String) -> Result<Self, InvalidParticipant> {
+        text.parse()
+    }
+}
+
+impl From<MunicipalityNumber> for String {
+    fn from(number: MunicipalityNumber) -> Self {
+        number.to_string()
+    }
+}
+
+/// A role's contact: never a person's private data (rule 24).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// `^[a-z][a-z0-9-]{0,19}$`; a notice names a contact of its sender by this key.
+    pub key: String,
+    /// The role or function, 1 to 60 characters: "Påtalejurist i vakt".
+    pub role_name: String,
+    /// E.164: '+' and 8 to 15 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// At most 120 characters with one '@'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+impl Contact {
+    /// Checks the shape of every field.
+    ///
+    /// # Errors
+    /// [`InvalidParticipant::Contact`] if a field is out of shape or neither phone nor e-mail is given.
+    pub fn check(&self) -> Result<(), InvalidParticipant> {
+        let Self { key, role_name, phone, email } = self;
+        let key_fits = (1..=20).contains(&key.len())
+            && key.as_bytes()[0].is_ascii_lowercase()
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let name_fits = (1..=60).contains(&role_name.chars().count())
+            && role_name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '.' | ',' | '-' | '/' | '(' | ')'));
+        let phone_fits = phone.as_deref().is_none_or(is_e164);
+        let email_fits = email.as_deref().is_none_or(|text| {
+            text.len() <= 120
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-' | b'_' | b'+'))
+                && text.split('@').count() == 2
+                && text.split('@').all(|part| !part.is_empty())
+        });
+        if key_fits && name_fits && phone_fits && email_fits && (phone.is_some() || email.is_some()) {
+            Ok(())
+        } else {
+            Err(InvalidParticipant::Contact)
+        }
+    }
+}
+
+/// Whether `text` is '+' and 8 to 15 digits, the first not 0.
+#[must_use]
+pub fn is_e164(text: &str) -> bool {
+    text.strip_prefix('+')
+        .is_some_and(|digits| (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0'))
+}
+
+/// One enrolled key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolledKey {
+    /// SHA-256 of SubjectPublicKeyInfo.
+    pub hash: KeyHash,
+    /// What the log calls this key: `^[a-z0-9][a-z0-9-]{0,30}$`.
+    pub label: String,
+    /// The supplier's organisation number, when a supplier's own certificate acts for the participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operated_by: Option<OrganisationNumber>,
+}
+
+/// Whether a participant may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// May act.
+    #[default]
+    Active,
+    /// Every call is refused; mail for it is kept.
+    Suspended,
+}
+
+/// One entry of the register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participant {
+    /// Never changes, never used again.
+    pub id: ParticipantId,
+    /// Shown to counterparts, 1 to 100 characters.
+    pub name: String,
+    /// Never changes.
+    pub role: Role,
+    /// Never changes.
+    pub organisation_number: OrganisationNumber,
+    /// At least one, each unique in the whole register.
+    pub keys: Vec<EnrolledKey>,
+    /// Municipalities served: at least one for a municipal unit, none for others. One municipality, one unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub municipalities: Vec<MunicipalityNumber>,
+    /// A prosecution's contacts that notices may name; a unit's first contact stands until it sets its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<Contact>,
+    /// A municipal unit declares that its system is administrative, not a patient journal (rule 19).
+    #[serde(default)]
+    pub administrative_system: bool,
+    /// The participant that takes over, when this one ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<ParticipantId>,
+    /// May it act?
+    #[serde(default)]
+    pub standing: Standing,
+}
+
+/// Why a register is refused. `participant` is the index in the file, from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// More than [`limits::PARTICIPANTS_MAX`] entries.
+    #[error("the register holds more than {max} participants", max = limits::PARTICIPANTS_MAX)]
+    TooMany,
+    /// One id twice.
+    #[error("participant {0} stands in the register twice; an id is never used again")]
+    DuplicateId(ParticipantId),
+    /// One key for two participants or twice.
+    #[error("a key of participant {0} is enrolled elsewhere too; a key belongs to one participant")]
+    DuplicateKey(ParticipantId),
+    /// No key or too many.
+    #[error("participant {0} needs 1 to {max} keys", max = limits::KEYS_PER_PARTICIPANT_MAX)]
+    Keys(ParticipantId),
+    /// A key label or a name out of shape.
+    #[error("participant {0}: name is 1 to 100 characters, a key label matches ^[a-z0-9][a-z0-9-]{{0,30}}$")]
+    Shape(ParticipantId),
+    /// Contacts out of shape, doubled or too many.
+    #[error("participant {0}: {error}", error = InvalidParticipant::Contact)]
+    Contacts(ParticipantId),
+    /// A unit without a municipality, or another role with one.
+    #[error("participant {0}: a municipal unit serves at least one municipality, every other role none")]
+    Municipalities(ParticipantId),
+    /// A municipality that is not in the table.
+    #[error("participant {0} serves a municipality number that does not exist")]
+    UnknownMunicipality(ParticipantId),
+    /// Two units for one municipality.
+    #[error("participant {0} serves a municipality that another unit serves; one municipality has one unit")]
+    MunicipalityTwice(ParticipantId),
+    /// A unit whose system is not declared administrative.
+    #[error("participant {0}: set administrative_system = true; attendance is not to stand in a patient journal")]
+    NotAdministrative(ParticipantId),
+    /// The successor is unknown, itself or of another role.
+    #[error("participant {0}: the successor must be another participant of the same role")]
+    Successor(ParticipantId),
+    /// Compared with the register in force: role or organisation number changed.
+    #[error("participant {0}: role and organisation number never change; enrol a new id and name it as successor")]
+    Changed(ParticipantId),
+    /// Compared with the register in force: removed though it has mail or open cases, or ever used again.
+    #[error("participant {0} cannot be removed while it has mail or open cases; set standing = \"suspended\"")]
+    Removed(ParticipantId),
+}
+
+/// The participants in force, indexed. Immutable; a reload makes a new one with the next generation.
+#[derive(Debug, Clone, Default)]
+pub struct Register {
+    generation: u64,
+    by_id: BTreeMap<ParticipantId, Arc<Participant>>,
+    by_key: HashMap<KeyHash, (ParticipantId, usize)>,
+    by_municipality: HashMap<MunicipalityNumber, ParticipantId>,
+}
+
+impl Register {
+    /// Checks and indexes `participants`. `known` tells whether a municipality number exists.
+    ///
+    /// # Errors
+    /// The first rule that an entry breaks.
+    pub fn new(generation: u64, participants: Vec<Participant>, known: &dyn Fn(MunicipalityNumber) -> bool) -> Result<Self, RegisterError> {
+        if participants.len() > limits::PARTICIPANTS_MAX {
+            return Err(RegisterError::TooMany);
+        }
+        let mut register = Self { generation, ..Self::default() };
+        for participant in participants {
+            register.insert(participant, known)?;
+        }
+        for participant in register.by_id.values() {
+            if let Some(successor) = &participant.successor {
+                let fits = register.by_id.get(successor).is_some_and(|other| other.role == participant.role && other.id != participant.id);
+                if !fits {
+                    return Err(RegisterError::Successor(participant.id.clone()));
+                }
+            }
+        }
+        Ok(register)
+    }
+
+    fn insert(&mut self, participant: Participant, known: &dyn Fn(MunicipalityNumber) -> bool) -> Result<(), RegisterError> {
+        let id = participant.id.clone();
+        if !(1..=100).contains(&participant.name.chars().count()) {
+            return Err(RegisterError::Shape(id));
+        }
+        if !(1..=limits::KEYS_PER_PARTICIPANT_MAX).contains(&participant.keys.len()) {
+            return Err(RegisterError::Keys(id));
+        }
+        for (i, key) in participant.keys.iter().enumerate() {
+            let label = key.label.as_bytes();
+            let fits = (1..=31).contains(&label.len())
+                && label[0] != b'-'
+                && label.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+            if !fits {
+                return Err(RegisterError::Shape(id));
+            }
+            if self.by_key.insert(key.hash, (id.clone(), i)).is_some() {
+                return Err(RegisterError::DuplicateKey(id));
+            }
+        }
+        let mut contact_keys: Vec<&str> = participant.contacts.iter().map(|contact| contact.key.as_str()).collect();
+        contact_keys.sort_unstable();
+        contact_keys.dedup();
+        if contact_keys.len() != participant.contacts.len()
+            || participant.contacts.len() > limits::CONTACTS_PER_PARTICIPANT_MAX
+            || participant.contacts.iter().any(|contact| contact.check().is_err())
+        {
+            return Err(RegisterError::Contacts(id));
+        }
+        if (participant.role == Role::MunicipalUnit) == participant.municipalities.is_empty() {
+            return Err(RegisterError::Municipalities(id));
+        }
+        if participant.role == Role::MunicipalUnit && !participant.administrative_system {
+            return Err(RegisterError::NotAdministrative(id));
+        }
+        for municipality in &participant.municipalities {
+            if !known(*municipality) {
+                return Err(RegisterError::UnknownMunicipality(id));
+            }
+            if self.by_municipality.insert(*municipality, id.clone()).is_some() {
+                return Err(RegisterError::MunicipalityTwice(id));
+            }
+        }
+        if self.by_id.insert(id.clone(), Arc::new(participant)).is_some() {
+            return Err(RegisterError::DuplicateId(id));
+        }
+        Ok(())
+    }
+
+    /// Rises by one with every reload; 0 is the empty register.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The entry of `id`.
+    #[must_use]
+    pub fn get(&self, id: &ParticipantId) -> Option<&Arc<Participant>> {
+        self.by_id.get(id)
+    }
+
+    /// The participant that enrolled `key`, and which of its keys that is.
+    #[must_use]
+    pub fn by_key(&self, key: &KeyHash) -> Option<(&Arc<Participant>, &EnrolledKey)> {
+        let (id, index) = self.by_key.get(key)?;
+        let participant = self.by_id.get(id)?;
+        Some((participant, participant.keys.get(*index)?))
+    }
+
+    /// The unit that serves `municipality` now.
+    #[must_use]
+    pub fn unit_of(&self, municipality: MunicipalityNumber) -> Option<&Arc<Participant>> {
+        self.by_id.get(self.by_municipality.get(&municipality)?)
+    }
+
+    /// Every participant, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Participant>> {
+        self.by_id.values()
+    }
+}

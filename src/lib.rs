@@ -1,0 +1,7 @@
+//! Samband: a messaging gateway between public agencies that relays exactly three messages and keeps a log that anyone can check.
+//!
+//! The modules in the order in which they may import each other, leftmost first:
+//! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `cli`.
+
+pub mod clock;
+pub mod domain;

@@ -1,0 +1,2 @@
+//! The `samband` command.
+fn main() {}
