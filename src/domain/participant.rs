@@ -197,10 +197,10 @@ pub struct Contact {
     /// The role or function, 1 to 60 characters: "Påtalejurist i vakt".
     pub role_name: String,
     /// E.164: '+' and 8 to 15 digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub phone: Option<String>,
     /// At most 120 characters with one '@'.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub email: Option<String>,
 }
 
@@ -247,7 +247,7 @@ pub struct EnrolledKey {
     /// What the log calls this key: `^[a-z0-9][a-z0-9-]{0,30}$`.
     pub label: String,
     /// The supplier's organisation number, when a supplier's own certificate acts for the participant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub operated_by: Option<OrganisationNumber>,
 }
 
@@ -277,16 +277,16 @@ pub struct Participant {
     /// At least one, each unique in the whole register.
     pub keys: Vec<EnrolledKey>,
     /// Municipalities served: at least one for a municipal unit, none for others. One municipality, one unit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub municipalities: Vec<MunicipalityNumber>,
     /// A prosecution's contacts that notices may name; a unit's first contact stands until it sets its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub contacts: Vec<Contact>,
     /// A municipal unit declares that its system is administrative, not a patient journal (rule 19).
     #[serde(default)]
     pub administrative_system: bool,
     /// The participant that takes over, when this one ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub successor: Option<ParticipantId>,
     /// May it act?
     #[serde(default)]

@@ -1,0 +1,451 @@
+//! Everything that can happen, as one closed enum.
+//!
+//! An event is what a journal keeps and what a store applies to its state; its [`Record`](super::record::Record) is what auditors read.
+//! Numbers never change meaning and are never used again. Message content is never part of an event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
+use crate::domain::notice::NoticeFacts;
+use crate::domain::participant::{Contact, Participant};
+use crate::domain::report::ReportFacts;
+use crate::domain::result::ResultFacts;
+use crate::domain::time::{Date, Timestamp};
+
+/// HMAC-SHA256 of a message's canonical content under the sender's salt.
+pub type ContentCommit = [u8; 32];
+
+/// Which of the three messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// Prosecution to municipal unit.
+    ConditionNotice,
+    /// Municipal unit to prosecution.
+    NonAttendanceReport,
+    /// Laboratory to prosecution.
+    LabResult,
+}
+
+impl MessageKind {
+    /// All three; there is no fourth.
+    pub const ALL: [Self; 3] = [Self::ConditionNotice, Self::NonAttendanceReport, Self::LabResult];
+}
+
+/// One thing that can be handed out: log index of the acceptance, times two, plus one for the withdrawal that a replacement sends to a unit
+/// that is no longer addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ItemNumber(pub u64);
+
+impl ItemNumber {
+    /// The message itself.
+    #[must_use]
+    pub const fn main(index: u64) -> Self {
+        Self(index * 2)
+    }
+
+    /// The withdrawal to the unit that a replacing notice moves away from.
+    #[must_use]
+    pub const fn moved(index: u64) -> Self {
+        Self(index * 2 + 1)
+    }
+
+    /// The log index of the acceptance behind it.
+    #[must_use]
+    pub const fn index(self) -> u64 {
+        self.0 / 2
+    }
+
+    /// Whether this is the withdrawal to a unit that is no longer addressed.
+    #[must_use]
+    pub const fn is_moved(self) -> bool {
+        self.0 % 2 == 1
+    }
+}
+
+/// What every acceptance holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// From the certificate.
+    pub sender: ParticipantId,
+    /// Label of the key that sent it.
+    pub key_label: String,
+    /// The sender's own handle.
+    pub message_id: MessageId,
+    /// Compares retries, proves content to whoever has salt and content.
+    pub content_commit: ContentCommit,
+    /// Derived, never chosen by a field.
+    pub recipient: ParticipantId,
+    /// The case.
+    pub case_ref: CaseRef,
+    /// The requisition, where there is one.
+    pub requisition_id: Option<RequisitionId>,
+    /// The message that this one replaces or withdraws: its id and log index.
+    pub replaces: Option<(MessageId, u64)>,
+}
+
+/// One of the closed withdrawal reasons, as its number in the protocol's enum of the kind.
+pub type WithdrawalCode = u16;
+
+/// Everything that can happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The first record of a log. A log that follows another names its last known checkpoint.
+    LogOpened {
+        /// Origin of the log.
+        origin: String,
+        /// The signed checkpoint of the log before, if any.
+        previous_checkpoint: Option<String>,
+    },
+    /// The gateway runs; durable before it serves.
+    Started {
+        /// The program's version.
+        version: String,
+        /// Real numbers or synthetic ones.
+        test_mode: bool,
+    },
+    /// A clean stop.
+    Stopped,
+    /// A participant register is in force from here.
+    RegisterLoaded {
+        /// One more than the last.
+        generation: u64,
+        /// SHA-256 of the file.
+        digest: [u8; 32],
+        /// Its entries, so that a restart knows the register that was in force.
+        participants: Vec<Participant>,
+    },
+    /// A condition notice was accepted.
+    NoticeAccepted {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// What later messages are checked against; nothing of the person.
+        facts: Box<NoticeFacts>,
+        /// Keyed commitment to the person's number: compares a replacement's subject.
+        subject_commit: [u8; 32],
+        /// The unit that is no longer addressed and gets a withdrawal with this reason.
+        moved_from: Option<(ParticipantId, WithdrawalCode)>,
+    },
+    /// A notice was withdrawn by its sender.
+    NoticeWithdrawn {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// Why.
+        reason: WithdrawalCode,
+    },
+    /// A non-attendance report was accepted.
+    ReportAccepted {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// What corrections are checked against.
+        facts: ReportFacts,
+    },
+    /// A report was withdrawn by its sender.
+    ReportWithdrawn {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// Why.
+        reason: WithdrawalCode,
+    },
+    /// A laboratory result was accepted.
+    ResultAccepted {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// What corrections are checked against.
+        facts: ResultFacts,
+    },
+    /// A result was withdrawn by its sender.
+    ResultWithdrawn {
+        /// Who, what, to whom.
+        acceptance: Acceptance,
+        /// Why.
+        reason: WithdrawalCode,
+    },
+    /// `validate_only`: the answer a real send would have had; nothing else is kept.
+    Validated {
+        /// Who asked.
+        caller: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// What was checked.
+        kind: MessageKind,
+    },
+    /// An item goes to a reader; durable before the bytes leave, once per item and reader.
+    HandedOut {
+        /// Whose mailbox.
+        recipient: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// The reader's own id.
+        reader: String,
+        /// What.
+        item: ItemNumber,
+        /// Case of the item.
+        case_ref: CaseRef,
+        /// Who sent it.
+        sender: ParticipantId,
+        /// The sender's handle.
+        message_id: MessageId,
+    },
+    /// The recipient has it in its own store; its content is erased from here on.
+    Acknowledged {
+        /// Whose mailbox.
+        recipient: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// What.
+        item: ItemNumber,
+        /// Case of the item.
+        case_ref: CaseRef,
+        /// Who sent it.
+        sender: ParticipantId,
+        /// The sender's handle.
+        message_id: MessageId,
+    },
+    /// A unit gave a notice back.
+    NoticeReturned {
+        /// The unit.
+        unit: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// Which notice.
+        item: ItemNumber,
+        /// The case.
+        case_ref: CaseRef,
+        /// Who sent it.
+        sender: ParticipantId,
+        /// The sender's handle.
+        message_id: MessageId,
+        /// `NoticeReturnReason`, as its number.
+        reason: WithdrawalCode,
+    },
+    /// Not acknowledged within its time; still deliverable.
+    Overdue {
+        /// What.
+        item: ItemNumber,
+        /// Case of the item.
+        case_ref: CaseRef,
+        /// Who sent it.
+        sender: ParticipantId,
+        /// The sender's handle.
+        message_id: MessageId,
+        /// Who has not acknowledged.
+        recipient: ParticipantId,
+    },
+    /// A case is over; its state is erased, what is undelivered has ended.
+    CaseEnded {
+        /// The case.
+        case_ref: CaseRef,
+        /// The prosecution that set the condition.
+        prosecution: ParticipantId,
+    },
+    /// Content that nobody acknowledged until its case ended; follows [`Event::CaseEnded`].
+    EndedUndelivered {
+        /// What.
+        item: ItemNumber,
+        /// The case.
+        case_ref: CaseRef,
+        /// Who sent it.
+        sender: ParticipantId,
+        /// The sender's handle.
+        message_id: MessageId,
+        /// Who did not fetch it.
+        recipient: ParticipantId,
+    },
+    /// What was left of an ended case is forgotten.
+    CaseForgotten {
+        /// The case.
+        case_ref: CaseRef,
+    },
+    /// Acknowledged content, its keys and its files are gone from disk.
+    ContentErased {
+        /// Messages whose content went.
+        messages: u64,
+    },
+    /// A month of records is gone from disk.
+    RecordsErased {
+        /// First day of the month.
+        month: Date,
+        /// Records in it.
+        records: u64,
+    },
+    /// An enrolled participant was refused.
+    Refused {
+        /// Who.
+        caller: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// Which call.
+        verb: u16,
+        /// Number of the reason.
+        reason: u16,
+        /// The message id it named, if it named one.
+        message_id: Option<MessageId>,
+    },
+    /// Refusals beyond the bucket: one event per participant, reason and minute.
+    RefusalsSummed {
+        /// Who.
+        caller: ParticipantId,
+        /// Number of the reason.
+        reason: u16,
+        /// Start of the minute.
+        minute: Timestamp,
+        /// How many.
+        count: u64,
+    },
+    /// Calls from a certificate that is no participant's, or failed handshakes: one event per reason and minute.
+    StrangersRefused {
+        /// Stable code of the reason.
+        reason: String,
+        /// Start of the minute.
+        minute: Timestamp,
+        /// How many.
+        count: u64,
+    },
+    /// A municipality's unit set its own contact.
+    ContactSet {
+        /// The unit.
+        unit: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// What stands there now.
+        contact: Contact,
+    },
+    /// An auditor asked; durable before the first row.
+    AuditRead {
+        /// Who.
+        auditor: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// Which call.
+        verb: u16,
+        /// The case that was asked for, if one was.
+        case_ref: Option<CaseRef>,
+        /// The participant that was asked for, if one was.
+        participant: Option<ParticipantId>,
+    },
+}
+
+/// When an event must be on stable storage, seen from its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// The event is on disk before its effect leaves the gateway.
+    Before,
+    /// Event and effect are one frame: both or neither.
+    With,
+    /// The effect has happened outside; the event follows.
+    After,
+}
+
+/// Who may see an event's record besides auditors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Auditors only.
+    Auditors,
+    /// The participant that acted.
+    Actor,
+    /// The sender of the message it is about, as the message's status.
+    Sender,
+}
+
+/// One row of the table of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRow {
+    /// Stable number.
+    pub number: u16,
+    /// Stable name.
+    pub name: &'static str,
+    /// When it is durable.
+    pub durable: Durable,
+    /// Who sees it besides auditors.
+    pub seen: Seen,
+}
+
+const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> EventRow {
+    EventRow { number, name, durable, seen }
+}
+
+/// Every kind of event. Numbers only grow.
+pub const TABLE: [EventRow; 25] = [
+    row(1, "LOG_OPENED", Durable::Before, Seen::Auditors),
+    row(2, "STARTED", Durable::Before, Seen::Auditors),
+    row(3, "STOPPED", Durable::Before, Seen::Auditors),
+    row(4, "REGISTER_LOADED", Durable::With, Seen::Auditors),
+    row(10, "NOTICE_ACCEPTED", Durable::With, Seen::Actor),
+    row(11, "NOTICE_WITHDRAWN", Durable::With, Seen::Actor),
+    row(12, "REPORT_ACCEPTED", Durable::With, Seen::Actor),
+    row(13, "REPORT_WITHDRAWN", Durable::With, Seen::Actor),
+    row(14, "RESULT_ACCEPTED", Durable::With, Seen::Actor),
+    row(15, "RESULT_WITHDRAWN", Durable::With, Seen::Actor),
+    row(16, "VALIDATED", Durable::Before, Seen::Actor),
+    row(20, "HANDED_OUT", Durable::Before, Seen::Sender),
+    row(21, "ACKNOWLEDGED", Durable::With, Seen::Sender),
+    row(22, "NOTICE_RETURNED", Durable::With, Seen::Sender),
+    row(23, "OVERDUE", Durable::With, Seen::Sender),
+    row(24, "CASE_ENDED", Durable::With, Seen::Auditors),
+    row(25, "ENDED_UNDELIVERED", Durable::With, Seen::Sender),
+    row(26, "CASE_FORGOTTEN", Durable::With, Seen::Auditors),
+    row(30, "CONTENT_ERASED", Durable::After, Seen::Auditors),
+    row(31, "RECORDS_ERASED", Durable::After, Seen::Auditors),
+    row(40, "REFUSED", Durable::Before, Seen::Actor),
+    row(41, "REFUSALS_SUMMED", Durable::After, Seen::Auditors),
+    row(42, "STRANGERS_REFUSED", Durable::After, Seen::Auditors),
+    row(50, "CONTACT_SET", Durable::With, Seen::Actor),
+    row(60, "AUDIT_READ", Durable::Before, Seen::Auditors),
+];
+
+impl Event {
+    /// The table's row for this event.
+    #[must_use]
+    pub fn row(&self) -> EventRow {
+        let at: usize = match self {
+            Self::LogOpened { .. } => 0,
+            Self::Started { .. } => 1,
+            Self::Stopped => 2,
+            Self::RegisterLoaded { .. } => 3,
+            Self::NoticeAccepted { .. } => 4,
+            Self::NoticeWithdrawn { .. } => 5,
+            Self::ReportAccepted { .. } => 6,
+            Self::ReportWithdrawn { .. } => 7,
+            Self::ResultAccepted { .. } => 8,
+            Self::ResultWithdrawn { .. } => 9,
+            Self::Validated { .. } => 10,
+            Self::HandedOut { .. } => 11,
+            Self::Acknowledged { .. } => 12,
+            Self::NoticeReturned { .. } => 13,
+            Self::Overdue { .. } => 14,
+            Self::CaseEnded { .. } => 15,
+            Self::EndedUndelivered { .. } => 16,
+            Self::CaseForgotten { .. } => 17,
+            Self::ContentErased { .. } => 18,
+            Self::RecordsErased { .. } => 19,
+            Self::Refused { .. } => 20,
+            Self::RefusalsSummed { .. } => 21,
+            Self::StrangersRefused { .. } => 22,
+            Self::ContactSet { .. } => 23,
+            Self::AuditRead { .. } => 24,
+        };
+        TABLE[at]
+    }
+
+    /// The acceptance in it, if it is one.
+    #[must_use]
+    pub const fn acceptance(&self) -> Option<&Acceptance> {
+        match self {
+            Self::NoticeAccepted { acceptance, .. }
+            | Self::NoticeWithdrawn { acceptance, .. }
+            | Self::ReportAccepted { acceptance, .. }
+            | Self::ReportWithdrawn { acceptance, .. }
+            | Self::ResultAccepted { acceptance, .. }
+            | Self::ResultWithdrawn { acceptance, .. } => Some(acceptance),
+            _ => None,
+        }
+    }
+}
+
+/// The row of a number, if that number was ever given out.
+#[must_use]
+pub fn row_of(number: u16) -> Option<EventRow> {
+    TABLE.iter().find(|row| row.number == number).copied()
+}

@@ -1,0 +1,287 @@
+//! What auditors read of an event: one flat record, and the two texts that its leaf commits to.
+//!
+//! The texts are lines of `name=value` in the order below, ASCII but for role names, so that anyone can rebuild a leaf with a shell.
+//! The *sender part* is what the acting participant may know; the *gateway part* is the rest. Record and texts never hold content.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Acceptance, ContentCommit, Event, EventRow, ItemNumber, row_of};
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
+use crate::domain::time::Timestamp;
+
+/// One entry of the log as auditors read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Number in [`super::event::TABLE`].
+    pub kind: u16,
+    /// When, never before the entry in front of it.
+    pub time: Timestamp,
+    /// Who acted; none when the gateway did.
+    pub actor: Option<ParticipantId>,
+    /// Label of the actor's key.
+    pub key_label: Option<String>,
+    /// The message it is about: the handle its sender chose.
+    pub message_id: Option<MessageId>,
+    /// Sender of that message, when it is not the actor.
+    pub sender: Option<ParticipantId>,
+    /// Its recipient, when it is not the actor.
+    pub recipient: Option<ParticipantId>,
+    /// The case.
+    pub case_ref: Option<CaseRef>,
+    /// The requisition.
+    pub requisition_id: Option<RequisitionId>,
+    /// The message that is replaced or withdrawn.
+    pub replaces: Option<MessageId>,
+    /// Log index of the acceptance it is about, for hand-outs and what follows.
+    pub about: Option<u64>,
+    /// Commitment to the content, for acceptances.
+    pub content_commit: Option<ContentCommit>,
+    /// A reason's number: withdrawal, return or refusal, by kind.
+    pub reason: Option<u16>,
+    /// A call's number, for refusals and reads.
+    pub verb: Option<u16>,
+    /// How many, for sums; the generation, for registers.
+    pub count: Option<u64>,
+    /// Short public text: a version, an origin, a reader's id, a month, a digest. At most 128 bytes.
+    pub note: Option<String>,
+}
+
+impl Record {
+    /// The longest `note`, in bytes.
+    pub const NOTE_BYTES_MAX: usize = 128;
+
+    const fn empty(kind: u16, time: Timestamp) -> Self {
+        Self {
+            kind,
+            time,
+            actor: None,
+            key_label: None,
+            message_id: None,
+            sender: None,
+            recipient: None,
+            case_ref: None,
+            requisition_id: None,
+            replaces: None,
+            about: None,
+            content_commit: None,
+            reason: None,
+            verb: None,
+            count: None,
+            note: None,
+        }
+    }
+
+    /// The table's row, if this program knows the kind.
+    #[must_use]
+    pub fn row(&self) -> Option<EventRow> {
+        row_of(self.kind)
+    }
+
+    /// The record of `event` at `time`.
+    #[must_use]
+    pub fn of(event: &Event, time: Timestamp) -> Self {
+        let mut record = Self::empty(event.row().number, time);
+        match event {
+            Event::NoticeAccepted { acceptance, facts: _, subject_commit: _, moved_from } => {
+                record.acceptance(acceptance);
+                record.note = moved_from.as_ref().map(|(unit, _)| format!("moved from {unit}"));
+            }
+            Event::ReportAccepted { acceptance, facts: _ } => record.acceptance(acceptance),
+            Event::ResultAccepted { acceptance, facts: _ } => record.acceptance(acceptance),
+            Event::NoticeWithdrawn { acceptance, reason }
+            | Event::ReportWithdrawn { acceptance, reason }
+            | Event::ResultWithdrawn { acceptance, reason } => {
+                record.acceptance(acceptance);
+                record.reason = Some(*reason);
+            }
+            _ => record.other(event),
+        }
+        record
+    }
+
+    fn acceptance(&mut self, acceptance: &Acceptance) {
+        let Acceptance { sender, key_label, message_id, content_commit, recipient, case_ref, requisition_id, replaces } = acceptance;
+        self.actor = Some(sender.clone());
+        self.key_label = Some(key_label.clone());
+        self.message_id = Some(*message_id);
+        self.content_commit = Some(*content_commit);
+        self.recipient = Some(recipient.clone());
+        self.case_ref = Some(*case_ref);
+        self.requisition_id = *requisition_id;
+        self.replaces = replaces.map(|(id, _)| id);
+    }
+
+    fn by(&mut self, actor: &ParticipantId, key_label: &str) {
+        self.actor = Some(actor.clone());
+        self.key_label = Some(key_label.to_owned());
+    }
+
+    fn item(&mut self, item: ItemNumber, case_ref: CaseRef, sender: &ParticipantId, message_id: MessageId) {
+        self.about = Some(item.index());
+        self.case_ref = Some(case_ref);
+        self.sender = Some(sender.clone());
+        self.message_id = Some(message_id);
+    }
+
+    fn other(&mut self, event: &Event) {
+        match event {
+            Event::LogOpened { origin, previous_checkpoint } => {
+                self.note = Some(clip(&previous_checkpoint.as_ref().map_or_else(
+                    || origin.clone(),
+                    |text| format!("{origin} follows {}", text.lines().take(3).collect::<Vec<_>>().join(" ")),
+                )));
+            }
+            Event::Started { version, test_mode } => {
+                self.note = Some(clip(&format!("{version}{}", if *test_mode { " test" } else { "" })));
+            }
+            Event::RegisterLoaded { generation, digest, participants: _ } => {
+                self.count = Some(*generation);
+                self.note = Some(hex(digest));
+            }
+            Event::Validated { caller, key_label, kind } => {
+                self.by(caller, key_label);
+                self.note = Some(format!("{kind:?}"));
+            }
+            Event::HandedOut { recipient, key_label, reader, item, case_ref, sender, message_id } => {
+                self.by(recipient, key_label);
+                self.item(*item, *case_ref, sender, *message_id);
+                self.note = Some(clip(reader));
+            }
+            Event::Acknowledged { recipient, key_label, item, case_ref, sender, message_id } => {
+                self.by(recipient, key_label);
+                self.item(*item, *case_ref, sender, *message_id);
+            }
+            Event::NoticeReturned { unit, key_label, item, case_ref, sender, message_id, reason } => {
+                self.by(unit, key_label);
+                self.item(*item, *case_ref, sender, *message_id);
+                self.reason = Some(*reason);
+            }
+            Event::Overdue { item, case_ref, sender, message_id, recipient }
+            | Event::EndedUndelivered { item, case_ref, sender, message_id, recipient } => {
+                self.item(*item, *case_ref, sender, *message_id);
+                self.recipient = Some(recipient.clone());
+            }
+            Event::CaseEnded { case_ref, prosecution } => {
+                self.case_ref = Some(*case_ref);
+                self.sender = Some(prosecution.clone());
+            }
+            Event::CaseForgotten { case_ref } => self.case_ref = Some(*case_ref),
+            _ => self.upkeep(event),
+        }
+    }
+
+    fn upkeep(&mut self, event: &Event) {
+        match event {
+            Event::ContentErased { messages } => self.count = Some(*messages),
+            Event::RecordsErased { month, records } => {
+                self.count = Some(*records);
+                self.note = Some(month.to_string());
+            }
+            Event::Refused { caller, key_label, verb, reason, message_id } => {
+                self.by(caller, key_label);
+                self.verb = Some(*verb);
+                self.reason = Some(*reason);
+                self.message_id = *message_id;
+            }
+            Event::RefusalsSummed { caller, reason, minute, count } => {
+                self.actor = Some(caller.clone());
+                self.reason = Some(*reason);
+                self.count = Some(*count);
+                self.note = Some(minute.to_string());
+            }
+            Event::StrangersRefused { reason, minute, count } => {
+                self.count = Some(*count);
+                self.note = Some(clip(&format!("{reason} {minute}")));
+            }
+            Event::ContactSet { unit, key_label, contact: _ } => self.by(unit, key_label),
+            Event::AuditRead { auditor, key_label, verb, case_ref, participant } => {
+                self.by(auditor, key_label);
+                self.verb = Some(*verb);
+                self.case_ref = *case_ref;
+                self.recipient = participant.clone();
+            }
+            _ => {}
+        }
+    }
+
+    /// What the acting participant may know, as text. A laboratory's holds the requisition and never the case.
+    #[must_use]
+    pub fn sender_part(&self) -> Vec<u8> {
+        let mut out = String::with_capacity(512);
+        out.push_str("samband/v1\n");
+        let name = self.row().map_or("UNKNOWN", |row| row.name);
+        line(&mut out, "event", name);
+        line(&mut out, "time", self.time);
+        optional(&mut out, "actor", self.actor.as_ref());
+        optional(&mut out, "message_id", self.message_id);
+        optional(&mut out, "replaces", self.replaces);
+        if let Some(commit) = &self.content_commit {
+            line(&mut out, "content_commit", hex(commit));
+        }
+        if self.actor_knows_case() {
+            optional(&mut out, "case_ref", self.case_ref);
+        }
+        if self.actor_knows_requisition() {
+            optional(&mut out, "requisition_id", self.requisition_id);
+        }
+        optional(&mut out, "reason", self.reason);
+        optional(&mut out, "verb", self.verb);
+        out.into_bytes()
+    }
+
+    /// The rest, as text: derived parties, keys, readers, counts.
+    #[must_use]
+    pub fn gateway_part(&self) -> Vec<u8> {
+        let mut out = String::with_capacity(256);
+        optional(&mut out, "key_label", self.key_label.as_ref());
+        optional(&mut out, "sender", self.sender.as_ref());
+        optional(&mut out, "recipient", self.recipient.as_ref());
+        if !self.actor_knows_case() {
+            optional(&mut out, "case_ref", self.case_ref);
+        }
+        if !self.actor_knows_requisition() {
+            optional(&mut out, "requisition_id", self.requisition_id);
+        }
+        optional(&mut out, "about", self.about);
+        optional(&mut out, "count", self.count);
+        optional(&mut out, "note", self.note.as_ref());
+        out.into_bytes()
+    }
+
+    /// Kinds 14 and 15 are a laboratory's: it never sees a case reference.
+    const fn actor_knows_case(&self) -> bool {
+        !matches!(self.kind, 14 | 15)
+    }
+
+    /// Kinds 12 and 13 are a unit's reports, whose sender names the case only.
+    const fn actor_knows_requisition(&self) -> bool {
+        !matches!(self.kind, 12 | 13)
+    }
+}
+
+fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    writeln!(out, "{name}={value}").expect("writing to a String cannot fail");
+}
+
+fn optional(out: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        line(out, name, value);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        write!(out, "{byte:02x}").expect("writing to a String cannot fail");
+        out
+    })
+}
+
+fn clip(text: &str) -> String {
+    let mut end = text.len().min(Record::NOTE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].replace(['\n', '\r'], " ")
+}

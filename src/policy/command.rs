@@ -1,0 +1,156 @@
+//! What a store can be asked to decide: business acts, parsed and permitted.
+
+use bytes::Bytes;
+
+use super::permit::{Caller, Permit};
+use super::reason::Reason;
+use super::table::Verb;
+use crate::audit::event::{ContentCommit, Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::domain::id::{CaseRef, MessageId, RequisitionId};
+use crate::domain::notice::ConditionNotice;
+use crate::domain::participant::{Contact, Register};
+use crate::domain::report::ReportFacts;
+use crate::domain::result::ResultFacts;
+
+/// The content of a message, or the withdrawal of one.
+#[derive(Debug)]
+pub enum Body {
+    /// A notice.
+    Notice(Box<ConditionNotice>),
+    /// A report.
+    Report(ReportFacts),
+    /// A result.
+    Result(ResultFacts),
+    /// A withdrawal of the message named in `replaces`.
+    Withdrawal(WithdrawalCode),
+}
+
+/// A message as it came, parsed.
+#[derive(Debug)]
+pub struct Submission {
+    /// Which of the three.
+    pub kind: MessageKind,
+    /// The sender's handle.
+    pub message_id: MessageId,
+    /// HMAC of the canonical content under the sender's salt.
+    pub commit: ContentCommit,
+    /// The message that is replaced or withdrawn.
+    pub replaces: Option<MessageId>,
+    /// Only answer as if.
+    pub validate_only: bool,
+    /// The content or a withdrawal.
+    pub body: Body,
+    /// Canonical content, to be sealed; empty for a withdrawal.
+    pub canonical: Bytes,
+}
+
+impl Submission {
+    /// The requisition or case that the content names.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        match &self.body {
+            Body::Report(facts) => Reference::Case(facts.case_ref),
+            Body::Result(facts) => Reference::Requisition(facts.requisition_id),
+            Body::Notice(_) | Body::Withdrawal(_) => Reference::None,
+        }
+    }
+}
+
+/// What a submission points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// Nothing but, perhaps, a message it replaces.
+    None,
+    /// A case.
+    Case(CaseRef),
+    /// A requisition.
+    Requisition(RequisitionId),
+}
+
+/// A business act.
+#[derive(Debug)]
+pub enum Command {
+    /// Send, correct or withdraw a message.
+    Submit {
+        /// For this call and content.
+        permit: Permit,
+        /// The message.
+        submission: Box<Submission>,
+    },
+    /// Items go to a reader; those it had before make no new event.
+    HandOut {
+        /// For the receive call.
+        permit: Permit,
+        /// The reader's own id.
+        reader: String,
+        /// What.
+        items: Vec<ItemNumber>,
+    },
+    /// Items are in the recipient's own store.
+    Acknowledge {
+        /// For the acknowledge call.
+        permit: Permit,
+        /// What.
+        items: Vec<ItemNumber>,
+    },
+    /// A unit gives a notice back.
+    Return {
+        /// For the return call.
+        permit: Permit,
+        /// Which.
+        item: ItemNumber,
+        /// Number of `NoticeReturnReason`.
+        reason: WithdrawalCode,
+    },
+    /// A unit sets its own contact.
+    SetContact {
+        /// For the call.
+        permit: Permit,
+        /// Checked.
+        contact: Contact,
+    },
+    /// An auditor's question, to be durable before its answer.
+    Audit {
+        /// For the call.
+        permit: Permit,
+        /// The case asked for.
+        case_ref: Option<CaseRef>,
+        /// The participant asked for.
+        participant: Option<crate::domain::id::ParticipantId>,
+    },
+    /// An enrolled participant was refused.
+    Refuse {
+        /// Who.
+        caller: Caller,
+        /// Which call.
+        verb: Verb,
+        /// Why.
+        reason: Reason,
+        /// The message id it named.
+        message_id: Option<MessageId>,
+    },
+    /// A register comes into force.
+    LoadRegister {
+        /// Checked; its generation is one more than the one in force.
+        register: Register,
+        /// SHA-256 of the file.
+        digest: [u8; 32],
+    },
+    /// An undelivered item is past its time.
+    MarkOverdue {
+        /// Which.
+        item: ItemNumber,
+    },
+    /// A case is over.
+    EndCase {
+        /// Which.
+        case_ref: CaseRef,
+    },
+    /// What is left of an ended case goes.
+    ForgetCase {
+        /// Which.
+        case_ref: CaseRef,
+    },
+    /// Something the gateway itself did: started, stopped, erased, summed.
+    Note(Event),
+}

@@ -1,0 +1,144 @@
+//! `decide(view, command, time, randomness) -> events`: every rule that depends on state, register or date.
+//!
+//! Pure and total: no I/O, no clock, no panic. Rules that a message can be checked against alone are held by its type in `domain`.
+//! Order: permit (suspended, role), id look-up, then the rest; so a retry gets its receipt also when the rules would refuse it today.
+
+mod mailbox;
+mod notice;
+mod report;
+mod result;
+#[cfg(test)]
+mod tests;
+mod withdrawal;
+
+use super::command::{Body, Command, Submission};
+use super::permit::{Denial, NO_CONTENT, Permit};
+use super::reason::Reason;
+use super::table::{FLOWS, Verb};
+use super::view::View;
+use crate::audit::event::{Acceptance, Event};
+use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
+use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
+use crate::domain::time::Timestamp;
+
+/// Fresh random bits for what a decision may mint.
+#[derive(Debug, Clone, Copy)]
+pub struct Random {
+    /// For a case reference.
+    pub case: [u8; 10],
+    /// For a requisition.
+    pub requisition: [u8; 10],
+}
+
+/// What follows from a command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// These events, in this order; the first of a submission is its acceptance.
+    Events(Vec<Event>),
+    /// The id was accepted before with the same content, at this log index; nothing happens.
+    Duplicate {
+        /// Log index of the first acceptance.
+        index: u64,
+    },
+}
+
+/// Decides. `at` is the event's time: never before the last event's.
+///
+/// # Errors
+/// The first rule that refuses, as a [`Denial`].
+pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random) -> Result<Decision, Denial> {
+    match command {
+        Command::Submit { permit, submission } => submit(view, permit, submission, at, random),
+        Command::HandOut { permit, reader, items } => mailbox::hand_out(view, permit, reader, items),
+        Command::Acknowledge { permit, items } => mailbox::acknowledge(view, permit, items),
+        Command::Return { permit, item, reason } => mailbox::give_back(view, permit, *item, *reason, at),
+        Command::SetContact { permit, contact } => {
+            permit.redeem(Verb::SetContact, &NO_CONTENT, view.register)?;
+            let caller = permit.caller();
+            one(Event::ContactSet { unit: caller.id().clone(), key_label: caller.key_label.clone(), contact: contact.clone() })
+        }
+        Command::Audit { permit, case_ref, participant } => {
+            permit.redeem(permit.verb(), &NO_CONTENT, view.register)?;
+            let caller = permit.caller();
+            one(Event::AuditRead {
+                auditor: caller.id().clone(),
+                key_label: caller.key_label.clone(),
+                verb: permit.verb().number(),
+                case_ref: *case_ref,
+                participant: participant.clone(),
+            })
+        }
+        Command::Refuse { caller, verb, reason, message_id } => one(Event::Refused {
+            caller: caller.id().clone(),
+            key_label: caller.key_label.clone(),
+            verb: verb.number(),
+            reason: reason.number(),
+            message_id: *message_id,
+        }),
+        Command::LoadRegister { register, digest } => one(Event::RegisterLoaded {
+            generation: register.generation(),
+            digest: *digest,
+            participants: register.iter().map(|participant| participant.as_ref().clone()).collect(),
+        }),
+        Command::MarkOverdue { item } => Ok(mailbox::mark_overdue(view, *item)),
+        Command::EndCase { .. } => Ok(mailbox::end_case(view, at)),
+        Command::ForgetCase { case_ref } => Ok(Decision::Events(match view.case {
+            Some(_) => vec![Event::CaseForgotten { case_ref: *case_ref }],
+            None => Vec::new(),
+        })),
+        Command::Note(event) => one(event.clone()),
+    }
+}
+
+fn one(event: Event) -> Result<Decision, Denial> {
+    Ok(Decision::Events(vec![event]))
+}
+
+fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timestamp, random: &Random) -> Result<Decision, Denial> {
+    let send = FLOWS.iter().find(|flow| flow.kind == submission.kind).map(|flow| flow.send);
+    permit.redeem(send.ok_or(Reason::Internal)?, &submission.commit, view.register)?;
+    if let Some(entry) = view.id {
+        return if entry.commit == submission.commit {
+            Ok(Decision::Duplicate { index: entry.index })
+        } else {
+            Err(Reason::MessageIdReused.into())
+        };
+    }
+    let made = submission.message_id.timestamp();
+    if made < at.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS) || made > at.plus_millis(MESSAGE_ID_AHEAD_MAX_MILLIS) {
+        return Err(Reason::StaleMessageId.into());
+    }
+    let event = match &submission.body {
+        Body::Notice(notice) => notice::decide(view, permit, submission, notice, at, random)?,
+        Body::Report(facts) => report::decide(view, permit, submission, facts, at)?,
+        Body::Result(facts) => result::decide(view, permit, submission, facts, at)?,
+        Body::Withdrawal(reason) => withdrawal::decide(view, permit, submission, *reason, at)?,
+    };
+    if submission.validate_only {
+        let caller = permit.caller();
+        return one(Event::Validated { caller: caller.id().clone(), key_label: caller.key_label.clone(), kind: submission.kind });
+    }
+    one(event)
+}
+
+/// The acceptance of `submission`, to `recipient`.
+fn acceptance(
+    view: &View<'_>,
+    permit: &Permit,
+    submission: &Submission,
+    recipient: &ParticipantId,
+    case_ref: CaseRef,
+    requisition_id: Option<RequisitionId>,
+) -> Acceptance {
+    let caller = permit.caller();
+    Acceptance {
+        sender: caller.id().clone(),
+        key_label: caller.key_label.clone(),
+        message_id: submission.message_id,
+        content_commit: submission.commit,
+        recipient: recipient.clone(),
+        case_ref,
+        requisition_id,
+        replaces: view.replaced.map(|message| (message.message_id, message.index)),
+    }
+}

@@ -1,0 +1,176 @@
+//! Handing out, acknowledging, giving back, and what time does to a mailbox.
+
+use super::Decision;
+use crate::audit::event::{Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::domain::id::ParticipantId;
+use crate::domain::time::Timestamp;
+use crate::policy::case::{CaseState, Delivery, DeliveryState, Fate, ItemBody, Message};
+use crate::policy::permit::{Denial, NO_CONTENT, Permit};
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::policy::view::View;
+
+/// The messages of `items` that are in `recipient`'s mailbox or were; `None` for whatever is not its own.
+fn own<'a>(
+    view: &View<'a>,
+    recipient: &ParticipantId,
+    items: &'a [ItemNumber],
+) -> impl Iterator<Item = Option<(ItemNumber, &'a Message, &'a Delivery)>> {
+    let recipient = recipient.clone();
+    view.items.clone().into_iter().zip(items).map(move |(message, item)| {
+        let message = message?;
+        let delivery = message.delivery(*item).filter(|delivery| delivery.recipient == recipient)?;
+        Some((*item, message, delivery))
+    })
+}
+
+pub(super) fn hand_out(view: &View<'_>, permit: &Permit, reader: &str, items: &[ItemNumber]) -> Result<Decision, Denial> {
+    let verb = permit.verb();
+    if !matches!(verb, Verb::ProsecutionReceive | Verb::MunicipalReceive) {
+        return Err(Reason::Internal.into());
+    }
+    permit.redeem(verb, &NO_CONTENT, view.register)?;
+    let caller = permit.caller();
+    let mut events = Vec::new();
+    for (item, message, delivery) in own(view, caller.id(), items).flatten() {
+        // Once per item and reader; repeats are counted by the stream, not logged.
+        if !delivery.is_open() || delivery.readers.iter().any(|known| known == reader) {
+            continue;
+        }
+        events.push(Event::HandedOut {
+            recipient: caller.id().clone(),
+            key_label: caller.key_label.clone(),
+            reader: reader.to_owned(),
+            item,
+            case_ref: message.case_ref,
+            sender: message.sender.clone(),
+            message_id: message.message_id,
+        });
+    }
+    Ok(Decision::Events(events))
+}
+
+pub(super) fn acknowledge(view: &View<'_>, permit: &Permit, items: &[ItemNumber]) -> Result<Decision, Denial> {
+    let verb = permit.verb();
+    if !matches!(verb, Verb::ProsecutionAcknowledge | Verb::MunicipalAcknowledge) {
+        return Err(Reason::Internal.into());
+    }
+    permit.redeem(verb, &NO_CONTENT, view.register)?;
+    let caller = permit.caller();
+    let mut events = Vec::new();
+    for found in own(view, caller.id(), items) {
+        let (item, message, delivery) = found.ok_or(Reason::ItemUnknown)?;
+        match delivery.state {
+            DeliveryState::HandedOut => events.push(Event::Acknowledged {
+                recipient: caller.id().clone(),
+                key_label: caller.key_label.clone(),
+                item,
+                case_ref: message.case_ref,
+                sender: message.sender.clone(),
+                message_id: message.message_id,
+            }),
+            // Again, and the same answer again.
+            DeliveryState::Acknowledged => {}
+            DeliveryState::Waiting | DeliveryState::Dropped | DeliveryState::EndedUndelivered => return Err(Reason::ItemUnknown.into()),
+        }
+    }
+    Ok(Decision::Events(events))
+}
+
+pub(super) fn give_back(
+    view: &View<'_>,
+    permit: &Permit,
+    item: ItemNumber,
+    reason: WithdrawalCode,
+    at: Timestamp,
+) -> Result<Decision, Denial> {
+    permit.redeem(Verb::Return, &NO_CONTENT, view.register)?;
+    let caller = permit.caller();
+    let items = [item];
+    let (item, message, delivery) = own(view, caller.id(), &items).next().flatten().ok_or(Reason::ItemUnknown)?;
+    if !matches!(delivery.state, DeliveryState::HandedOut | DeliveryState::Acknowledged) {
+        return Err(Reason::ItemUnknown.into());
+    }
+    let case = view.case.ok_or(Reason::ItemUnknown)?;
+    if case.is_over(at.oslo_date()) {
+        return Err(Reason::CaseEnded.into());
+    }
+    if message.fate == Fate::Returned {
+        // Again, and the same answer again.
+        return Ok(Decision::Events(Vec::new()));
+    }
+    let is_standing_notice = message.kind == MessageKind::ConditionNotice
+        && delivery.body == ItemBody::Content
+        && message.fate == Fate::Live
+        && case.current().index == message.index
+        && matches!(case.state, CaseState::Open);
+    if !is_standing_notice {
+        return Err(Reason::NotReturnable.into());
+    }
+    let mut events = Vec::new();
+    if delivery.state == DeliveryState::HandedOut {
+        events.push(Event::Acknowledged {
+            recipient: caller.id().clone(),
+            key_label: caller.key_label.clone(),
+            item,
+            case_ref: message.case_ref,
+            sender: message.sender.clone(),
+            message_id: message.message_id,
+        });
+    }
+    events.push(Event::NoticeReturned {
+        unit: caller.id().clone(),
+        key_label: caller.key_label.clone(),
+        item,
+        case_ref: message.case_ref,
+        sender: message.sender.clone(),
+        message_id: message.message_id,
+        reason,
+    });
+    Ok(Decision::Events(events))
+}
+
+pub(super) fn mark_overdue(view: &View<'_>, item: ItemNumber) -> Decision {
+    let event = view.items.first().copied().flatten().and_then(|message| {
+        let delivery = message.delivery(item).filter(|delivery| delivery.is_open() && !delivery.overdue)?;
+        Some(overdue(item, message, delivery))
+    });
+    Decision::Events(event.into_iter().collect())
+}
+
+fn overdue(item: ItemNumber, message: &Message, delivery: &Delivery) -> Event {
+    Event::Overdue {
+        item,
+        case_ref: message.case_ref,
+        sender: message.sender.clone(),
+        message_id: message.message_id,
+        recipient: delivery.recipient.clone(),
+    }
+}
+
+/// The case's end; whatever nobody fetched ends with it, after having been shown as overdue.
+pub(super) fn end_case(view: &View<'_>, at: Timestamp) -> Decision {
+    let Some(case) = view.case.filter(|case| !matches!(case.state, CaseState::Ended { .. }) && case.is_over(at.oslo_date())) else {
+        return Decision::Events(Vec::new());
+    };
+    let mut events = Vec::new();
+    let mut ended = Vec::new();
+    for message in &view.case_messages {
+        for item in [ItemNumber::main(message.index), ItemNumber::moved(message.index)] {
+            let Some(delivery) = message.delivery(item).filter(|delivery| delivery.is_open()) else { continue };
+            if !delivery.overdue {
+                events.push(overdue(item, message, delivery));
+            }
+            ended.push(Event::EndedUndelivered {
+                item,
+                case_ref: message.case_ref,
+                sender: message.sender.clone(),
+                message_id: message.message_id,
+                recipient: delivery.recipient.clone(),
+            });
+        }
+    }
+    events.append(&mut ended);
+    events.push(Event::CaseEnded { case_ref: case.case_ref, prosecution: case.prosecution.clone() });
+    Decision::Events(events)
+}

@@ -1,0 +1,125 @@
+//! A condition notice: opens a case, or replaces the newest notice of one.
+
+use aws_lc_rs::hmac;
+
+use super::{Random, acceptance};
+use crate::audit::event::{Event, MessageKind, WithdrawalCode};
+use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
+use crate::domain::notice::{ConditionNotice, NoticeFacts};
+use crate::domain::participant::{Participant, Role};
+use crate::domain::reason::NoticeWithdrawalReason;
+use crate::domain::time::{Timestamp, plus_months};
+use crate::policy::case::{Case, CaseState, Fate, Message};
+use crate::policy::command::Submission;
+use crate::policy::permit::{Denial, Permit};
+use crate::policy::reason::Reason;
+use crate::policy::view::View;
+
+pub(super) fn decide(
+    view: &View<'_>,
+    permit: &Permit,
+    submission: &Submission,
+    notice: &ConditionNotice,
+    at: Timestamp,
+    random: &Random,
+) -> Result<Event, Denial> {
+    let facts = notice.facts();
+    let today = at.oslo_date();
+    if facts.decision_date > today {
+        return Err(Reason::DecisionInFuture.into());
+    }
+    if plus_months(facts.probation_end, crate::domain::limits::CASE_GRACE_MONTHS) <= today {
+        return Err(Reason::ProbationOver.into());
+    }
+    let unit = unit_of(view, &facts)?;
+    check_register(view, &permit.caller().participant, &facts)?;
+    match submission.replaces {
+        None => {
+            let case_ref = CaseRef::from_bytes(random.case);
+            let requisition = facts.control.is_some().then(|| RequisitionId::from_bytes(random.requisition));
+            let subject_commit = notice.subject_commit(&case_key(view.subject_key, case_ref));
+            Ok(Event::NoticeAccepted {
+                acceptance: acceptance(view, permit, submission, &unit, case_ref, requisition),
+                facts: Box::new(facts),
+                subject_commit,
+                moved_from: None,
+            })
+        }
+        Some(_) => {
+            let (case, _) = replaceable(view)?;
+            if case.is_over(today) {
+                return Err(Reason::CaseEnded.into());
+            }
+            let subject_commit = notice.subject_commit(&case_key(view.subject_key, case.case_ref));
+            if subject_commit != case.subject_commit {
+                return Err(Reason::SubjectDiffers.into());
+            }
+            // Labels are printed: a requisition once minted stays, also where a replacement drops the control part.
+            let requisition =
+                case.requisition_id.or_else(|| facts.control.is_some().then(|| RequisitionId::from_bytes(random.requisition)));
+            Ok(Event::NoticeAccepted {
+                acceptance: acceptance(view, permit, submission, &unit, case.case_ref, requisition),
+                moved_from: moved_from(case, &unit, &facts),
+                facts: Box::new(facts),
+                subject_commit,
+            })
+        }
+    }
+}
+
+/// The newest notice of an open case, which is what `replaces` must name.
+pub(super) fn replaceable<'a>(view: &View<'a>) -> Result<(&'a Case, &'a Message), Denial> {
+    let replaced = view.replaced.filter(|message| message.kind == MessageKind::ConditionNotice).ok_or(Reason::ReplacesUnknown)?;
+    let case = view.case.ok_or(Reason::ReplacesUnknown)?;
+    let newest = case.current().index == replaced.index;
+    let stands = matches!(replaced.fate, Fate::Live | Fate::Returned) && !matches!(case.state, CaseState::Withdrawn { .. });
+    if !newest || !stands {
+        return Err(if matches!(case.state, CaseState::Ended { .. }) { Reason::CaseEnded } else { Reason::ReplacesSettled }.into());
+    }
+    if case.messages.len() >= Case::MESSAGES_MAX {
+        return Err(Reason::TooManyCorrections.into());
+    }
+    Ok((case, replaced))
+}
+
+fn unit_of(view: &View<'_>, facts: &NoticeFacts) -> Result<ParticipantId, Denial> {
+    let unit = view.register.unit_of(facts.municipality).ok_or(Reason::MunicipalityNotServed)?;
+    if view.unit_contact.is_none() && unit.contacts.is_empty() {
+        return Err(Reason::UnitContactMissing.into());
+    }
+    Ok(unit.id.clone())
+}
+
+fn check_register(view: &View<'_>, sender: &Participant, facts: &NoticeFacts) -> Result<(), Denial> {
+    // The entry in force now, not the one the connection was opened under.
+    let entry = view.register.get(&sender.id).ok_or(Reason::IdentityWithdrawn)?;
+    if !entry.contacts.iter().any(|contact| contact.key == facts.contact) {
+        return Err(Reason::ContactUnknown.into());
+    }
+    let is_laboratory = |id| view.register.get(id).is_some_and(|participant| participant.role == Role::Laboratory);
+    if let Some(control) = &facts.control
+        && !control.laboratories.iter().all(is_laboratory)
+    {
+        return Err(Reason::LaboratoryUnknown.into());
+    }
+    Ok(())
+}
+
+/// The unit that a replacement moves away from, and what it is told: the person moved, or the municipality was wrong from the start when
+/// the unit itself gave the notice back.
+fn moved_from(case: &Case, unit: &ParticipantId, facts: &NoticeFacts) -> Option<(ParticipantId, WithdrawalCode)> {
+    let current = case.current();
+    if current.unit == *unit || current.facts.municipality == facts.municipality {
+        return None;
+    }
+    let reason = if current.returned { NoticeWithdrawalReason::WrongMunicipality } else { NoticeWithdrawalReason::SubjectMoved };
+    Some((current.unit.clone(), reason.number()))
+}
+
+/// The key of one case's subject commitment: equal numbers in two cases have unlike commitments.
+fn case_key(subject_key: &[u8; 32], case_ref: CaseRef) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subject_key), case_ref.as_bytes());
+    let mut key = [0; 32];
+    key.copy_from_slice(tag.as_ref());
+    key
+}

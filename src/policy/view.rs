@@ -1,0 +1,33 @@
+//! What a decision may look at: a few entries, loaded by the store for one command.
+
+use super::case::{Case, IdEntry, Message};
+use crate::domain::participant::{Contact, Register};
+
+/// The entries that a command touches. A store fills what it finds; what is missing is `None`.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The register in force.
+    pub register: &'a Register,
+    /// Key of the commitments to subjects; one per store, wrapped by the storage key.
+    pub subject_key: &'a [u8; 32],
+    /// The entry of (caller, message id).
+    pub id: Option<&'a IdEntry>,
+    /// The message of (caller, replaces).
+    pub replaced: Option<&'a Message>,
+    /// The case of the reference, of `replaces` or of the item.
+    pub case: Option<&'a Case>,
+    /// The messages of the items, in the command's order.
+    pub items: Vec<Option<&'a Message>>,
+    /// The messages of the case, for its end.
+    pub case_messages: Vec<&'a Message>,
+    /// The contact that the unit of the notice's municipality set itself.
+    pub unit_contact: Option<&'a Contact>,
+}
+
+impl<'a> View<'a> {
+    /// A view of nothing but the register.
+    #[must_use]
+    pub const fn empty(register: &'a Register, subject_key: &'a [u8; 32]) -> Self {
+        Self { register, subject_key, id: None, replaced: None, case: None, items: Vec::new(), case_messages: Vec::new(), unit_contact: None }
+    }
+}

@@ -1,0 +1,307 @@
+//! Where messages, cases and the log live. One trait whose verbs are business acts; every store does the same four things for an act:
+//! load the view, call [`decide`](crate::policy::decide::decide), persist the events, apply them.
+
+pub mod memory;
+pub mod sealer;
+pub mod state;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::event::{ItemNumber, MessageKind};
+use crate::audit::record::Record;
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
+use crate::domain::participant::{Contact, Register};
+use crate::domain::time::Timestamp;
+use crate::policy::case::{DeliveryStatus, ItemBody};
+use crate::policy::command::Command;
+use crate::policy::permit::Denial;
+
+/// Why a store gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A rule refused; durable state of the decision is reached.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Below the low-water mark of disk space; only what drains is taken.
+    #[error("the data disk is nearly full; free space or enlarge it, undelivered mail still drains")]
+    Full,
+    /// The store is stopping or has stopped.
+    #[error("the store is stopped; start the gateway again")]
+    Stopped,
+    /// More acts wait than the bound allows.
+    #[error("too many acts are waiting; try again")]
+    Busy,
+    /// What is on disk cannot be read as it was written.
+    #[error("damaged data: {place}; stop the gateway and run `samband audit fsck`")]
+    Damaged {
+        /// File and offset, never content.
+        place: String,
+    },
+}
+
+/// What an act led to. It leaves the store only when it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A message was accepted, now or before.
+    Accepted(Accepted),
+    /// Anything else: events appended, perhaps none.
+    Done {
+        /// How many events the act led to.
+        events: usize,
+    },
+}
+
+/// An accepted message as its sender gets it, the same bytes each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Log index.
+    pub index: u64,
+    /// When.
+    pub accepted_at: Timestamp,
+    /// The case; none for a laboratory, which never sees it.
+    pub case_ref: Option<CaseRef>,
+    /// The requisition, where the sender may know it.
+    pub requisition_id: Option<RequisitionId>,
+    /// The receipt: a tlog-proof file.
+    pub receipt: Bytes,
+}
+
+/// Something in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Which.
+    pub item: ItemNumber,
+    /// Which of the three.
+    pub kind: MessageKind,
+    /// Content or a withdrawal.
+    pub body: ItemBody,
+    /// Who sent it.
+    pub sender: ParticipantId,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The case.
+    pub case_ref: CaseRef,
+    /// The requisition, where there is one.
+    pub requisition_id: Option<RequisitionId>,
+    /// The newest item that this recipient was given and that this one replaces or withdraws.
+    pub replaces: Option<ItemNumber>,
+    /// The prosecution's own id of the notice in force; for the prosecution only.
+    pub notice_message_id: MessageId,
+    /// Key of the prosecution's contact in the notice; for a unit only.
+    pub contact_key: String,
+    /// Past its time.
+    pub overdue: bool,
+}
+
+/// What a sender is shown of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusEntry {
+    /// The sender's handle.
+    pub message_id: MessageId,
+    /// Which of the three.
+    pub kind: MessageKind,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Place in the sender's feed.
+    pub cursor: Cursor,
+}
+
+/// A place in a sender's status feed: log index of the change, then log index of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Cursor {
+    /// Log index of the change.
+    pub changed: u64,
+    /// Log index of the message's acceptance.
+    pub index: u64,
+}
+
+/// What time demands: acts that the sweep puts to the store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// Items past their time.
+    pub overdue: Vec<ItemNumber>,
+    /// Cases past their life.
+    pub ended: Vec<CaseRef>,
+    /// Ended cases whose last traces go.
+    pub forgotten: Vec<CaseRef>,
+}
+
+/// Milliseconds after which an item is overdue, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverdueAfter {
+    /// For notices.
+    pub notice_millis: i64,
+    /// For reports.
+    pub report_millis: i64,
+    /// For results.
+    pub result_millis: i64,
+}
+
+impl OverdueAfter {
+    /// For a kind.
+    #[must_use]
+    pub const fn of(&self, kind: MessageKind) -> i64 {
+        match kind {
+            MessageKind::ConditionNotice => self.notice_millis,
+            MessageKind::NonAttendanceReport => self.report_millis,
+            MessageKind::LabResult => self.result_millis,
+        }
+    }
+}
+
+/// One entry of the log as an auditor is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its place.
+    pub index: u64,
+    /// The record, or nothing once its month is erased.
+    pub record: Option<Record>,
+}
+
+/// What an auditor asks for; every field narrows. Indices are a range of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordFilter {
+    /// First index.
+    pub from_index: u64,
+    /// One past the last index; the durable size when none.
+    pub to_index: Option<u64>,
+    /// Not before.
+    pub from_time: Option<Timestamp>,
+    /// Before.
+    pub to_time: Option<Timestamp>,
+    /// Acted, sent or received.
+    pub participant: Option<ParticipantId>,
+    /// Kinds by number; all when empty.
+    pub kinds: Vec<u16>,
+    /// About this message id.
+    pub message_id: Option<MessageId>,
+    /// In this case.
+    pub case_ref: Option<CaseRef>,
+}
+
+impl RecordFilter {
+    /// Whether `record` is asked for. The index range is the store's to keep.
+    #[must_use]
+    pub fn matches(&self, record: &Record) -> bool {
+        let concerns = |id: &ParticipantId| {
+            [&record.actor, &record.sender, &record.recipient].into_iter().flatten().any(|party| party == id)
+        };
+        self.from_time.is_none_or(|from| record.time >= from)
+            && self.to_time.is_none_or(|to| record.time < to)
+            && self.participant.as_ref().is_none_or(concerns)
+            && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
+            && self.message_id.is_none_or(|id| record.message_id == Some(id) || record.replaces == Some(id))
+            && self.case_ref.is_none_or(|case| record.case_ref == Some(case))
+    }
+}
+
+/// A page of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What matched, by index.
+    pub entries: Vec<LogEntry>,
+    /// Where the next page starts, if there is more.
+    pub next_index: Option<u64>,
+    /// Entries in the searched range whose records are erased: they could not be compared.
+    pub erased: u64,
+}
+
+/// The proof of one entry for an auditor: a tlog-proof whose `extra` opens both parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryProof {
+    /// Its place.
+    pub index: u64,
+    /// The leaf's 33 bytes.
+    pub leaf: [u8; 33],
+    /// The record, or nothing once its month is erased.
+    pub record: Option<Record>,
+    /// The proof against the durable head, as a tlog-proof file. Without `extra` once the record is erased.
+    pub proof: Bytes,
+}
+
+/// What is in the store, for metrics and health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Entries that are durable.
+    pub durable_size: u64,
+    /// Entries that are published as tiles.
+    pub published_size: u64,
+    /// Items not yet acknowledged.
+    pub undelivered: u64,
+    /// Of those, past their time.
+    pub overdue: u64,
+    /// Open cases.
+    pub cases: u64,
+    /// Ids remembered.
+    pub ids: u64,
+}
+
+/// A store of messages, cases and one log.
+///
+/// Every method that answers from state answers only what is durable: it waits until the version it looked at is on stable storage.
+/// Safe to call concurrently.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Decides, persists and applies one act. Once per call; a caller that loses the answer acts again with the same message id.
+    async fn act(&self, command: Command) -> Result<Outcome, StoreError>;
+
+    /// The register in force, durable.
+    fn register(&self) -> Arc<Register>;
+
+    /// The time of the next event: never before the last one's.
+    fn now(&self) -> Timestamp;
+
+    /// Open items of `recipient` with numbers above `after`, in acceptance order, at most `max`.
+    async fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Result<Vec<Item>, StoreError>;
+
+    /// Canonical content of an open item; `None` when it is settled or erased.
+    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError>;
+
+    /// Where a sender's message stands; `None` when it is unknown or its case is forgotten.
+    async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError>;
+
+    /// Messages of `sender` that changed after `after`, each once with its newest status, at most `max`.
+    async fn changes(&self, sender: &ParticipantId, after: Cursor, max: usize) -> Result<Vec<StatusEntry>, StoreError>;
+
+    /// The receipt of a sender's message, the same bytes as the first time; `None` when unknown or its record is erased.
+    async fn receipt(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<Accepted>, StoreError>;
+
+    /// The contact that a unit set itself.
+    async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError>;
+
+    /// Whether `participant` has open mail or is a party of a case; such a participant cannot be removed.
+    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError>;
+
+    /// What time demands at `now`, at most `max` of each.
+    async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError>;
+
+    /// The durable size; rises with every commit.
+    fn durable(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// The signed checkpoint of the durable head.
+    async fn checkpoint(&self) -> Result<Bytes, StoreError>;
+
+    /// A page of the log, by index.
+    async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError>;
+
+    /// Log indices of entries about a message id, newest last, at most `max`.
+    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError>;
+
+    /// The proof of one entry against the durable head; `None` past its size.
+    async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError>;
+
+    /// The consistency proof between two sizes, both at most durable; `None` otherwise.
+    async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
+
+    /// Counts.
+    async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Stops: what was acted is durable and published when this returns.
+    async fn stop(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,154 @@
+//! The state that events build: cases, mailboxes, ids, contacts. Shared by the stores that keep it in memory.
+//!
+//! `apply` never decides and never fails: what an event says has happened. Replaying the same events gives the same state.
+
+mod apply;
+mod query;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+pub use apply::Applied;
+pub use snapshot::Snapshot;
+
+use crate::audit::event::ItemNumber;
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
+use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
+use crate::domain::participant::{Contact, Register};
+use crate::domain::time::{Date, Timestamp};
+use crate::policy::case::{Case, IdEntry, ItemBody, Message};
+use crate::policy::command::{Body, Command, Reference, Submission};
+use crate::policy::view::View;
+
+/// Milliseconds for which an ended case still answers `CASE_ENDED` to its parties: 30 days.
+pub const ENDED_CASE_KEPT_MILLIS: i64 = 30 * crate::domain::time::DAY_MILLIS;
+
+/// Cases, mailboxes, ids and contacts.
+#[derive(Debug)]
+pub struct State {
+    register: Arc<Register>,
+    register_digest: [u8; 32],
+    subject_key: [u8; 32],
+    last_time: Timestamp,
+    ids: HashMap<(ParticipantId, MessageId), IdEntry>,
+    messages: HashMap<u64, Message>,
+    cases: HashMap<CaseRef, Case>,
+    contacts: BTreeMap<ParticipantId, Contact>,
+    // What follows is derived from what stands above.
+    requisitions: HashMap<RequisitionId, CaseRef>,
+    mailboxes: HashMap<ParticipantId, BTreeSet<ItemNumber>>,
+    feeds: HashMap<ParticipantId, BTreeSet<(u64, u64)>>,
+    ends: BTreeSet<(Date, CaseRef)>,
+    ended: BTreeSet<(Timestamp, CaseRef)>,
+    overdue: u64,
+}
+
+impl State {
+    /// Nothing yet. `subject_key` keys the commitments to subjects.
+    #[must_use]
+    pub fn new(subject_key: [u8; 32]) -> Self {
+        Self {
+            register: Arc::new(Register::default()),
+            register_digest: [0; 32],
+            subject_key,
+            last_time: Timestamp::from_millis(0),
+            ids: HashMap::new(),
+            messages: HashMap::new(),
+            cases: HashMap::new(),
+            contacts: BTreeMap::new(),
+            requisitions: HashMap::new(),
+            mailboxes: HashMap::new(),
+            feeds: HashMap::new(),
+            ends: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            overdue: 0,
+        }
+    }
+
+    /// The register in force.
+    #[must_use]
+    pub const fn register(&self) -> &Arc<Register> {
+        &self.register
+    }
+
+    /// SHA-256 of the register's file.
+    #[must_use]
+    pub const fn register_digest(&self) -> &[u8; 32] {
+        &self.register_digest
+    }
+
+    /// The time of the last event.
+    #[must_use]
+    pub const fn last_time(&self) -> Timestamp {
+        self.last_time
+    }
+
+    /// The time of the next event when the clock shows `now`: never before the last one's.
+    #[must_use]
+    pub fn time_of_next(&self, now: Timestamp) -> Timestamp {
+        now.max(self.last_time)
+    }
+
+    /// Whether the content of the message at `index` is still to be delivered; all other content is to be erased.
+    #[must_use]
+    pub fn needs_content(&self, index: u64) -> bool {
+        self.messages.get(&index).is_some_and(|message| message.main.body == ItemBody::Content && message.main.is_open())
+    }
+
+    /// Forgets ids that would be refused as stale and whose message is no longer kept. Returns how many went.
+    pub fn forget_stale_ids(&mut self, now: Timestamp) -> usize {
+        let before = self.ids.len();
+        let horizon = now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS);
+        let messages = &self.messages;
+        self.ids.retain(|(_, id), entry| id.timestamp() >= horizon || messages.contains_key(&entry.index));
+        before - self.ids.len()
+    }
+
+    /// What `command` may look at.
+    #[must_use]
+    pub fn view(&self, command: &Command) -> View<'_> {
+        let mut view = View::empty(&self.register, &self.subject_key);
+        match command {
+            Command::Submit { permit, submission } => self.load_submission(&mut view, permit.caller().id(), submission),
+            Command::HandOut { items, .. } | Command::Acknowledge { items, .. } => {
+                view.items = items.iter().map(|item| self.messages.get(&item.index())).collect();
+            }
+            Command::Return { item, .. } | Command::MarkOverdue { item } => {
+                let message = self.messages.get(&item.index());
+                view.items = vec![message];
+                view.case = message.and_then(|message| self.cases.get(&message.case_ref));
+            }
+            Command::EndCase { case_ref } | Command::ForgetCase { case_ref } => {
+                view.case = self.cases.get(case_ref);
+                if let Some(case) = view.case {
+                    view.case_messages = case.messages.iter().filter_map(|index| self.messages.get(index)).collect();
+                }
+            }
+            Command::SetContact { .. }
+            | Command::Audit { .. }
+            | Command::Refuse { .. }
+            | Command::LoadRegister { .. }
+            | Command::Note(_) => {}
+        }
+        view
+    }
+
+    fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
+        view.id = self.ids.get(&(caller.clone(), submission.message_id));
+        view.replaced = submission
+            .replaces
+            .and_then(|id| self.ids.get(&(caller.clone(), id)))
+            .and_then(|entry| self.messages.get(&entry.index));
+        view.case = match submission.reference() {
+            Reference::Case(case_ref) => self.cases.get(&case_ref),
+            Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.cases.get(case_ref)),
+            Reference::None => view.replaced.and_then(|message| self.cases.get(&message.case_ref)),
+        };
+        if let Body::Notice(notice) = &submission.body {
+            view.unit_contact = self.register.unit_of(notice.municipality()).and_then(|unit| self.contacts.get(&unit.id));
+        }
+    }
+}

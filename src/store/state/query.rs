@@ -1,0 +1,131 @@
+//! What can be asked of the state.
+
+use super::{ENDED_CASE_KEPT_MILLIS, State};
+use crate::audit::event::ItemNumber;
+use crate::domain::id::{CaseRef, MessageId, ParticipantId};
+use crate::domain::participant::{Contact, Standing};
+use crate::domain::time::Timestamp;
+use crate::policy::case::{CaseState, Message};
+use crate::store::{Cursor, Due, Item, OverdueAfter, Stats, StatusEntry};
+
+impl State {
+    /// Open items of `recipient` above `after`, in acceptance order.
+    #[must_use]
+    pub fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Vec<Item> {
+        let Some(mailbox) = self.mailboxes.get(recipient) else { return Vec::new() };
+        let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        mailbox.range((start, std::ops::Bound::Unbounded)).take(max).filter_map(|item| self.item(*item)).collect()
+    }
+
+    fn item(&self, number: ItemNumber) -> Option<Item> {
+        let message = self.messages.get(&number.index())?;
+        let delivery = message.delivery(number)?;
+        let case = self.cases.get(&message.case_ref)?;
+        let notice = self.messages.get(&case.current().index);
+        Some(Item {
+            item: number,
+            kind: message.kind,
+            body: delivery.body,
+            sender: message.sender.clone(),
+            accepted_at: message.accepted_at,
+            case_ref: message.case_ref,
+            requisition_id: case.requisition_id,
+            replaces: self.last_told(message.replaces, &delivery.recipient),
+            notice_message_id: notice.map_or(message.message_id, |notice| notice.message_id),
+            contact_key: case.current().facts.contact.clone(),
+            overdue: delivery.overdue,
+        })
+    }
+
+    /// Where a sender's message stands.
+    #[must_use]
+    pub fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Option<StatusEntry> {
+        let entry = self.ids.get(&(sender.clone(), message_id))?;
+        self.messages.get(&entry.index).map(|message| self.status_entry(message))
+    }
+
+    fn status_entry(&self, message: &Message) -> StatusEntry {
+        let suspended =
+            self.register.get(&message.main.recipient).is_some_and(|participant| participant.standing == Standing::Suspended);
+        StatusEntry {
+            message_id: message.message_id,
+            kind: message.kind,
+            status: message.status(suspended),
+            accepted_at: message.accepted_at,
+            cursor: Cursor { changed: message.changed, index: message.index },
+        }
+    }
+
+    /// The sender's messages that changed after `after`, oldest change first.
+    #[must_use]
+    pub fn changes(&self, sender: &ParticipantId, after: Cursor, max: usize) -> Vec<StatusEntry> {
+        let Some(feed) = self.feeds.get(sender) else { return Vec::new() };
+        feed.range((std::ops::Bound::Excluded((after.changed, after.index)), std::ops::Bound::Unbounded))
+            .take(max)
+            .filter_map(|(_, index)| self.messages.get(index))
+            .map(|message| self.status_entry(message))
+            .collect()
+    }
+
+    /// Log index of an accepted message.
+    #[must_use]
+    pub fn index_of(&self, sender: &ParticipantId, message_id: MessageId) -> Option<u64> {
+        self.ids.get(&(sender.clone(), message_id)).map(|entry| entry.index)
+    }
+
+    /// The contact that a unit set itself.
+    #[must_use]
+    pub fn contact(&self, unit: &ParticipantId) -> Option<&Contact> {
+        self.contacts.get(unit)
+    }
+
+    /// Whether `participant` has open mail or is a party of a case that is not over.
+    #[must_use]
+    pub fn is_needed(&self, participant: &ParticipantId) -> bool {
+        self.mailboxes.get(participant).is_some_and(|mailbox| !mailbox.is_empty())
+            || self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).any(|case| {
+                case.prosecution == *participant
+                    || case.laboratories.contains(participant)
+                    || case.notices.iter().any(|version| {
+                        version.unit == *participant
+                            || version.facts.control.as_ref().is_some_and(|control| control.laboratories.contains(participant))
+                    })
+            })
+    }
+
+    /// What time demands at `now`, at most `max` of each. No item's deadline depends on another's.
+    #[must_use]
+    pub fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
+        let today = now.oslo_date();
+        let overdue = self
+            .mailboxes
+            .values()
+            .flatten()
+            .filter(|item| {
+                self.messages.get(&item.index()).is_some_and(|message| {
+                    message.delivery(**item).is_some_and(|delivery| !delivery.overdue)
+                        && message.accepted_at.plus_millis(overdue_after.of(message.kind)) <= now
+                })
+            })
+            .take(max)
+            .copied()
+            .collect();
+        let ended: Vec<CaseRef> = self.ends.iter().take_while(|(end, _)| *end <= today).take(max).map(|(_, case_ref)| *case_ref).collect();
+        let horizon = now.plus_millis(-ENDED_CASE_KEPT_MILLIS);
+        let forgotten = self.ended.iter().take_while(|(at, _)| *at <= horizon).take(max).map(|(_, case_ref)| *case_ref).collect();
+        Due { overdue, ended, forgotten }
+    }
+
+    /// Counts of what is in the state; the log's sizes are the store's to add.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            durable_size: 0,
+            published_size: 0,
+            undelivered: self.mailboxes.values().map(|mailbox| mailbox.len() as u64).sum(),
+            overdue: self.overdue,
+            cases: self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).count() as u64,
+            ids: self.ids.len() as u64,
+        }
+    }
+}

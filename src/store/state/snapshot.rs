@@ -1,0 +1,86 @@
+//! The state as plain data, for a base file and back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use crate::audit::event::ItemNumber;
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::participant::{Contact, Participant, Register, RegisterError};
+use crate::domain::time::Timestamp;
+use crate::policy::case::{Case, CaseState, IdEntry, Message};
+
+/// Everything the state cannot derive, in a fixed order: equal states give equal snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    generation: u64,
+    register_digest: [u8; 32],
+    participants: Vec<Participant>,
+    subject_key: [u8; 32],
+    last_time: Timestamp,
+    ids: Vec<(ParticipantId, MessageId, IdEntry)>,
+    messages: Vec<Message>,
+    cases: Vec<Case>,
+    contacts: Vec<(ParticipantId, Contact)>,
+}
+
+impl State {
+    /// The state as plain data.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut ids: Vec<_> = self.ids.iter().map(|((sender, id), entry)| (sender.clone(), *id, entry.clone())).collect();
+        ids.sort_unstable_by(|a, b| (a.2.index, &a.0, a.1).cmp(&(b.2.index, &b.0, b.1)));
+        let mut messages: Vec<_> = self.messages.values().cloned().collect();
+        messages.sort_unstable_by_key(|message| message.index);
+        let mut cases: Vec<_> = self.cases.values().cloned().collect();
+        cases.sort_unstable_by_key(|case| case.case_ref);
+        Snapshot {
+            generation: self.register.generation(),
+            register_digest: self.register_digest,
+            participants: self.register.iter().map(|participant| participant.as_ref().clone()).collect(),
+            subject_key: self.subject_key,
+            last_time: self.last_time,
+            ids,
+            messages,
+            cases,
+            contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
+        }
+    }
+
+    /// The state of a snapshot, with everything derived anew.
+    ///
+    /// # Errors
+    /// When the register in it breaks a rule, which a snapshot written by this program cannot.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, RegisterError> {
+        let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts } = snapshot;
+        let mut state = Self::new(subject_key);
+        state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
+        state.register_digest = register_digest;
+        state.last_time = last_time;
+        state.ids = ids.into_iter().map(|(sender, id, entry)| ((sender, id), entry)).collect();
+        state.contacts = contacts.into_iter().collect();
+        for case in cases {
+            match case.state {
+                CaseState::Ended { at } => state.ended.insert((at, case.case_ref)),
+                CaseState::Open | CaseState::Withdrawn { .. } => state.ends.insert((case.ends_on(), case.case_ref)),
+            };
+            if let Some(requisition) = case.requisition_id {
+                state.requisitions.insert(requisition, case.case_ref);
+            }
+            state.cases.insert(case.case_ref, case);
+        }
+        for message in messages {
+            let index = message.index;
+            for item in [ItemNumber::main(index), ItemNumber::moved(index)] {
+                if let Some(delivery) = message.delivery(item).filter(|delivery| delivery.is_open()) {
+                    state.overdue += u64::from(delivery.overdue);
+                    state.mailboxes.entry(delivery.recipient.clone()).or_default().insert(item);
+                }
+            }
+            state.feeds.entry(message.sender.clone()).or_default().insert((message.changed, index));
+            state.messages.insert(index, message);
+        }
+        Ok(state)
+    }
+}
