@@ -3,5 +3,6 @@
 //! The modules in the order in which they may import each other, leftmost first:
 //! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `cli`.
 
+pub mod audit;
 pub mod clock;
 pub mod domain;
