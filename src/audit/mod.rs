@@ -1,4 +1,36 @@
-//! The audit log's pure core: events, records, leaves, the tree, its proofs and its signed heads.
+//! The log that proves itself, as pure functions: no files, no clock, no runtime.
+//!
+//! What another party's software must agree with, byte for byte, lives here and only here:
+//!
+//! | module | format |
+//! |---|---|
+//! | [`tree`], [`proof`] | the hash tree of RFC 6962 and RFC 9162, its inclusion and consistency proofs |
+//! | [`nodes`] | the newest part of that tree in memory, for receipts of leaves just appended |
+//! | [`tiles`], [`bundle`], [`tile_nodes`] | C2SP tlog-tiles: paths, tiles, entry bundles, and the tree read back from them |
+//! | [`check`] | a whole tiles folder recomputed from its entries |
+//! | [`note`], [`checkpoint`] | C2SP signed-note with Ed25519, C2SP tlog-checkpoint |
+//! | [`tlog_proof`], [`receipt`] | C2SP tlog-proof, and the two kinds of it that the gateway hands out |
+//! | [`event`], [`record`] | everything that can happen, and what auditors read of it |
+//! | [`leaf`] | the 33 bytes that stand in the log for ever, and their openings |
+//!
+//! Parsers accept exactly what the encoders write: for every accepted text, encoding what was parsed gives the same bytes. Every length
+//! is checked before work is done on it, and nothing here panics on what it reads.
 
+pub mod bundle;
+pub mod check;
+pub mod checkpoint;
 pub mod event;
+pub mod leaf;
+pub mod nodes;
+pub mod note;
+pub mod proof;
+pub mod receipt;
 pub mod record;
+mod text;
+pub mod tile_nodes;
+pub mod tiles;
+pub mod tlog_proof;
+pub mod tree;
+
+#[cfg(test)]
+mod example_log;
