@@ -5,7 +5,6 @@ use std::fmt;
 /// The encoded `google.protobuf.FileDescriptorSet` of `proto/samband/v1`, with comments.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/samband.bin"));
 
-#[expect(missing_docs, reason = "generated; the comments stand in the proto files")]
 mod generated {
     tonic::include_proto!("samband.v1");
 }
