@@ -33,3 +33,23 @@ pub const LEASES_PER_STREAM_MAX: usize = 256;
 
 const _: () = assert!(CONTENT_BYTES_MAX < REQUEST_BYTES_MAX, "content must fit a request");
 const _: () = assert!(CONTENT_BYTES_MAX < 65_535, "content must fit a frame's length field");
+/// Field violations reported for one message.
+pub const VIOLATIONS_MAX: usize = 32;
+/// A line of a postal address, in characters.
+pub const ADDRESS_LINE_CHARS_MAX: usize = 60;
+/// Lines of a postal address.
+pub const ADDRESS_LINES_MAX: usize = 3;
+/// A postal place, in characters.
+pub const PLACE_CHARS_MAX: usize = 40;
+/// Probation after a waiver, in months: two years.
+pub const WAIVER_MONTHS_MAX: i32 = 24;
+/// Probation after any other reaction, in months: five years.
+pub const PROBATION_MONTHS_MAX: i32 = 60;
+/// Samples that one order may name.
+pub const SAMPLES_PER_ORDER_MAX: u32 = 1000;
+/// Times in one period of a frequency.
+pub const FREQUENCY_TIMES_MAX: u32 = 31;
+/// Sample labels, invoice references: `^[A-Z0-9-]{1,20}$`, in characters.
+pub const LABEL_CHARS_MAX: usize = 20;
+/// Nested messages in one request.
+pub const WIRE_DEPTH_MAX: usize = 16;

@@ -2,7 +2,27 @@
 //!
 //! Pure: no I/O, no clock, no randomness. A value of a type in here is valid for as long as it lives.
 
+pub mod control;
+pub mod decimal;
+pub mod finding;
 pub mod id;
+pub mod identity;
+pub mod label;
+pub mod legal_basis;
 pub mod limits;
+pub mod municipality;
+pub mod name;
+pub mod nlk;
+pub mod notice;
 pub mod participant;
+pub mod reach;
+pub mod reason;
+pub mod report;
+pub mod result;
+pub mod sample;
+pub mod substance;
+mod table;
 pub mod time;
+pub mod ucum;
+pub mod validity;
+pub mod violation;

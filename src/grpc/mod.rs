@@ -1,0 +1,3 @@
+//! The gRPC face: generated types, the strict wire check and the conversion into the domain.
+
+pub mod pb;
