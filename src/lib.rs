@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod clock;
 pub mod domain;
+pub mod grpc;
 pub mod policy;
 pub mod store;
-pub mod grpc;
+pub mod tls;
