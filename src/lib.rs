@@ -4,5 +4,6 @@
 //! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `cli`.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod tls;

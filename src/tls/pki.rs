@@ -397,7 +397,7 @@ mod tests {
         assert_eq!((read(pki.ca_file()), read(pki.key_file("ru-oslo"))), (before.0.clone(), before.1.clone()));
         let register = read(pki.participants_file());
         assert_ne!(register, before.2, "the new key of the auditor is enrolled");
-        make(dir.path(), NOW, Existing::Keep).unwrap();
+        make(dir.path(), NOW.plus_millis(DAY_MILLIS), Existing::Keep).unwrap();
         assert_eq!(read(pki.participants_file()), register);
         make(dir.path(), NOW, Existing::Renew).unwrap();
         assert_ne!(read(pki.ca_file()), before.0);
