@@ -232,7 +232,7 @@ fn everything_that_serve_would_refuse_is_found_at_once() {
     one(&with(&|c| c.participants_file = dir.path().join("samband.toml")), "samband.toml:");
     one(&with(&|c| c.data_dir = dir.path().join("no/such")), "data_dir");
     one(&with(&|c| c.data_dir = dir.path().join("samband.toml")), "not a folder");
-    one(&with(&|c| c.high_water_file = dir.path().join("data/mark")), "folder that high_water_file");
+    one(&with(&|c| c.high_water_file = dir.path().join("no/mark")), "folder that high_water_file");
     one(&with(&|c| c.admin_listen = Some(LoopbackAddress(c.listen))), "same address");
     fs::create_dir(dir.path().join("data")).unwrap();
     one(&with(&|c| c.high_water_file = dir.path().join("data/mark")), "inside data_dir");
