@@ -19,6 +19,18 @@ macro_rules! reasons {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)+ }
             }
+
+            /// The number of the value in the protocol's enum and in the log, from 1.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                self as u16 + 1
+            }
+
+            /// The reason of a number.
+            #[must_use]
+            pub fn of_number(number: u16) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.number() == number)
+            }
         }
     };
 }

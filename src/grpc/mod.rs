@@ -1,3 +1,4 @@
 //! The gRPC face: generated types, the strict wire check and the conversion into the domain.
 
+pub mod convert;
 pub mod pb;

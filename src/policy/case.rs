@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::audit::event::{ContentCommit, ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::limits::CASE_GRACE_MONTHS;
-use crate::domain::notice::{ControlFacts, NoticeFacts};
+use crate::domain::control::ControlFacts;
+use crate::domain::label::SampleLabel;
+use crate::domain::notice::NoticeFacts;
+use crate::domain::sample::SamplePart;
 use crate::domain::time::{Date, Timestamp, plus_months};
+
+/// What a result is about, within its requisition: label and part.
+pub type SampleKey = (SampleLabel, SamplePart);
 
 /// An accepted id: what a retry is compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +77,7 @@ pub struct Case {
     /// Where it stands.
     pub state: CaseState,
     /// The live result of each sample label and part.
-    pub results: BTreeMap<(String, u8), u64>,
+    pub results: BTreeMap<SampleKey, u64>,
     /// Laboratories that filed a result.
     pub laboratories: Vec<ParticipantId>,
     /// Log indices of every message of the case.
@@ -217,7 +223,7 @@ pub struct Message {
     /// To the unit that a replacing notice moves away from.
     pub moved: Option<Delivery>,
     /// Sample label and part, for results.
-    pub sample: Option<(String, u8)>,
+    pub sample: Option<SampleKey>,
     /// Log index of the last event that changed what its sender sees; orders the status feed.
     pub changed: u64,
 }

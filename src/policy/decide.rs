@@ -7,8 +7,6 @@ mod mailbox;
 mod notice;
 mod report;
 mod result;
-#[cfg(test)]
-mod tests;
 mod withdrawal;
 
 use super::command::{Body, Command, Submission};

@@ -1,8 +1,8 @@
 //! Where messages, cases and the log live. One trait whose verbs are business acts; every store does the same four things for an act:
 //! load the view, call [`decide`](crate::policy::decide::decide), persist the events, apply them.
 
+pub mod evidence;
 pub mod memory;
-pub mod sealer;
 pub mod state;
 
 use std::sync::Arc;

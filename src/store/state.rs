@@ -5,8 +5,6 @@
 mod apply;
 mod query;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -148,7 +146,7 @@ impl State {
             Reference::None => view.replaced.and_then(|message| self.cases.get(&message.case_ref)),
         };
         if let Body::Notice(notice) = &submission.body {
-            view.unit_contact = self.register.unit_of(notice.municipality()).and_then(|unit| self.contacts.get(&unit.id));
+            view.unit_contact = self.register.unit_of(notice.municipality_of_stay()).and_then(|unit| self.contacts.get(&unit.id));
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio_stream::StreamExt as _;
 
 use super::acceptor::{Incoming, Limits, accept};
 use super::client::{Backoff, ClientFiles, ClientSettings, Connector};
-use super::config::{Alpn, TlsError, TlsFiles, TlsSettings};
+use super::config::{Alpn, TlsClock, TlsError, TlsFiles, TlsSettings, provider, read_roots};
 use super::connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections};
 use super::files::{self, FileError};
 use super::issue::{CertificateAuthority, Issued, Leaf, Purpose};
@@ -170,6 +170,62 @@ async fn an_enterprise_certificate_is_identified_over_tls_1_3_with_the_hybrid_gr
     drop(server);
     assert_eq!(gateway.open.count(), 0);
     assert!(gateway.heard.0.lock().is_empty());
+}
+
+#[tokio::test]
+async fn no_session_is_resumed_so_that_every_connection_shows_its_certificate() {
+    let bench = Bench::new();
+    let mut gateway = bench.listen().await;
+    let files = bench.save("client", &bench.issue(&bench.leaf()));
+    // As rustls comes, with resumption on, unlike our own clients.
+    let config = rustls::ClientConfig::builder_with_details(provider(), Arc::new(TlsClock(bench.clock.clone())))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(read_roots(&files.server_ca_files).unwrap())
+        .with_client_auth_cert(
+            files::read_certificates(&files.certificate_file).unwrap(),
+            files::read_private_key(&files.key_file).unwrap(),
+        )
+        .unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    for _ in 0..2 {
+        let socket = TcpStream::connect(gateway.address).await.unwrap();
+        let mut client = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
+        let mut server = gateway.next().await;
+        server.write_all(b"x").await.unwrap();
+        // A ticket would come before the first byte.
+        client.read_exact(&mut [0; 1]).await.unwrap();
+        assert_eq!(client.get_ref().1.tls13_tickets_received(), 0);
+        assert_eq!(client.get_ref().1.handshake_kind(), Some(rustls::HandshakeKind::Full));
+    }
+}
+
+#[tokio::test]
+async fn a_listener_for_browsers_speaks_http_1_1_too_and_the_other_does_not() {
+    let bench = Bench::new();
+    let files = bench.save("client", &bench.issue(&bench.leaf()));
+    let mut config = rustls::ClientConfig::builder_with_details(provider(), Arc::new(TlsClock(bench.clock.clone())))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(read_roots(&files.server_ca_files).unwrap())
+        .with_client_auth_cert(
+            files::read_certificates(&files.certificate_file).unwrap(),
+            files::read_private_key(&files.key_file).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let browsers = listener.local_addr().unwrap();
+    let (heard, open) = (Arc::new(Heard::default()), Arc::new(OpenConnections::default()));
+    let mut incoming = accept(listener, Arc::new(bench.settings()), Alpn::H2AndHttp11, Limits::default(), heard, open);
+    let _client = connector.connect("localhost".try_into().unwrap(), TcpStream::connect(browsers).await.unwrap()).await.unwrap();
+    let server = timeout(PATIENCE, incoming.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(server.alpn(), Some(&b"http/1.1"[..]));
+    let gateway = bench.listen().await;
+    let socket = TcpStream::connect(gateway.address).await.unwrap();
+    assert!(connector.connect("localhost".try_into().unwrap(), socket).await.is_err());
+    assert_eq!(gateway.heard.wait_for(1).await, [HandshakeReason::Protocol]);
 }
 
 #[tokio::test]
@@ -453,7 +509,6 @@ mod with_tonic {
     use super::*;
     use crate::tls::PeerInfo;
 
-    #[expect(clippy::result_large_err, reason = "tonic's interceptors return Status")]
     fn check(request: Request<()>) -> Result<Request<()>, Status> {
         let peer = request.extensions().get::<PeerInfo>().ok_or_else(|| Status::internal("no peer"))?;
         peer.identity().map_err(|error| Status::permission_denied(error.as_reason()))?;

@@ -353,11 +353,11 @@ mod tests {
 
     #[test]
     fn a_signing_request_names_the_organisation_and_proves_its_key() {
-        let (request, key) = csr("811111110".parse().unwrap(), "Eksempel kommune").unwrap();
+        let (request, key) = csr("800000017".parse().unwrap(), "Eksempel kommune").unwrap();
         assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
         let parsed = rcgen::CertificateSigningRequestParams::from_pem(&request).unwrap();
         let identifier = parsed.params.distinguished_name.get(&DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()));
-        assert_eq!(identifier, Some(&DnValue::Utf8String("NTRNO-811111110".to_owned())));
+        assert_eq!(identifier, Some(&DnValue::Utf8String("NTRNO-800000017".to_owned())));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::clock::Entropy;
 use crate::domain::participant::{Contact, EnrolledKey, KeyHash, MunicipalityNumber, OrganisationNumber, Participant, Role, Standing};
 use crate::domain::time::Timestamp;
 
-use super::config::provider;
+use super::client::ClientFiles;
+use super::config::{TlsFiles, provider};
 use super::files::{self, FileError};
 use super::issue::{CertificateAuthority, IssueError, Issued, Leaf, key_fits};
 use super::peer::key_hash_of;
@@ -186,6 +187,24 @@ impl DevPki {
     #[must_use]
     pub fn key_file(&self, id: &str) -> PathBuf {
         self.dir.join(id).join("key.pem")
+    }
+
+    /// What a client that acts as `id` needs.
+    #[must_use]
+    pub fn client_files(&self, id: &str) -> ClientFiles {
+        ClientFiles { certificate_file: self.certificate_file(id), key_file: self.key_file(id), server_ca_files: vec![self.ca_file()] }
+    }
+
+    /// What the development gateway needs; no revocation lists.
+    #[must_use]
+    pub fn gateway_files(&self) -> TlsFiles {
+        TlsFiles {
+            certificate_file: self.certificate_file("gateway"),
+            key_file: self.key_file("gateway"),
+            client_ca_files: vec![self.ca_file()],
+            crl_files: Vec::new(),
+            require_unexpired_crl: false,
+        }
     }
 
     /// The CA, to issue further certificates in tests.
@@ -382,6 +401,9 @@ mod tests {
             assert_eq!(mode(&pki.key_file(id)), 0o600);
             assert_eq!(mode(pki.key_file(id).parent().unwrap()), 0o700);
         }
+        let clock: Arc<dyn crate::clock::Clock> = Arc::new(crate::clock::MockClock::new(NOW));
+        crate::tls::TlsSettings::load(pki.gateway_files(), clock.clone()).unwrap();
+        crate::tls::ClientSettings::load(&pki.client_files("tilsyn"), clock).unwrap();
         assert_eq!(mode(&pki.ca_key_file()), 0o600);
         assert_eq!(mode(&pki.key_file("gateway")), 0o600);
     }
@@ -397,7 +419,7 @@ mod tests {
         assert_eq!((read(pki.ca_file()), read(pki.key_file("ru-oslo"))), (before.0.clone(), before.1.clone()));
         let register = read(pki.participants_file());
         assert_ne!(register, before.2, "the new key of the auditor is enrolled");
-        make(dir.path(), NOW, Existing::Keep).unwrap();
+        make(dir.path(), NOW.plus_millis(DAY_MILLIS), Existing::Keep).unwrap();
         assert_eq!(read(pki.participants_file()), register);
         make(dir.path(), NOW, Existing::Renew).unwrap();
         assert_ne!(read(pki.ca_file()), before.0);

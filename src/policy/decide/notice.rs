@@ -7,7 +7,7 @@ use crate::audit::event::{Event, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::notice::{ConditionNotice, NoticeFacts};
 use crate::domain::participant::{Participant, Role};
-use crate::domain::reason::NoticeWithdrawalReason;
+use crate::domain::reason::NoticeWithdrawal;
 use crate::domain::time::{Timestamp, plus_months};
 use crate::policy::case::{Case, CaseState, Fate, Message};
 use crate::policy::command::Submission;
@@ -93,7 +93,7 @@ fn unit_of(view: &View<'_>, facts: &NoticeFacts) -> Result<ParticipantId, Denial
 fn check_register(view: &View<'_>, sender: &Participant, facts: &NoticeFacts) -> Result<(), Denial> {
     // The entry in force now, not the one the connection was opened under.
     let entry = view.register.get(&sender.id).ok_or(Reason::IdentityWithdrawn)?;
-    if !entry.contacts.iter().any(|contact| contact.key == facts.contact) {
+    if !entry.contacts.iter().any(|contact| contact.key == facts.contact_key.as_str()) {
         return Err(Reason::ContactUnknown.into());
     }
     let is_laboratory = |id| view.register.get(id).is_some_and(|participant| participant.role == Role::Laboratory);
@@ -112,7 +112,7 @@ fn moved_from(case: &Case, unit: &ParticipantId, facts: &NoticeFacts) -> Option<
     if current.unit == *unit || current.facts.municipality == facts.municipality {
         return None;
     }
-    let reason = if current.returned { NoticeWithdrawalReason::WrongMunicipality } else { NoticeWithdrawalReason::SubjectMoved };
+    let reason = if current.returned { NoticeWithdrawal::WrongMunicipality } else { NoticeWithdrawal::SubjectMoved };
     Some((current.unit.clone(), reason.number()))
 }
 

@@ -3,7 +3,7 @@
 use super::acceptance;
 use crate::audit::event::{Event, MessageKind};
 use crate::domain::id::ParticipantId;
-use crate::domain::report::{Missed, ReportFacts};
+use crate::domain::report::{MissedAppointment, ReportFacts};
 use crate::domain::time::Timestamp;
 use crate::policy::case::{Case, CaseState, Fate};
 use crate::policy::command::Submission;
@@ -67,8 +67,8 @@ fn check_right(case: &Case, unit: &ParticipantId, facts: &ReportFacts) -> Result
 fn check_conditions(case: &Case, facts: &ReportFacts) -> Result<(), Denial> {
     let notice = &case.current().facts;
     let set = match facts.missed {
-        Missed::Conversation => notice.attendance.is_some(),
-        Missed::DrugControl => notice.control.is_some(),
+        MissedAppointment::Conversation => notice.attendance,
+        MissedAppointment::DrugControl => notice.control.is_some(),
     };
     if !set {
         return Err(Reason::ConditionNotSet.into());

@@ -2,8 +2,8 @@
 
 use super::acceptance;
 use crate::audit::event::{Event, MessageKind};
-use crate::domain::notice::ControlFacts;
-use crate::domain::reason::NoticeWithdrawalReason;
+use crate::domain::control::ControlFacts;
+use crate::domain::reason::NoticeWithdrawal;
 use crate::domain::result::ResultFacts;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{Case, CaseState, Fate};
@@ -42,11 +42,11 @@ pub(super) fn decide(view: &View<'_>, permit: &Permit, submission: &Submission, 
 /// A withdrawn condition ends the requisition; a person who moved or a case that was handed on leaves samples collected before it valid.
 fn check_withdrawn(case: &Case, facts: &ResultFacts) -> Result<(), Denial> {
     let CaseState::Withdrawn { reason, on } = case.state else { return Ok(()) };
-    let ends_all = match NoticeWithdrawalReason::of_number(reason) {
+    let ends_all = match NoticeWithdrawal::of_number(reason) {
         Some(
-            NoticeWithdrawalReason::CaseTransferred | NoticeWithdrawalReason::SubjectMoved | NoticeWithdrawalReason::WrongMunicipality,
+            NoticeWithdrawal::CaseTransferred | NoticeWithdrawal::SubjectMoved | NoticeWithdrawal::WrongMunicipality,
         ) => false,
-        Some(NoticeWithdrawalReason::ConditionRevoked | NoticeWithdrawalReason::WrongSubject | NoticeWithdrawalReason::SentInError)
+        Some(NoticeWithdrawal::ConditionRevoked | NoticeWithdrawal::WrongSubject | NoticeWithdrawal::SentInError)
         | None => true,
     };
     let collected_before = facts.collected_on.is_some_and(|day| day < on);
@@ -75,7 +75,7 @@ fn check_order(order: &ControlFacts, facts: &ResultFacts) -> Result<(), Denial> 
 }
 
 fn check_replaces(view: &View<'_>, submission: &Submission, case: &Case, facts: &ResultFacts) -> Result<(), Denial> {
-    let key = facts.sample_key();
+    let key = (facts.label.clone(), facts.part);
     let live = case.results.get(&key).copied();
     if submission.replaces.is_none() {
         return if live.is_some() { Err(Reason::ResultExists.into()) } else { Ok(()) };

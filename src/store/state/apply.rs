@@ -44,7 +44,7 @@ impl State {
             Event::ResultAccepted { acceptance, facts } => {
                 self.supersede(acceptance, index, &mut applied);
                 let mut result = message(MessageKind::LabResult, acceptance, ItemBody::Content, index, time);
-                let key = facts.sample_key();
+                let key = (facts.label.clone(), facts.part);
                 result.sample = Some(key.clone());
                 self.file(result, acceptance);
                 if let Some(case) = self.cases.get_mut(&acceptance.case_ref) {

@@ -32,7 +32,7 @@ impl State {
             requisition_id: case.requisition_id,
             replaces: self.last_told(message.replaces, &delivery.recipient),
             notice_message_id: notice.map_or(message.message_id, |notice| notice.message_id),
-            contact_key: case.current().facts.contact.clone(),
+            contact_key: case.current().facts.contact_key.as_str().to_owned(),
             overdue: delivery.overdue,
         })
     }
