@@ -7,6 +7,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod gateway;
 pub mod grpc;
 pub mod policy;
 pub mod store;
