@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use bytes::{Buf as _, Bytes};
 use prost::{Message, Name};
-use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic::Status;
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
 use super::convert::wire;
