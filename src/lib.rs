@@ -1,11 +1,13 @@
 //! Samband: a messaging gateway between public agencies that relays exactly three messages and keeps a log that anyone can check.
 //!
 //! The modules in the order in which they may import each other, leftmost first:
-//! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `cli`.
+//! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
 
 pub mod audit;
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod grpc;
 pub mod policy;
 pub mod store;
-pub mod grpc;
+pub mod tls;

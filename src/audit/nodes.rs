@@ -38,7 +38,7 @@ pub struct NotInMemory;
 /// A bounded cache of the newest nodes; it is itself a tree that can be appended to.
 ///
 /// For every leaf `index` that it [`covers`](Self::covers), and every size from `index + 1` to the present one, it holds all nodes of the
-/// inclusion proof and of the root.
+/// inclusion proof, of the root, and of the consistency proof from size `index + 1`.
 #[derive(Debug, Clone)]
 pub struct RecentNodes {
     start: u64,
@@ -142,7 +142,7 @@ impl NodeSource for RecentNodes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::proof::{inclusion_proof, verify_inclusion};
+    use super::super::proof::{consistency_proof, inclusion_proof, verify_inclusion};
     use super::super::tree::tests::{AllNodes, leaf_hash};
     use super::*;
 
@@ -179,6 +179,7 @@ mod tests {
             for index in start..start + 150 {
                 assert!(recent.covers(index));
                 for size in index + 1..=start + 150 {
+                    assert_eq!(consistency_proof(&recent, index + 1, size).unwrap(), consistency_proof(&all, index + 1, size).unwrap());
                     assert_eq!(inclusion_proof(&recent, index, size).unwrap(), inclusion_proof(&all, index, size).unwrap());
                 }
             }

@@ -251,12 +251,14 @@ impl Record {
     }
 
     /// Kinds 14 and 15 are a laboratory's: it never sees a case reference.
-    const fn actor_knows_case(&self) -> bool {
+    #[must_use]
+    pub const fn actor_knows_case(&self) -> bool {
         !matches!(self.kind, 14 | 15)
     }
 
     /// Kinds 12 and 13 are a unit's reports, whose sender names the case only.
-    const fn actor_knows_requisition(&self) -> bool {
+    #[must_use]
+    pub const fn actor_knows_requisition(&self) -> bool {
         !matches!(self.kind, 12 | 13)
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::tiles::{LEVELS_PER_TILE, TILE_WIDTH, TileId, TileKind};
 use super::tree::{Hash, NodeSource, SIZE_MAX};
 
-/// Tiles kept parsed: two proofs' worth, at most 8 KiB each.
+/// Tiles kept with the nodes inside them: some proofs' worth, at most 16 KiB each.
 const CACHED_TILES: usize = 32;
 
 /// Reads the bytes of tiles; any `Fn(TileId) -> Result<Vec<u8>, E>` is one.
@@ -51,13 +51,36 @@ pub enum TileNodeError<E> {
     Read(E),
 }
 
+/// A tile and the nodes above its hashes: at `levels[n]` the complete subtrees over 2^n of them.
+#[derive(Debug)]
+struct Tile {
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tile {
+    /// Hashes up a tile of whole hashes; what is left over is ignored.
+    fn new(content: &[u8]) -> Self {
+        let mut level: Vec<Hash> = content.as_chunks::<{ Hash::LEN }>().0.iter().map(|bytes| Hash::from_bytes(*bytes)).collect();
+        let mut levels = Vec::with_capacity(LEVELS_PER_TILE as usize);
+        while levels.len() < LEVELS_PER_TILE as usize && !level.is_empty() {
+            let above = level.as_chunks::<2>().0.iter().map(|[left, right]| Hash::node(left, right)).collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
+        Self { levels }
+    }
+
+    fn node(&self, within: u32, place: u64) -> Option<Hash> {
+        self.levels.get(within as usize)?.get(usize::try_from(place).ok()?).copied()
+    }
+}
+
 /// The nodes of a published tree of a given size, read from its tiles.
 #[derive(Debug)]
 pub struct TileNodes<R> {
     reader: R,
     size: u64,
     /// Most recently used last.
-    cache: Mutex<VecDeque<(TileId, Arc<[u8]>)>>,
+    cache: Mutex<VecDeque<(TileId, Arc<Tile>)>>,
 }
 
 impl<R: TileRead> TileNodes<R> {
@@ -73,7 +96,7 @@ impl<R: TileRead> TileNodes<R> {
         self.size
     }
 
-    fn cached(&self, tile: TileId) -> Option<Arc<[u8]>> {
+    fn cached(&self, tile: TileId) -> Option<Arc<Tile>> {
         let mut cache = self.cache.lock();
         let at = cache.iter().position(|(id, _)| *id == tile)?;
         let entry = cache.remove(at)?;
@@ -82,14 +105,15 @@ impl<R: TileRead> TileNodes<R> {
         Some(content)
     }
 
-    fn tile(&self, tile: TileId) -> Result<Arc<[u8]>, TileNodeError<R::Error>> {
+    fn tile(&self, tile: TileId) -> Result<Arc<Tile>, TileNodeError<R::Error>> {
         if let Some(content) = self.cached(tile) {
             return Ok(content);
         }
-        let content: Arc<[u8]> = self.reader.read(tile).map_err(TileNodeError::Read)?.into();
-        if content.len() != usize::from(tile.width()) * Hash::LEN {
+        let bytes = self.reader.read(tile).map_err(TileNodeError::Read)?;
+        if bytes.len() != usize::from(tile.width()) * Hash::LEN {
             return Err(TileNodeError::Length(tile));
         }
+        let content = Arc::new(Tile::new(&bytes));
         let mut cache = self.cache.lock();
         if cache.len() >= CACHED_TILES {
             cache.pop_front();
@@ -107,7 +131,7 @@ impl<R: TileRead> NodeSource for TileNodes<R> {
         if index >= complete {
             return Err(TileNodeError::NotPublished);
         }
-        // A node inside a tile is the root over the 2^within hashes from the `first`-th of the tile's level.
+        // A node inside a tile is the subtree over the 2^within hashes from the `first`-th of the tile's level.
         let within = level % LEVELS_PER_TILE;
         let tile_level = level / LEVELS_PER_TILE;
         let first = index << within;
@@ -118,22 +142,8 @@ impl<R: TileRead> NodeSource for TileNodes<R> {
             .ok()
             .and_then(|level| TileId::new(TileKind::Hashes(level), tile, held.min(width) as u16).ok())
             .ok_or(TileNodeError::NotPublished)?;
-        let content = self.tile(id)?;
-        let start = (first % width) as usize * Hash::LEN;
-        let part = content.get(start..start + (Hash::LEN << within)).ok_or(TileNodeError::Length(id))?;
-        Ok(complete_root(part))
+        self.tile(id)?.node(within, (first % width) >> within).ok_or(TileNodeError::Length(id))
     }
-}
-
-/// The root over 2^n hashes that lie one after the other, n from 0 to 8.
-fn complete_root(hashes: &[u8]) -> Hash {
-    if hashes.len() <= Hash::LEN {
-        let mut bytes = [0_u8; Hash::LEN];
-        bytes[..hashes.len()].copy_from_slice(hashes);
-        return Hash::from_bytes(bytes);
-    }
-    let (left, right) = hashes.split_at(hashes.len() / 2);
-    Hash::node(&complete_root(left), &complete_root(right))
 }
 
 #[cfg(test)]

@@ -1,0 +1,345 @@
+//! The reference store: everything in memory, one lock, failures on demand. For tests; nothing in it is durable.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::state::State;
+use super::{
+    Accepted, Cursor, Due, EntryProof, Item, LogEntry, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError,
+    evidence,
+};
+use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use crate::audit::event::{Event, ItemNumber};
+use crate::audit::leaf::{Leaf, Openings};
+use crate::audit::note::LogSigner;
+use crate::audit::proof::consistency_proof;
+use crate::audit::record::Record;
+use crate::audit::tree::{Hash, NodeSource, root_at};
+use crate::clock::{Clock, Entropy, random_32};
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::participant::{Contact, Register};
+use crate::domain::time::Timestamp;
+use crate::policy::command::Command;
+use crate::policy::decide::{Decision, Random, decide};
+
+/// Where an act fails on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing has happened; the caller does not know.
+    Before,
+    /// Everything has happened; the answer is lost.
+    After,
+}
+
+struct Entry {
+    record: Option<(Record, Openings)>,
+    leaf: Leaf,
+    /// The tree's size when its batch was complete: what its receipt is proved against.
+    batch_size: u64,
+}
+
+/// Every node of the tree, by level.
+#[derive(Default)]
+struct Nodes(Vec<Vec<Hash>>);
+
+impl Nodes {
+    fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        for level in 0.. {
+            if self.0.len() == level {
+                self.0.push(Vec::new());
+            }
+            self.0[level].push(hash);
+            let row = &self.0[level];
+            if row.len() % 2 == 1 {
+                break;
+            }
+            hash = Hash::node(&row[row.len() - 2], &row[row.len() - 1]);
+        }
+    }
+}
+
+impl NodeSource for Nodes {
+    type Error = StoreError;
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, StoreError> {
+        let at = usize::try_from(index).ok();
+        self.0
+            .get(level as usize)
+            .and_then(|row| at.and_then(|at| row.get(at)))
+            .copied()
+            .ok_or_else(|| StoreError::Damaged { place: "a node of the tree in memory".into() })
+    }
+}
+
+struct Inner {
+    state: State,
+    entries: Vec<Entry>,
+    nodes: Nodes,
+    contents: HashMap<u64, Bytes>,
+    failures: Vec<Failure>,
+    stopped: bool,
+}
+
+/// The reference store.
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    origin: Origin,
+    signer: LogSigner,
+    durable: watch::Sender<u64>,
+}
+
+impl MemoryStore {
+    /// An empty store whose log is signed by `signer` under the signer's name.
+    #[must_use]
+    pub fn new(origin: Origin, signer: LogSigner, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        let store = Self {
+            inner: Mutex::new(Inner {
+                state: State::new(random_32(&*entropy)),
+                entries: Vec::new(),
+                nodes: Nodes::default(),
+                contents: HashMap::new(),
+                failures: Vec::new(),
+                stopped: false,
+            }),
+            clock,
+            entropy,
+            durable: watch::Sender::new(0),
+            signer,
+            origin,
+        };
+        let opened = Event::LogOpened { origin: store.origin.as_str().to_owned(), previous_checkpoint: None };
+        let mut inner = store.inner.lock();
+        let at = inner.state.time_of_next(store.clock.now());
+        store.append(&mut inner, vec![opened], at, Bytes::new());
+        drop(inner);
+        store
+    }
+
+    /// The next act fails there; several calls queue up.
+    pub fn fail_next(&self, failure: Failure) {
+        self.inner.lock().failures.insert(0, failure);
+    }
+
+    /// The signer of this store's log.
+    #[must_use]
+    pub const fn signer(&self) -> &LogSigner {
+        &self.signer
+    }
+
+    /// The state as plain data, for comparison.
+    #[must_use]
+    pub fn snapshot(&self) -> super::state::Snapshot {
+        self.inner.lock().state.snapshot()
+    }
+
+    fn append(&self, inner: &mut Inner, events: Vec<Event>, at: Timestamp, content: Bytes) {
+        let batch_size = inner.entries.len() as u64 + events.len() as u64;
+        for event in events {
+            let index = inner.entries.len() as u64;
+            let record = Record::of(&event, at);
+            let openings = Openings::new(random_32(&*self.entropy), random_32(&*self.entropy));
+            let leaf = evidence::leaf(&record, &openings);
+            inner.nodes.push(leaf.hash());
+            inner.entries.push(Entry { record: Some((record, openings)), leaf, batch_size });
+            if event.acceptance().is_some() && !content.is_empty() {
+                inner.contents.insert(index, content.clone());
+            }
+            for freed in inner.state.apply(&event, index, at).freed {
+                inner.contents.remove(&freed);
+            }
+        }
+        self.durable.send_replace(batch_size);
+    }
+
+    fn head(&self, inner: &Inner, size: u64) -> Result<SignedCheckpoint, StoreError> {
+        let damaged = || StoreError::Damaged { place: "the head of the log in memory".into() };
+        let root = root_at(&inner.nodes, size).map_err(|_| damaged())?;
+        let checkpoint = Checkpoint::new(self.origin.clone(), size, root).map_err(|_| damaged())?;
+        checkpoint.sign(&self.signer).map_err(|_| damaged())
+    }
+
+    fn accepted(&self, inner: &Inner, index: u64) -> Result<Option<Accepted>, StoreError> {
+        let Some(entry) = usize::try_from(index).ok().and_then(|at| inner.entries.get(at)) else { return Ok(None) };
+        let Some((record, openings)) = &entry.record else { return Ok(None) };
+        let head = self.head(inner, entry.batch_size)?;
+        let receipt = evidence::receipt(record, openings, index, entry.batch_size, &inner.nodes, &head)
+            .map_err(|_| StoreError::Damaged { place: format!("entry {index} of the log in memory") })?;
+        Ok(Some(evidence::accepted(record, index, receipt)))
+    }
+
+    fn try_act(&self, command: Command) -> Result<Outcome, StoreError> {
+        let mut inner = self.inner.lock();
+        if inner.stopped {
+            return Err(StoreError::Stopped);
+        }
+        let failure = inner.failures.pop();
+        if failure == Some(Failure::Before) {
+            return Err(StoreError::Stopped);
+        }
+        let at = inner.state.time_of_next(self.clock.now());
+        let mut random = Random { case: [0; 10], requisition: [0; 10] };
+        self.entropy.fill(&mut random.case);
+        self.entropy.fill(&mut random.requisition);
+        let decision = decide(&inner.state.view(&command), &command, at, &random)?;
+        let outcome = match decision {
+            Decision::Duplicate { index } => {
+                Outcome::Accepted(self.accepted(&inner, index)?.ok_or(StoreError::Damaged { place: format!("entry {index}") })?)
+            }
+            Decision::Events(events) => {
+                let count = events.len();
+                let accepts = events.first().is_some_and(|event| event.acceptance().is_some());
+                let index = inner.entries.len() as u64;
+                let content = match command {
+                    Command::Submit { submission, .. } if accepts => submission.canonical,
+                    _ => Bytes::new(),
+                };
+                self.append(&mut inner, events, at, content);
+                if accepts {
+                    Outcome::Accepted(self.accepted(&inner, index)?.ok_or(StoreError::Stopped)?)
+                } else {
+                    Outcome::Done { events: count }
+                }
+            }
+        };
+        if failure == Some(Failure::After) { Err(StoreError::Stopped) } else { Ok(outcome) }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
+        self.try_act(command)
+    }
+
+    fn register(&self) -> Arc<Register> {
+        Arc::clone(self.inner.lock().state.register())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.lock().state.time_of_next(self.clock.now())
+    }
+
+    async fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Result<Vec<Item>, StoreError> {
+        Ok(self.inner.lock().state.waiting(recipient, after, max))
+    }
+
+    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError> {
+        let inner = self.inner.lock();
+        let needed = !item.is_moved() && inner.state.needs_content(item.index());
+        Ok(inner.contents.get(&item.index()).filter(|_| needed).cloned())
+    }
+
+    async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError> {
+        Ok(self.inner.lock().state.status(sender, message_id))
+    }
+
+    async fn changes(&self, sender: &ParticipantId, after: Cursor, max: usize) -> Result<Vec<StatusEntry>, StoreError> {
+        Ok(self.inner.lock().state.changes(sender, after, max))
+    }
+
+    async fn receipt(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<Accepted>, StoreError> {
+        let inner = self.inner.lock();
+        match inner.state.index_of(sender, message_id) {
+            Some(index) => self.accepted(&inner, index),
+            None => {
+                let own = |record: &Record| {
+                    record.actor.as_ref() == Some(sender) && record.message_id == Some(message_id) && record.content_commit.is_some()
+                };
+                let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| own(record)));
+                found.map_or(Ok(None), |index| self.accepted(&inner, index as u64))
+            }
+        }
+    }
+
+    async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError> {
+        Ok(self.inner.lock().state.contact(unit).cloned())
+    }
+
+    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
+        Ok(self.inner.lock().state.is_needed(participant))
+    }
+
+    async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
+        Ok(self.inner.lock().state.due(now, overdue_after, max))
+    }
+
+    fn durable(&self) -> watch::Receiver<u64> {
+        self.durable.subscribe()
+    }
+
+    async fn checkpoint(&self) -> Result<Bytes, StoreError> {
+        let inner = self.inner.lock();
+        Ok(Bytes::from(self.head(&inner, inner.entries.len() as u64)?.into_string()))
+    }
+
+    async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError> {
+        let inner = self.inner.lock();
+        let end = filter.to_index.unwrap_or(u64::MAX).min(inner.entries.len() as u64);
+        let mut page = Page { entries: Vec::new(), next_index: None, erased: 0 };
+        for index in filter.from_index..end {
+            let entry = &inner.entries[usize::try_from(index).expect("an index below the length of a Vec fits usize")];
+            let Some((record, _)) = &entry.record else {
+                page.erased += 1;
+                continue;
+            };
+            if !filter.matches(record) {
+                continue;
+            }
+            if page.entries.len() == max {
+                page.next_index = Some(index);
+                break;
+            }
+            page.entries.push(LogEntry { index, record: Some(record.clone()) });
+        }
+        Ok(page)
+    }
+
+    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError> {
+        let filter = RecordFilter { message_id: Some(message_id), ..RecordFilter::default() };
+        Ok(self.records(&filter, max).await?.entries.into_iter().map(|entry| entry.index).collect())
+    }
+
+    async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
+        let inner = self.inner.lock();
+        let Some(entry) = usize::try_from(index).ok().and_then(|at| inner.entries.get(at)) else { return Ok(None) };
+        let size = inner.entries.len() as u64;
+        let head = self.head(&inner, size)?;
+        evidence::entry_proof(entry.leaf, entry.record.clone(), index, size, &inner.nodes, &head)
+            .map(Some)
+            .map_err(|_| StoreError::Damaged { place: format!("entry {index} of the log in memory") })
+    }
+
+    async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        let inner = self.inner.lock();
+        if old_size > new_size || new_size > inner.entries.len() as u64 {
+            return Ok(None);
+        }
+        consistency_proof(&inner.nodes, old_size, new_size)
+            .map(Some)
+            .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let inner = self.inner.lock();
+        let size = inner.entries.len() as u64;
+        Ok(Stats { durable_size: size, published_size: size, ..inner.state.stats() })
+    }
+
+    async fn stop(&self) -> Result<(), StoreError> {
+        let mut inner = self.inner.lock();
+        if !inner.stopped {
+            let at = inner.state.time_of_next(self.clock.now());
+            self.append(&mut inner, vec![Event::Stopped], at, Bytes::new());
+            inner.stopped = true;
+        }
+        Ok(())
+    }
+}

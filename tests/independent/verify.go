@@ -2,6 +2,9 @@
 // packages and none of Samband's code.
 //
 //	verify <log dir> <vkey> [<receipt.tlog-proof> <leaf file>]...
+//	verify <log dir> <vkey> <receipts dir>
+//
+// In a receipts folder NAME.tlog-proof lies beside NAME.leaf.
 //
 // The folder must hold a signed checkpoint and, for its size, every entry
 // bundle and every tile. Each receipt must prove its leaf under a checkpoint
@@ -306,9 +309,29 @@ func checkPast(f folder, old, now head) error {
 	return tlog.CheckTree(proof, now.tree.N, now.tree.Hash, old.tree.N, old.tree.Hash)
 }
 
+// pairs lists the receipts and leaves of a folder.
+func pairs(dir string) ([]string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.tlog-proof"))
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("%s: no receipts", dir)
+	}
+	var all []string
+	for _, name := range names {
+		all = append(all, name, strings.TrimSuffix(name, ".tlog-proof")+".leaf")
+	}
+	return all, err
+}
+
 func run(args []string) error {
+	if len(args) == 3 {
+		found, err := pairs(args[2])
+		if err != nil {
+			return err
+		}
+		args = append(args[:2], found...)
+	}
 	if len(args) < 2 || len(args)%2 != 0 {
-		return errors.New("usage: verify <log dir> <vkey> [<receipt.tlog-proof> <leaf file>]...")
+		return errors.New("usage: verify <log dir> <vkey> [<receipts dir> | <receipt.tlog-proof> <leaf file> ...]")
 	}
 	f := folder(args[0])
 	verifier, err := note.NewVerifier(strings.TrimSpace(args[1]))

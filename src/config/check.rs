@@ -1,0 +1,150 @@
+//! Everything that `serve` would refuse, all at once, before it does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::domain::participant::MunicipalityNumber;
+use crate::domain::time::DAY_MILLIS;
+use crate::tls::TlsSettings;
+
+use super::keys::{read_log_key, read_storage_key};
+use super::participants::load_register;
+use super::{Config, ConfigError};
+
+/// The gateway's certificate is spoken of this long before it ends, in milliseconds.
+const RENEWAL_NOTICE_MILLIS: i64 = 30 * DAY_MILLIS;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Serves, but look at it.
+    Warning,
+    /// `serve` would refuse, or everyone would refuse the gateway.
+    Error,
+}
+
+/// Something that keeps the configuration from working.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// What, where, and what to do; names files and lines, never content.
+    pub message: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let label = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{label}: {}", self.message)
+    }
+}
+
+/// All findings of `config`; empty means that `serve` will start. Reads every file, changes none. `known` tells whether a municipality exists.
+#[must_use]
+pub fn check(config: &Config, clock: &Arc<dyn Clock>, known: &dyn Fn(MunicipalityNumber) -> bool) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    findings.tls(config, clock);
+    findings.result(read_storage_key(&config.storage_key_file).map(drop));
+    findings.result(read_log_key(&config.log_key_file, &config.origin).map(drop));
+    findings.result(load_register(&config.participants_file, 1, known).map(drop));
+    findings.places(config);
+    if config.admin_listen.is_some_and(|admin| admin.get() == config.listen) {
+        findings.error("listen and admin_listen are the same address; give each its own port".to_owned());
+    }
+    findings.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn error(&mut self, message: String) {
+        self.0.push(Finding { severity: Severity::Error, message });
+    }
+
+    fn warning(&mut self, message: String) {
+        self.0.push(Finding { severity: Severity::Warning, message });
+    }
+
+    fn result(&mut self, result: Result<(), ConfigError>) {
+        if let Err(error) = result {
+            self.error(error.to_string());
+        }
+    }
+
+    fn tls(&mut self, config: &Config, clock: &Arc<dyn Clock>) {
+        let section = &config.tls;
+        let files = [&section.certificate_file, &section.key_file].into_iter().chain(&section.client_ca_files).chain(&section.crl_files);
+        let missing: Vec<&PathBuf> = files.filter(|file| !file.exists()).collect();
+        for file in &missing {
+            self.error(format!("{}: no such file", file.display()));
+        }
+        if !missing.is_empty() {
+            return;
+        }
+        let settings = match TlsSettings::load(section.files(), clock.clone()) {
+            Ok(settings) => settings,
+            Err(error) => return self.error(error.to_string()),
+        };
+        let now = clock.now();
+        let not_after = settings.certificate_not_after();
+        let certificate = section.certificate_file.display();
+        if not_after < now {
+            self.error(format!("{certificate}: expired on {}; every client will refuse it", not_after.oslo_date()));
+        } else if not_after < now.plus_millis(RENEWAL_NOTICE_MILLIS) {
+            self.warning(format!("{certificate}: expires on {}; renew it", not_after.oslo_date()));
+        }
+        match settings.crl_next_update() {
+            Some(due) if due < now && section.require_unexpired_crl => {
+                self.error(format!("a revocation list was due on {}; its CA's clients will be refused, fetch a new one", due.oslo_date()));
+            }
+            Some(due) if due < now => self.warning(format!("a revocation list was due on {}; fetch a new one", due.oslo_date())),
+            Some(_) => {}
+            None => {
+                self.warning("no crl_files: a revoked certificate is refused only after its key is removed from the register".to_owned())
+            }
+        }
+    }
+
+    fn places(&mut self, config: &Config) {
+        if config.data_dir.exists() {
+            if !config.data_dir.is_dir() {
+                self.error(format!("{}: data_dir is not a folder", config.data_dir.display()));
+            }
+        } else {
+            self.parent(&config.data_dir, "data_dir");
+        }
+        if !config.high_water_file.exists() {
+            self.parent(&config.high_water_file, "high_water_file");
+        }
+        let outside = [
+            ("storage_key_file", &config.storage_key_file, "whoever copies the data would have the key"),
+            ("log_key_file", &config.log_key_file, "whoever copies the data could sign as the log"),
+            ("high_water_file", &config.high_water_file, "a restored store would bring its own mark and not be noticed"),
+        ];
+        for (name, file, why) in outside {
+            if resolved(file).starts_with(resolved(&config.data_dir)) {
+                self.error(format!("{}: {name} lies inside data_dir; move it elsewhere, or {why}", file.display()));
+            }
+        }
+    }
+
+    fn parent(&mut self, path: &Path, name: &str) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !parent.is_dir() {
+            self.error(format!("{}: the folder that {name} lies in does not exist; make it", path.display()));
+        }
+    }
+}
+
+/// The path with links and dots followed as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => resolved(parent).join(name),
+        _ => path.to_owned(),
+    })
+}

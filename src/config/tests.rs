@@ -1,0 +1,265 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use super::keys::{read_log_key, read_storage_key};
+use super::participants::{load_register, parse_register};
+use super::*;
+use crate::clock::{Clock, MockClock, SeededEntropy};
+use crate::domain::participant::Standing;
+use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::tls::pki::{self, Existing};
+
+const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+const LOG_KEY: &str = "PRIVATE+KEY+samband.example.no/log+01234567+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
+}
+
+/// The line and column of an error in the sample after `from` became `to`.
+fn place(from: &str, to: &str) -> (usize, String) {
+    let text = fs::read_to_string(sample("samband.toml")).unwrap();
+    assert!(text.contains(from), "{from}");
+    match Config::parse(Path::new("x.toml"), &text.replace(from, to)) {
+        Err(ConfigError::At { line, column, message, .. }) => {
+            assert!(column >= 1);
+            (line, message)
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn line_of(name: &str, needle: &str) -> usize {
+    let text = fs::read_to_string(sample(name)).unwrap();
+    text.lines().position(|line| line.starts_with(needle)).unwrap() + 1
+}
+
+#[test]
+fn the_sample_configuration_parses_and_its_relative_paths_are_beside_it() {
+    let config = Config::load(&sample("samband.toml")).unwrap();
+    assert_eq!(config.participants_file, sample("participants.toml"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/samband/data"));
+    assert_eq!(config.limits.acceptor(), Limits::default());
+    assert_eq!(config.overdue_after_s, OverdueAfter::default());
+    assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info"));
+    let debug = format!("{config:?}");
+    assert!(debug.contains("samband.example.no/log") && !debug.contains("storage-key") && !debug.contains("gateway.key"), "{debug}");
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let text = r#"
+        listen = "[::]:1"
+        data_dir = "d"
+        origin = "x"
+        storage_key_file = "s"
+        log_key_file = "l"
+        high_water_file = "h"
+        participants_file = "p"
+        tls = { certificate_file = "c", key_file = "k", client_ca_files = ["a"] }
+    "#;
+    let config = Config::parse(Path::new("x"), text).unwrap();
+    assert_eq!((config.erase_within_s.get(), config.records_keep_months.get()), (86_400, 24));
+    assert_eq!(config.overdue_after_s.lab_result.get(), 432_000);
+    assert_eq!(config.identity_mode, IdentityMode::Production);
+    assert!(config.admin_listen.is_none() && config.tls.crl_files.is_empty() && !config.tls.require_unexpired_crl);
+    assert_eq!(config.limits, LimitsSection::default());
+    assert_eq!(config.log.level, LogLevel::Info);
+}
+
+#[test]
+fn every_wrong_value_is_refused_at_its_line() {
+    let cases = [
+        ("erase_within_s = 86400", "erase_within = 86400", "erase_within", "unknown field"),
+        ("erase_within_s = 86400", "erase_within_s = 5", "erase_within_s", "from 60 to 604800"),
+        ("erase_within_s = 86400", "erase_within_s = -1", "erase_within_s", "from 60 to 604800"),
+        ("records_keep_months = 24", "records_keep_months = 12", "records_keep_months", "from 13 to 35"),
+        ("records_keep_months = 24", "records_keep_months = 36", "records_keep_months", "from 13 to 35"),
+        ("lab_result = 432000", "lab_result = 1", "lab_result", "from 3600"),
+        ("127.0.0.1:9464", "0.0.0.0:9464", "admin_listen", "loopback"),
+        ("samband.example.no/log", "https://samband.example.no", "origin", "without a scheme"),
+        ("samband.example.no/log", "a b", "origin", "without a scheme"),
+        ("identity_mode = \"production\"", "identity_mode = \"both\"", "identity_mode", "unknown variant"),
+        ("handshakes_max = 1024", "handshakes_max = 0", "handshakes_max", "from 1"),
+        ("level = \"info\"", "level = \"loud\"", "level", "unknown variant"),
+        ("level = \"info\"", "levels = \"info\"", "level", "unknown field"),
+        ("require_unexpired_crl", "require_crl", "require_unexpired_crl", "unknown field"),
+        ("listen = \"0.0.0.0:8443\"", "listen = \"0.0.0.0\"", "listen", ""),
+        ("listen = \"0.0.0.0:8443\"", "listen = ", "listen", ""),
+    ];
+    for (from, to, key, message) in cases {
+        let (line, text) = place(from, to);
+        assert_eq!(line, line_of("samband.toml", key), "{to}: {text}");
+        assert!(text.contains(message), "{to}: {text}");
+    }
+    let (_, text) = place("origin = \"samband.example.no/log\"", "");
+    assert!(text.contains("missing field `origin`"), "{text}");
+}
+
+#[test]
+fn the_sample_register_parses() {
+    let register = load_register(&sample("participants.toml"), 7, &|_| true).unwrap();
+    assert_eq!(register.generation(), 7);
+    let old = register.get(&"lab-gammel".parse().unwrap()).unwrap();
+    assert_eq!(old.standing, Standing::Suspended);
+    assert_eq!(register.unit_of("3412".parse().unwrap()).unwrap().id.as_str(), "ru-eksempel");
+    let supplier = &register.get(&"politi-eksempel".parse().unwrap()).unwrap().keys[1];
+    assert_eq!(supplier.operated_by.unwrap().to_string(), "800000815");
+}
+
+#[test]
+fn every_wrong_register_entry_is_refused_at_its_line() {
+    let text = fs::read_to_string(sample("participants.toml")).unwrap();
+    let refused = |text: &str, known: bool| match parse_register(Path::new("p.toml"), text, 1, &|_| known) {
+        Err(ConfigError::At { line, message, .. }) => (line, message),
+        other => panic!("not refused: {other:?}"),
+    };
+    let table_of = |id: &str| text.lines().position(|line| line == format!("id = \"{id}\"")).unwrap();
+    let unit = table_of("ru-eksempel");
+    let cases = [
+        ("administrative_system = true", "administrative_system = false", unit, "administrative_system"),
+        ("\"3403\", \"3411\", \"3412\"", "", unit, "at least one"),
+        ("id = \"lab-ny\"", "id = \"ru-eksempel\"", table_of("lab-ny"), "twice"),
+        ("successor = \"lab-ny\"", "successor = \"tilsyn\"", table_of("lab-gammel"), "same role"),
+        ("00000003\"", "00000001\"", unit, "enrolled elsewhere"),
+    ];
+    for (from, to, line, message) in cases {
+        assert!(text.contains(from));
+        let (found, said) = refused(&text.replace(from, to), true);
+        assert_eq!(found, line, "{to}: {said}");
+        assert!(said.contains(message), "{said}");
+    }
+    let (found, said) = refused(&text, false);
+    assert!(found == unit && said.contains("does not exist"), "{said}");
+    let number = line_of("participants.toml", "organisation_number = \"800000211\"");
+    let (found, said) = refused(&text.replace("\"800000211\"", "\"800000212\""), true);
+    assert!(found == number && said.contains("check digit") && !said.contains("800000212"), "{found} {said}");
+    let (found, said) = refused(&text.replace("municipalities =", "municipality ="), true);
+    assert!(found == line_of("participants.toml", "municipalities") && said.contains("unknown field"), "{found} {said}");
+    assert!(refused(&format!("generation = 1\n{text}"), true).1.contains("unknown field"));
+    assert!(refused("", true).1.contains("at least one"));
+}
+
+#[test]
+fn a_storage_key_of_any_other_shape_is_refused_and_never_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("k");
+    let read = |text: &str| {
+        crate::tls::files::write(&file, text.as_bytes(), 0o600).unwrap();
+        read_storage_key(&file)
+    };
+    assert_eq!(read(&format!("{}\n", "0aF1".repeat(16))).unwrap()[..2], [0x0a, 0xf1]);
+    for wrong in ["".to_owned(), "ab".repeat(31), "ab".repeat(33), "xy".repeat(32), "00".repeat(32), format!("{}\n\n", "ab".repeat(32))] {
+        let error = read(&wrong).unwrap_err();
+        assert!(matches!(error, ConfigError::Key { .. }));
+        assert!(!error.to_string().contains("abab"));
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(read_storage_key(&file), Err(ConfigError::File(FileError::Mode { .. }))));
+}
+
+#[test]
+fn a_log_key_of_another_log_or_shape_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("k");
+    let read = |text: &str, origin: &str| {
+        crate::tls::files::write(&file, text.as_bytes(), 0o600).unwrap();
+        read_log_key(&file, &Origin::try_from(origin.to_owned()).unwrap()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&format!("{LOG_KEY}\n"), "samband.example.no/log").unwrap().as_str(), LOG_KEY);
+    assert!(read(LOG_KEY, "other.example.no").unwrap_err().contains("origin"));
+    for wrong in ["", "PRIVATE+KEY+x", "PRIVATE+KEY+x+0123456+AQ==", &LOG_KEY.replace("01234567", "0123456G"), &format!("{LOG_KEY} x")] {
+        assert!(read(wrong, "samband.example.no/log").unwrap_err().contains("PRIVATE+KEY+<name>"), "{wrong}");
+    }
+}
+
+/// A configuration of which `serve` would refuse nothing.
+fn whole(dir: &Path) -> Config {
+    let certs = dir.join("certs");
+    pki::dev(&certs, NOW, &SeededEntropy::new(1), Existing::Keep, &pki::development_register().unwrap()).unwrap();
+    let crl = pki::DevPki::at(&certs).authority().unwrap().crl(&[], NOW, NOW.plus_millis(9 * DAY_MILLIS)).unwrap();
+    fs::write(dir.join("crl.pem"), crl).unwrap();
+    crate::tls::files::write(&dir.join("storage-key"), "5a".repeat(32).as_bytes(), 0o600).unwrap();
+    crate::tls::files::write(&dir.join("log-key"), LOG_KEY.as_bytes(), 0o600).unwrap();
+    let text = r#"
+        listen = "127.0.0.1:8443"
+        data_dir = "data"
+        origin = "samband.example.no/log"
+        storage_key_file = "storage-key"
+        log_key_file = "log-key"
+        high_water_file = "high-water"
+        participants_file = "certs/participants.toml"
+        [tls]
+        certificate_file = "certs/gateway/cert.pem"
+        key_file = "certs/gateway/key.pem"
+        client_ca_files = ["certs/ca.pem"]
+        crl_files = ["crl.pem"]
+    "#;
+    fs::write(dir.join("samband.toml"), text).unwrap();
+    Config::load(&dir.join("samband.toml")).unwrap()
+}
+
+fn findings(config: &Config, at: Timestamp) -> Vec<String> {
+    let clock: Arc<dyn Clock> = Arc::new(MockClock::new(at));
+    check(config, &clock, &|_| true).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_whole_configuration_has_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(findings(&whole(dir.path()), NOW), Vec::<String>::new());
+}
+
+#[test]
+fn everything_that_serve_would_refuse_is_found_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = whole(dir.path());
+    let one = |config: &Config, needle: &str| {
+        let found = findings(config, NOW);
+        assert!(found.len() == 1 && found[0].starts_with("error: ") && found[0].contains(needle), "{needle}: {found:?}");
+    };
+    let with = |change: &dyn Fn(&mut Config)| {
+        let mut config = good.clone();
+        change(&mut config);
+        config
+    };
+    one(&with(&|c| c.tls.key_file = dir.path().join("certs/ru-oslo/key.pem")), "does not belong");
+    one(&with(&|c| c.tls.crl_files = vec![dir.path().join("none.pem")]), "no such file");
+    one(&with(&|c| c.tls.client_ca_files = vec![]), "no CA file");
+    one(&with(&|c| c.storage_key_file = dir.path().join("log-key")), "64 hexadecimal");
+    one(&with(&|c| c.log_key_file = dir.path().join("storage-key")), "PRIVATE+KEY");
+    one(&with(&|c| c.participants_file = dir.path().join("samband.toml")), "samband.toml:");
+    one(&with(&|c| c.data_dir = dir.path().join("no/such")), "data_dir");
+    one(&with(&|c| c.data_dir = dir.path().join("samband.toml")), "not a folder");
+    one(&with(&|c| c.high_water_file = dir.path().join("no/mark")), "folder that high_water_file");
+    one(&with(&|c| c.admin_listen = Some(LoopbackAddress(c.listen))), "same address");
+    fs::create_dir(dir.path().join("data")).unwrap();
+    one(&with(&|c| c.high_water_file = dir.path().join("data/mark")), "inside data_dir");
+    fs::copy(dir.path().join("storage-key"), dir.path().join("data/key")).unwrap();
+    one(&with(&|c| c.storage_key_file = dir.path().join("data/key")), "storage_key_file lies inside");
+    fs::copy(dir.path().join("log-key"), dir.path().join("data/log-key")).unwrap();
+    one(&with(&|c| c.log_key_file = dir.path().join("data/log-key")), "log_key_file lies inside");
+    let several = with(&|c| {
+        c.storage_key_file = dir.path().join("none");
+        c.tls.certificate_file = dir.path().join("none");
+    });
+    assert_eq!(findings(&several, NOW).len(), 2);
+    fs::set_permissions(dir.path().join("certs/gateway/key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    one(&good, "chmod 600");
+}
+
+#[test]
+fn dates_that_run_out_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = whole(dir.path());
+    let after = |days: i64| NOW.plus_millis(days * DAY_MILLIS);
+    let text = |config: &Config, days: i64| findings(config, after(days)).join("\n");
+    assert!(text(&config, 10).starts_with("warning: a revocation list was due"));
+    config.tls.require_unexpired_crl = true;
+    assert!(text(&config, 10).starts_with("error: a revocation list was due"));
+    config.tls.crl_files = vec![];
+    assert!(text(&config, 0).starts_with("warning: no crl_files"));
+    assert!(text(&config, 720).contains("warning: ") && text(&config, 720).contains("expires on"));
+    assert!(text(&config, 740).contains("error: ") && text(&config, 740).contains("expired on"));
+}

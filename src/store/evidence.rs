@@ -1,0 +1,89 @@
+//! Receipts and proofs from what a store keeps: record, openings, place, and the head they are proved against.
+//!
+//! Equal arguments give equal bytes; that is why no receipt is ever stored.
+
+use bytes::Bytes;
+
+use super::{Accepted, EntryProof};
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::leaf::{AuditorOpening, Leaf, OpeningError, Openings, SenderOpening};
+use crate::audit::proof::inclusion_proof;
+use crate::audit::receipt::{AuditorProof, Receipt};
+use crate::audit::record::Record;
+use crate::audit::tlog_proof::TlogProof;
+use crate::audit::tree::{BuildError, NodeSource};
+
+/// Why a receipt or proof could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError<E> {
+    /// The tree's nodes could not be had.
+    #[error(transparent)]
+    Nodes(#[from] BuildError<E>),
+    /// A part longer than an opening may be.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// The proof does not fit its format.
+    #[error("the proof does not fit the tlog-proof format")]
+    Format,
+}
+
+/// The leaf of a record.
+#[must_use]
+pub fn leaf(record: &Record, openings: &Openings) -> Leaf {
+    Leaf::commit(openings, &record.sender_part(), &record.gateway_part())
+}
+
+/// The sender's receipt of the record at `index`, against `head` of `size` entries.
+///
+/// # Errors
+/// An [`EvidenceError`] when nodes are missing.
+pub fn receipt<S: NodeSource>(
+    record: &Record,
+    openings: &Openings,
+    index: u64,
+    size: u64,
+    nodes: &S,
+    head: &SignedCheckpoint,
+) -> Result<Bytes, EvidenceError<S::Error>> {
+    let opening = SenderOpening::new(openings, record.sender_part(), &record.gateway_part())?;
+    let proof = inclusion_proof(nodes, index, size)?;
+    Ok(Bytes::from(Receipt::encode(&opening, index, &proof, head)))
+}
+
+/// What a sender is answered for the record at `index`.
+#[must_use]
+pub fn accepted(record: &Record, index: u64, receipt: Bytes) -> Accepted {
+    Accepted {
+        index,
+        accepted_at: record.time,
+        case_ref: record.case_ref.filter(|_| record.actor_knows_case()),
+        requisition_id: record.requisition_id.filter(|_| record.actor_knows_requisition()),
+        receipt,
+    }
+}
+
+/// The auditor's proof of the entry at `index`. Without a record (erased) it proves the bare leaf.
+///
+/// # Errors
+/// An [`EvidenceError`] when nodes are missing.
+pub fn entry_proof<S: NodeSource>(
+    leaf: Leaf,
+    record: Option<(Record, Openings)>,
+    index: u64,
+    size: u64,
+    nodes: &S,
+    head: &SignedCheckpoint,
+) -> Result<EntryProof, EvidenceError<S::Error>> {
+    let proof = inclusion_proof(nodes, index, size)?;
+    let (record, text) = match record {
+        Some((record, openings)) => {
+            let opening = AuditorOpening::new(openings, record.sender_part(), record.gateway_part())?;
+            (Some(record), AuditorProof::encode(&opening, index, &proof, head))
+        }
+        None => {
+            let bare = TlogProof::new(&[], index, &proof, head.as_str()).map_err(|_| EvidenceError::Format)?;
+            (None, bare.encode())
+        }
+    };
+    Ok(EntryProof { index, leaf: *leaf.as_bytes(), record, proof: Bytes::from(text) })
+}

@@ -1,0 +1,313 @@
+//! One established TLS connection, what handlers learn of its peer, and the set of all that are open.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::transport::server::Connected;
+
+use super::peer::{IdentityError, PeerIdentity};
+
+/// Why a handshake failed: a closed list, counted and never attributed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HandshakeReason {
+    /// The client showed no certificate.
+    NoCertificate,
+    /// No chain to a configured CA, or a signature that is not its issuer's.
+    UnknownIssuer,
+    /// Past the certificate's validity.
+    Expired,
+    /// Before the certificate's validity.
+    NotYetValid,
+    /// Not a client certificate.
+    WrongPurpose,
+    /// A revocation list names the certificate.
+    Revoked,
+    /// Not done in time.
+    Timeout,
+    /// Not TLS 1.3, an alert, or the connection broke.
+    Protocol,
+    /// Made way for others: too many handshakes or connections, in all or from one address.
+    Limit,
+    /// Anything else, such as an issuer without a current revocation list.
+    Other,
+}
+
+impl HandshakeReason {
+    /// Every reason.
+    pub const ALL: [Self; 10] = [
+        Self::NoCertificate,
+        Self::UnknownIssuer,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongPurpose,
+        Self::Revoked,
+        Self::Timeout,
+        Self::Protocol,
+        Self::Limit,
+        Self::Other,
+    ];
+
+    /// The reason as a label of metrics and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongPurpose => "wrong_purpose",
+            Self::Revoked => "revoked",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Limit => "limit",
+            Self::Other => "other",
+        }
+    }
+
+    /// What an error of the handshake means.
+    pub(super) fn of(error: &io::Error) -> Self {
+        use rustls::{CertificateError as C, Error as E};
+        let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<E>()) else {
+            return Self::Protocol;
+        };
+        match error {
+            E::NoCertificatesPresented => Self::NoCertificate,
+            E::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => Self::UnknownIssuer,
+            E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => Self::Expired,
+            E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => Self::NotYetValid,
+            E::InvalidCertificate(C::InvalidPurpose | C::InvalidPurposeContext { .. }) => Self::WrongPurpose,
+            E::InvalidCertificate(C::Revoked) => Self::Revoked,
+            E::InvalidCertificate(_) | E::General(_) | E::FailedToGetCurrentTime | E::FailedToGetRandomBytes => Self::Other,
+            _ => Self::Protocol,
+        }
+    }
+}
+
+/// Hears of every failed handshake; counts it or makes an event of it.
+pub trait HandshakeObserver: Send + Sync + 'static {
+    /// One handshake failed. Must not block.
+    fn failed(&self, reason: HandshakeReason);
+}
+
+/// What handlers learn of a connection: tonic's connect info, in every request's extensions.
+#[derive(Clone)]
+pub struct PeerInfo(Arc<Peer>);
+
+struct Peer {
+    remote: SocketAddr,
+    identity: Result<PeerIdentity, IdentityError>,
+    close: CancellationToken,
+}
+
+impl PeerInfo {
+    pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>) -> Self {
+        Self(Arc::new(Peer { remote, identity, close: CancellationToken::new() }))
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.0.remote
+    }
+
+    /// Who the certificate says the peer is. An error is answered with PERMISSION_DENIED and its reason, not with a broken connection.
+    ///
+    /// # Errors
+    /// Why a certificate of a known CA is nobody to us.
+    pub fn identity(&self) -> Result<&PeerIdentity, IdentityError> {
+        self.0.identity.as_ref().map_err(|error| *error)
+    }
+
+    /// Ends the connection, with all its calls and streams.
+    pub fn close(&self) {
+        self.0.close.cancel();
+    }
+
+    /// Whether [`PeerInfo::close`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.close.is_cancelled()
+    }
+}
+
+impl fmt::Debug for PeerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerInfo").field("remote", &self.0.remote).field("identity", &self.0.identity).finish_non_exhaustive()
+    }
+}
+
+/// The established connections: bounded in all and per address, and closed on demand.
+#[derive(Debug, Default)]
+pub struct OpenConnections(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    peers: HashMap<u64, PeerInfo>,
+    per_address: HashMap<IpAddr, usize>,
+}
+
+/// A place among the open connections, given back when dropped.
+#[derive(Debug)]
+struct Place {
+    open: Arc<OpenConnections>,
+    number: u64,
+}
+
+impl OpenConnections {
+    /// How many are open now.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().peers.len()
+    }
+
+    /// Closes every connection that `unwelcome` tells of, and says how many. After a reload: `close_if(|peer| peer.identity().is_ok_and(|it|
+    /// settings.is_revoked(it)))`.
+    pub fn close_if(&self, unwelcome: impl Fn(&PeerInfo) -> bool) -> usize {
+        // Decided outside the lock: the question may be a slow one.
+        let peers: Vec<PeerInfo> = self.0.lock().peers.values().cloned().collect();
+        peers.iter().filter(|peer| !peer.is_closed() && unwelcome(peer)).map(PeerInfo::close).count()
+    }
+
+    /// A place for `peer`, or `None` when `max` are open or `max_per_address` from its address.
+    fn enter(self: &Arc<Self>, peer: &PeerInfo, max: usize, max_per_address: usize) -> Option<Place> {
+        let mut open = self.0.lock();
+        if open.peers.len() >= max {
+            return None;
+        }
+        let count = open.per_address.entry(address_group(peer.remote().ip())).or_default();
+        if *count >= max_per_address {
+            return None;
+        }
+        *count += 1;
+        let number = open.next;
+        open.next += 1;
+        open.peers.insert(number, peer.clone());
+        Some(Place { open: self.clone(), number })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.0.lock();
+        let Some(peer) = open.peers.remove(&self.number) else { return };
+        let address = address_group(peer.remote().ip());
+        if let Some(count) = open.per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                open.per_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// The address that limits count by: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
+pub(super) fn address_group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+/// An established connection for tonic's server.
+pub struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: PeerInfo,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: Place,
+}
+
+impl Connection {
+    /// Enters the connection among the open ones; `None` when there is no room.
+    pub(super) fn new(
+        stream: TlsStream<TcpStream>,
+        peer: PeerInfo,
+        open: &Arc<OpenConnections>,
+        max: usize,
+        max_per_address: usize,
+    ) -> Option<Self> {
+        let place = open.enter(&peer, max, max_per_address)?;
+        let closed = Box::pin(peer.0.close.clone().cancelled_owned());
+        Some(Self { stream, peer, closed, _place: place })
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+
+    /// The application protocol agreed on: `h2` or `http/1.1`.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.stream.get_ref().1.alpn_protocol()
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.peer.is_closed() { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the gateway closed this connection")
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = PeerInfo;
+
+    fn connect_info(&self) -> PeerInfo {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // Polled first, so that a close wakes a connection that only waits for bytes.
+        if self.closed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(closed()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading certificates, keys and other secrets from files, and writing them with narrow permissions.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+/// The largest certificate, key or secret file, in bytes.
+pub const SECRET_BYTES_MAX: u64 = 1024 * 1024;
+/// The largest revocation list, in bytes.
+pub const CRL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why a file cannot be used. Names the file, never its content.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Cannot be opened, read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A secret that others on the machine can read.
+    #[error("{}: mode {mode:04o} lets group or others at a secret; set it to 0600 (chmod 600)", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Larger than any real one.
+    #[error("{}: larger than {max} bytes; is this the right file?", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound, in bytes.
+        max: u64,
+    },
+    /// No PEM section of the kind asked for, or a broken one.
+    #[error("{}: holds no readable PEM section '{section}'", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// The PEM label that was looked for.
+        section: &'static str,
+    },
+}
+
+impl FileError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Io { path, error }
+    }
+}
+
+fn read_open(mut file: File, path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    (&mut file).take(max + 1).read_to_end(&mut bytes).map_err(FileError::io(path))?;
+    if bytes.len() as u64 > max {
+        return Err(FileError::TooLarge { path: path.to_owned(), max });
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a file that need not be secret, at most `max`.
+///
+/// # Errors
+/// The file cannot be read or is larger.
+pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(FileError::io(path))?;
+    Ok(std::mem::take(&mut *read_open(file, path, max)?))
+}
+
+/// The bytes of a secret, at most [`SECRET_BYTES_MAX`]; wiped when dropped.
+///
+/// # Errors
+/// The file cannot be read, is larger, or its mode lets group or others read, write or run it.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    // The mode is asked of the open file, so that no other file can take its place in between.
+    let file = File::open(path).map_err(FileError::io(path))?;
+    let mode = file.metadata().map_err(FileError::io(path))?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(FileError::Mode { path: path.to_owned(), mode });
+    }
+    read_open(file, path, SECRET_BYTES_MAX)
+}
+
+/// All certificates of a PEM file, at least one.
+///
+/// # Errors
+/// The file cannot be read, or a certificate section is missing or broken.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let bytes = read(path, SECRET_BYTES_MAX)?;
+    let broken = || FileError::Pem { path: path.to_owned(), section: "CERTIFICATE" };
+    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    if found.is_empty() { Err(broken()) } else { Ok(found) }
+}
+
+/// All revocation lists of a PEM file, at least one.
+///
+/// # Errors
+/// The file cannot be read, or a list's section is missing or broken.
+pub fn read_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
+    let bytes = read(path, CRL_BYTES_MAX)?;
+    let broken = || FileError::Pem { path: path.to_owned(), section: "X509 CRL" };
+    let found = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    if found.is_empty() { Err(broken()) } else { Ok(found) }
+}
+
+/// The private key of a PEM file that only its owner can read.
+///
+/// # Errors
+/// See [`read_secret`]; also when there is no key in the file.
+pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    let bytes = read_secret(path)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| FileError::Pem { path: path.to_owned(), section: "PRIVATE KEY" })
+}
+
+/// Makes `path` and its parents; those it makes are for the owner only (0700).
+///
+/// # Errors
+/// What the system says.
+pub fn make_private_dir(path: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path))
+}
+
+/// Writes `bytes` to `path` in one step (a new file, synced, then renamed) with permission bits `mode`.
+///
+/// # Errors
+/// What the system says.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Io { path: fresh, error }),
+        _ => {}
+    }
+    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(FileError::io(&fresh))?;
+    fs::rename(&fresh, path).map_err(FileError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_the_group_can_read_is_refused_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write(&path, b"secret", 0o600).unwrap();
+        assert_eq!(read_secret(&path).unwrap().as_slice(), b"secret");
+        for mode in [0o640, 0o604, 0o660, 0o610] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = read_secret(&path).unwrap_err();
+            assert!(matches!(error, FileError::Mode { mode: found, .. } if found == mode));
+            let text = error.to_string();
+            assert!(text.contains("chmod 600") && text.contains("key.pem") && !text.contains("secret\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_written_secret_is_for_its_owner_only_also_over_a_wider_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er");
+        make_private_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        let file = path.join("k");
+        fs::write(&file, b"old").unwrap();
+        write(&file, b"new", 0o600).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_without_the_pem_section_and_one_too_large_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pem");
+        write(&path, b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n", 0o600).unwrap();
+        assert!(matches!(read_certificates(&path), Err(FileError::Pem { section: "CERTIFICATE", .. })));
+        assert!(matches!(read_crls(&path), Err(FileError::Pem { section: "X509 CRL", .. })));
+        assert!(matches!(read_private_key(&path), Err(FileError::Pem { section: "PRIVATE KEY", .. })));
+        assert!(matches!(read(&path, 3), Err(FileError::TooLarge { .. })));
+    }
+}

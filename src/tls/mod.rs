@@ -1,0 +1,23 @@
+//! Identity and transport: TLS 1.3 with client certificates, who a peer is, and the development PKI.
+//!
+//! The only folder that knows rustls, rcgen and x509-parser.
+
+pub mod acceptor;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod files;
+pub mod issue;
+pub mod peer;
+pub mod pending;
+pub mod pki;
+pub mod revocation;
+
+#[cfg(test)]
+mod handshake_tests;
+
+pub use acceptor::{Incoming, Limits, accept};
+pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
+pub use config::{Alpn, TlsError, TlsFiles, TlsSettings};
+pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo};
+pub use peer::{IdentityError, PeerIdentity, resolve};
