@@ -86,8 +86,7 @@ fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, durable: &watc
         }
     }
     for (reply, answer) in frame.waiting.drain(..) {
-        // A caller that went away needs no answer.
-        let _ = reply.send(answer);
+        reply.send(answer);
     }
     if let Some(reply) = frame.roll.take() {
         let closed = writer.number();

@@ -1,7 +1,6 @@
 //! What the threads of the store share, and what they do together: signing, finding entries, nodes and receipts.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -15,7 +14,7 @@ use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
-use super::queue::{Input, Queue, Rolled};
+use super::queue::{Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, Slot};
 use super::sequencer::{Answer, Core};
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
@@ -77,7 +76,6 @@ pub struct Engine {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) on_fatal: OnFatal,
     pub(super) subject_key: Zeroizing<[u8; 32]>,
-    pub(super) high_water_file: PathBuf,
     pub(super) records_keep_months: u32,
     pub(super) turn_every_millis: i64,
     pub(super) disk: DiskBounds,
@@ -153,9 +151,9 @@ impl Engine {
 
     /// Puts an act in line and waits, on a thread of its own, until it is durable.
     pub(super) fn act_blocking(&self, command: Command) -> Result<Answer, OpenError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        self.queue.push(Input::Act(command, reply)).map_err(|_| OpenError::Stopped)?;
-        answer.blocking_recv().map_err(|_| OpenError::Stopped)?.map_err(|_| OpenError::Stopped)
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        self.queue.push(Input::Act(command, Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
+        answer.recv().map_err(|_| OpenError::Stopped)?.map_err(|_| OpenError::Stopped)
     }
 
     /// Closes the journal file after all that was decided so far.

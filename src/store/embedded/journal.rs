@@ -79,12 +79,6 @@ impl Writer {
         self.chain
     }
 
-    /// Bytes in the file.
-    #[must_use]
-    pub const fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// Whether the file is to be closed before the next frame.
     #[must_use]
     pub const fn is_full(&self) -> bool {

@@ -114,11 +114,6 @@ impl Layout {
         Ok(names)
     }
 
-    /// Whether there is nothing but, perhaps, a lock.
-    pub fn is_new(&self) -> Result<bool, OpenError> {
-        Ok(!self.path("FORMAT").exists())
-    }
-
     /// Refuses a folder without FORMAT that holds something else.
     pub fn check_empty(&self) -> Result<(), OpenError> {
         let foreign = |name: &String| name != "LOCK" && name != "FORMAT.tmp" && !FOLDERS.contains(&name.as_str()) && name != "lost+found";

@@ -33,7 +33,7 @@ mod tiles;
 mod turn;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,7 +49,7 @@ pub use self::start::Options;
 pub use self::turn::{Failpoint, Turned};
 
 use self::engine::{Engine, nodes_error};
-use self::queue::Input;
+use self::queue::{Input, Reply};
 use self::sequencer::Answer;
 use self::start::Started;
 use super::state::Snapshot;
@@ -68,6 +68,8 @@ use crate::policy::command::Command;
 pub struct EmbeddedStore {
     engine: Arc<Engine>,
     started: Mutex<Started>,
+    #[cfg(test)]
+    kept: Mutex<Vec<tempfile::TempDir>>,
 }
 
 impl EmbeddedStore {
@@ -77,7 +79,12 @@ impl EmbeddedStore {
     /// An [`OpenError`] that says what to do.
     pub fn open(options: Options) -> Result<Arc<Self>, OpenError> {
         let started = start::start(options)?;
-        Ok(Arc::new(Self { engine: Arc::clone(&started.engine), started: Mutex::new(started) }))
+        Ok(Arc::new(Self {
+            engine: Arc::clone(&started.engine),
+            started: Mutex::new(started),
+            #[cfg(test)]
+            kept: Mutex::new(Vec::new()),
+        }))
     }
 
     /// Turns the store over now: acknowledged content and its keys are gone from disk when this returns.
@@ -174,7 +181,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.engine.queue.push(Input::Act(command, reply))?;
+        self.engine.queue.push(Input::Act(command, Reply::Task(reply)))?;
         // Dropped unanswered when a commit could not be made durable.
         match answer.await.map_err(|_| StoreError::Stopped)?? {
             Answer::Done { events } => Ok(Outcome::Done { events }),

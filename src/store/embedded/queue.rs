@@ -6,6 +6,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::frame::Chain;
+use super::sequencer::Answer;
 use crate::policy::command::Command;
 use crate::store::StoreError;
 
@@ -20,8 +21,26 @@ pub enum Input {
     Roll(std::sync::mpsc::SyncSender<Rolled>),
 }
 
+/// What an act led to, or why nothing came of it.
+pub type Answered = Result<Answer, StoreError>;
+
 /// Where an answer goes, once it is durable.
-pub type Reply = oneshot::Sender<Result<super::sequencer::Answer, StoreError>>;
+pub enum Reply {
+    /// To a task.
+    Task(oneshot::Sender<Answered>),
+    /// To a thread of the store itself, which may wait where a task may not.
+    Thread(std::sync::mpsc::SyncSender<Answered>),
+}
+
+impl Reply {
+    /// Answers. A caller that went away needs no answer.
+    pub fn send(self, answer: Answered) {
+        match self {
+            Self::Task(reply) => drop(reply.send(answer)),
+            Self::Thread(reply) => drop(reply.send(answer)),
+        }
+    }
+}
 
 /// Where the journal was closed.
 #[derive(Debug, Clone, Copy)]

@@ -256,7 +256,7 @@ fn engine(
         tracing::warn!("the clock and the last event lie too far apart; erasure of months and cases waits until it is confirmed");
     }
     let (size, root) = (replayed.nodes.size(), replayed.nodes.root());
-    let publisher = Publisher::new(&layout, options.high_water_file.clone(), options.origin.as_str().to_owned(), replayed.base_tree.clone());
+    let publisher = Publisher::new(&layout, options.high_water_file, options.origin.as_str().to_owned(), replayed.base_tree.clone());
     let signed = Checkpoint::new(options.origin.clone(), size, root)
         .and_then(|head| head.sign(&options.log_signer))
         .map_err(|error| OpenError::damage("FORMAT", 0, error.to_string()))?;
@@ -305,7 +305,6 @@ fn engine(
         entropy: options.entropy,
         on_fatal: options.on_fatal,
         subject_key,
-        high_water_file: options.high_water_file,
         records_keep_months: options.records_keep_months,
         turn_every_millis: options.erase_within_millis / 4,
         disk: options.disk,

@@ -63,7 +63,6 @@ pub struct Turned {
 
 struct Plan {
     current: Current,
-    rolled: Rolled,
     base: u64,
     moved: HashMap<u64, Location>,
     content: SealedFile,
@@ -97,7 +96,7 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
     write_checked(&engine.layout.path("CURRENT"), &next)?;
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
-    let Plan { current, moved, content, outlived, months, owed, turned, base, .. } = plan;
+    let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;
     switch(engine, rolled, base, &moved, content, months);
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
@@ -155,7 +154,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
         owed: owed.clone(),
     };
     base::write_state(tools, base, &state)?;
-    Ok(Plan { current, rolled, base, moved, content, outlived, months, owed, turned })
+    Ok(Plan { current, base, moved, content, outlived, months, owed, turned })
 }
 
 /// What the log is told once it is done.
