@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod reopen;
+mod speed;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -133,4 +134,3 @@ pub(in crate::store) fn contract_bed() -> Bed {
     let world = World { store, clock: home.clock, verifier: verifier(), origin: origin(), fail_next: None };
     Bed::new(world)
 }
-
