@@ -11,3 +11,7 @@ pub mod grpc;
 pub mod policy;
 pub mod store;
 pub mod tls;
+
+#[cfg(test)]
+#[path = "../tests/rules_table/mod.rs"]
+mod rules_table;
