@@ -9,7 +9,6 @@ mod ending;
 mod ids;
 mod references;
 
-
 /// Instantiates every history for one store.
 macro_rules! contract_suite {
     ($name:ident, $make:expr) => {

@@ -56,7 +56,7 @@ pub(super) async fn acknowledged_content_is_gone_and_acknowledging_again_is_the_
     bed.ready().await;
     let (message_id, _) = bed.send_notice(&wish(), None).await.unwrap();
     let item = bed.fetch(RU_OSLO).await[0].item;
-    assert_eq!(bed.acknowledge(RU_OSLO, vec![item]).await, Ok(1));
+    assert_eq!(bed.acknowledge(RU_OSLO, vec![item, item]).await, Ok(1), "named twice is acknowledged once");
     assert_eq!(bed.acknowledge(RU_OSLO, vec![item]).await, Ok(0));
     assert_eq!(bed.store().content(item).await.unwrap(), None);
     assert!(bed.waiting(RU_OSLO).await.is_empty());
