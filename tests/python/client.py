@@ -158,7 +158,7 @@ class Gateway:
             raise RuntimeError(f"the gateway does not stop: {self.tail()}") from None
 
     def certs(self) -> Path:
-        return self.folder / "certs"
+        return self.folder / "certs-dev"
 
     def find(self, name: str) -> Path:
         """The one file or folder of this name below the gateway's folder."""
