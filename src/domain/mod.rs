@@ -17,6 +17,8 @@ pub mod notice;
 pub mod participant;
 pub mod reach;
 pub mod reason;
+#[cfg(test)]
+pub(crate) mod refusal;
 pub mod report;
 pub mod result;
 pub mod sample;
