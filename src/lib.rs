@@ -4,6 +4,7 @@
 //! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
 
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
