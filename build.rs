@@ -38,6 +38,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     // `enable_type_names`: the strict codec looks a message up in the descriptor set by its full name.
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
-    tonic_prost_build::configure().bytes(".samband.v1").skip_debug(WITHOUT_DEBUG).compile_fds_with_config(descriptors, config)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::grpc::codec::StrictCodec")
+        .bytes(".samband.v1")
+        .skip_debug(WITHOUT_DEBUG)
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
