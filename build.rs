@@ -39,9 +39,9 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
     tonic_prost_build::configure()
-        .codec_path("crate::grpc::codec::StrictCodec")
         .bytes(".samband.v1")
         .skip_debug(WITHOUT_DEBUG)
+        .codec_path("crate::grpc::codec::StrictCodec")
         .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

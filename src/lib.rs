@@ -3,6 +3,7 @@
 //! The modules in the order in which they may import each other, leftmost first:
 //! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
 
+pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod clock;
@@ -12,4 +13,5 @@ pub mod gateway;
 pub mod grpc;
 pub mod policy;
 pub mod store;
+pub mod telemetry;
 pub mod tls;

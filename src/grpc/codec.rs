@@ -1,80 +1,112 @@
-//! The codec of every call: requests pass the strict wire check on their raw bytes before they are decoded.
-//!
-//! A message whose name ends in `Request` is one by the linter's rule on names; answers are decoded leniently, so that a client keeps working
-//! when a newer gateway adds a field.
+//! The codec of every service: the raw bytes pass the wire check before they are decoded.
 
 use std::marker::PhantomData;
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use prost::{Message, Name};
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
 use super::convert::wire;
 use super::status;
+use crate::policy::reason::Reason;
 
-/// Encodes with prost; decodes with prost after the wire check.
-#[derive(Debug)]
-pub struct StrictCodec<T, U>(PhantomData<(T, U)>);
+/// Encodes as prost does; decodes requests strictly. Answers, which only our own client decodes, are read leniently, so that an older client still
+/// understands a newer gateway.
+#[derive(Debug, Clone)]
+pub struct StrictCodec<E, D>(PhantomData<(E, D)>);
 
-impl<T, U> Default for StrictCodec<T, U> {
+impl<E, D> Default for StrictCodec<E, D> {
     fn default() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<T, U> Codec for StrictCodec<T, U>
+impl<E, D> Codec for StrictCodec<E, D>
 where
-    T: Message + Send + 'static,
-    U: Message + Name + Default + Send + 'static,
+    E: Message + Send + 'static,
+    D: Message + Name + Default + Send + 'static,
 {
-    type Encode = T;
-    type Decode = U;
-    type Encoder = ProstEncoder<T>;
-    type Decoder = StrictDecoder<U>;
+    type Encode = E;
+    type Decode = D;
+    type Encoder = ProstEncoder<E>;
+    type Decoder = StrictDecoder<D>;
 
-    fn encoder(&mut self) -> ProstEncoder<T> {
-        ProstEncoder::default()
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstEncoder::new(BufferSettings::default())
     }
 
-    fn decoder(&mut self) -> StrictDecoder<U> {
-        StrictDecoder(PhantomData)
+    fn decoder(&mut self) -> Self::Decoder {
+        StrictDecoder { full_name: (!D::NAME.ends_with("Response")).then(D::full_name), decoded: PhantomData }
     }
 }
 
-/// The decoding half of [`StrictCodec`].
+/// Decodes one kind of message; see [`StrictCodec`].
 #[derive(Debug)]
-pub struct StrictDecoder<U>(PhantomData<U>);
+pub struct StrictDecoder<D> {
+    /// The name to check by; `None` for answers.
+    full_name: Option<String>,
+    decoded: PhantomData<D>,
+}
 
-impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
-    type Item = U;
+impl<D: Message + Default> Decoder for StrictDecoder<D> {
+    type Item = D;
     type Error = Status;
 
-    fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let bytes = buf.copy_to_bytes(buf.remaining());
-        if U::NAME.ends_with("Request") {
-            wire::check(&U::full_name(), &bytes).map_err(status::of_wire)?;
-        }
-        // prost's own words are not passed on: they may quote a field.
-        U::decode(bytes).map(Some).map_err(|_| status::of_reason(crate::policy::reason::Reason::Malformed))
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<D>, Status> {
+        let bytes = source.copy_to_bytes(source.remaining());
+        decode(self.full_name.as_deref(), bytes).map(Some)
     }
+}
+
+fn decode<D: Message + Default>(full_name: Option<&str>, bytes: Bytes) -> Result<D, Status> {
+    if let Some(full_name) = full_name {
+        wire::check(full_name, &bytes).map_err(status::of_wire)?;
+    }
+    // prost's own words are not passed on: they may quote a field.
+    D::decode(bytes).map_err(|_| status::of_reason(Reason::Malformed))
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
     use super::*;
+    use crate::grpc::convert::canonical;
     use crate::grpc::pb;
 
+    const REPORT: Option<&str> = Some("samband.v1.NonAttendanceReport");
+
     #[test]
-    fn every_request_of_a_call_is_checked_and_no_answer_is() {
-        let names = [
-            <pb::SendConditionNoticeRequest as Name>::NAME,
-            <pb::ReportNonAttendanceRequest as Name>::NAME,
-            <pb::SendLabResultRequest as Name>::NAME,
-            <pb::ListRecordsRequest as Name>::NAME,
-        ];
-        assert!(names.iter().all(|name| name.ends_with("Request")));
-        assert!(!<pb::MunicipalServiceReceiveResponse as Name>::NAME.ends_with("Request"));
+    fn an_unknown_field_is_refused_before_it_is_dropped() {
+        let mut bytes = canonical(&pb::NonAttendanceReport { missed: 1, ..Default::default() });
+        bytes.extend([9 << 3, 1]);
+        let status = decode::<pb::NonAttendanceReport>(REPORT, bytes.clone().into()).unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNKNOWN_FIELD", status::DOMAIN));
+        assert_eq!(info.metadata["field_number"], "9");
+        assert!(decode::<pb::NonAttendanceReport>(None, bytes.into()).is_ok(), "an answer may know more than its reader");
+    }
+
+    #[test]
+    fn a_good_message_is_decoded() {
+        let message = pb::NonAttendanceReport { missed: 2, ..Default::default() };
+        assert_eq!(decode::<pb::NonAttendanceReport>(REPORT, canonical(&message).into()).unwrap(), message);
+    }
+
+    #[test]
+    fn bytes_that_do_not_decode_get_a_reason_and_no_echo() {
+        let status = decode::<pb::NonAttendanceReport>(None, Bytes::from_static(&[0x0a, 5, b'x'])).unwrap_err();
+        assert_eq!(status.get_details_error_info().unwrap().reason, "MALFORMED_REQUEST");
+        assert!(!status.message().contains('x'));
+    }
+
+    #[test]
+    fn requests_are_strict_and_answers_are_not() {
+        let mut codec = StrictCodec::<pb::Subject, pb::NonAttendanceReport>::default();
+        assert_eq!(codec.decoder().full_name.as_deref(), REPORT);
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::event::{ContentCommit, ItemNumber, MessageKind, WithdrawalCode};
-use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
-use crate::domain::limits::CASE_GRACE_MONTHS;
 use crate::domain::control::ControlFacts;
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::label::SampleLabel;
+use crate::domain::limits::CASE_GRACE_MONTHS;
 use crate::domain::notice::NoticeFacts;
 use crate::domain::sample::SamplePart;
 use crate::domain::time::{Date, Timestamp, plus_months};

@@ -12,11 +12,12 @@ mod withdrawal;
 use super::command::{Body, Command, Submission};
 use super::permit::{Denial, NO_CONTENT, Permit};
 use super::reason::Reason;
-use super::table::{FLOWS, Verb};
+use super::table::{FLOWS, Verb, role_of};
 use super::view::View;
 use crate::audit::event::{Acceptance, Event};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
+use crate::domain::participant::Role;
 use crate::domain::time::Timestamp;
 
 /// Fresh random bits for what a decision may mint.
@@ -56,6 +57,9 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
             one(Event::ContactSet { unit: caller.id().clone(), key_label: caller.key_label.clone(), contact: contact.clone() })
         }
         Command::Audit { permit, case_ref, participant } => {
+            if role_of(permit.verb()) != Role::Auditor {
+                return Err(Reason::Internal.into());
+            }
             permit.redeem(permit.verb(), &NO_CONTENT, view.register)?;
             let caller = permit.caller();
             one(Event::AuditRead {

@@ -115,9 +115,11 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::MunicipalLookUp
         | Verb::Return
         | Verb::SetContact => Role::MunicipalUnit,
-        Verb::SendResult | Verb::LaboratoryGetStatus | Verb::LaboratoryWatchStatus | Verb::LaboratoryGetReceipt | Verb::LaboratoryLookUp => {
-            Role::Laboratory
-        }
+        Verb::SendResult
+        | Verb::LaboratoryGetStatus
+        | Verb::LaboratoryWatchStatus
+        | Verb::LaboratoryGetReceipt
+        | Verb::LaboratoryLookUp => Role::Laboratory,
         Verb::GetCheckpoint | Verb::ListRecords | Verb::GetProof | Verb::GetConsistencyProof => Role::Auditor,
     }
 }

@@ -28,6 +28,15 @@ impl<'a> View<'a> {
     /// A view of nothing but the register.
     #[must_use]
     pub const fn empty(register: &'a Register, subject_key: &'a [u8; 32]) -> Self {
-        Self { register, subject_key, id: None, replaced: None, case: None, items: Vec::new(), case_messages: Vec::new(), unit_contact: None }
+        Self {
+            register,
+            subject_key,
+            id: None,
+            replaced: None,
+            case: None,
+            items: Vec::new(),
+            case_messages: Vec::new(),
+            unit_contact: None,
+        }
     }
 }

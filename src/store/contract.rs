@@ -2,14 +2,12 @@
 //!
 //! A store joins with `contract_suite!(name, make)`, where `make` gives a [`World`].
 
-mod case_bed;
+pub(crate) mod case_bed;
 mod corrections;
 mod delivery;
 mod ending;
 mod ids;
 mod references;
-
-pub(crate) use case_bed::{Bed, World};
 
 /// Instantiates every history for one store.
 macro_rules! contract_suite {
@@ -76,7 +74,6 @@ macro_rules! contract_suite {
         }
     };
 }
-pub(crate) use contract_suite;
 
 macro_rules! histories {
     ($make:expr; $($file:ident: [$($test:ident),*];)*) => {

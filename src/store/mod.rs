@@ -1,6 +1,8 @@
 //! Where messages, cases and the log live. One trait whose verbs are business acts; every store does the same four things for an act:
 //! load the view, call [`decide`](crate::policy::decide::decide), persist the events, apply them.
 
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod evidence;
 pub mod memory;
 pub mod state;
@@ -189,9 +191,8 @@ impl RecordFilter {
     /// Whether `record` is asked for. The index range is the store's to keep.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {
-        let concerns = |id: &ParticipantId| {
-            [&record.actor, &record.sender, &record.recipient].into_iter().flatten().any(|party| party == id)
-        };
+        let concerns =
+            |id: &ParticipantId| [&record.actor, &record.sender, &record.recipient].into_iter().flatten().any(|party| party == id);
         self.from_time.is_none_or(|from| record.time >= from)
             && self.to_time.is_none_or(|to| record.time < to)
             && self.participant.as_ref().is_none_or(concerns)

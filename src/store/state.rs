@@ -136,10 +136,8 @@ impl State {
 
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
         view.id = self.ids.get(&(caller.clone(), submission.message_id));
-        view.replaced = submission
-            .replaces
-            .and_then(|id| self.ids.get(&(caller.clone(), id)))
-            .and_then(|entry| self.messages.get(&entry.index));
+        view.replaced =
+            submission.replaces.and_then(|id| self.ids.get(&(caller.clone(), id))).and_then(|entry| self.messages.get(&entry.index));
         view.case = match submission.reference() {
             Reference::Case(case_ref) => self.cases.get(&case_ref),
             Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.cases.get(case_ref)),

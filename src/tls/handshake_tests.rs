@@ -306,7 +306,7 @@ async fn tls_1_2_is_refused() {
 #[tokio::test]
 async fn two_hundred_silent_sockets_delay_nobody_and_are_closed_in_time() {
     let bench = Bench::new();
-    let limits = Limits { handshake_timeout: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits { handshake_timeout: Duration::from_secs(4), ..Limits::default() };
     let mut gateway = bench.listen_with(bench.settings(), limits).await;
     let mut silent = Vec::new();
     for _ in 0..200 {
@@ -315,7 +315,7 @@ async fn two_hundred_silent_sockets_delay_nobody_and_are_closed_in_time() {
     let begun = Instant::now();
     let _client = dial(&bench.connector(&bench.issue(&bench.leaf()), gateway.address)).await;
     let _server = gateway.next().await;
-    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
     assert!(gateway.heard.0.lock().is_empty(), "the silent ones were still waiting");
     let heard = gateway.heard.wait_for(200).await;
     assert_eq!(heard, vec![HandshakeReason::Timeout; 200]);

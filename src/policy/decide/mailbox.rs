@@ -1,5 +1,7 @@
 //! Handing out, acknowledging, giving back, and what time does to a mailbox.
 
+use std::collections::BTreeSet;
+
 use super::Decision;
 use crate::audit::event::{Event, ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::id::ParticipantId;
@@ -32,9 +34,10 @@ pub(super) fn hand_out(view: &View<'_>, permit: &Permit, reader: &str, items: &[
     permit.redeem(verb, &NO_CONTENT, view.register)?;
     let caller = permit.caller();
     let mut events = Vec::new();
+    let mut seen = BTreeSet::new();
     for (item, message, delivery) in own(view, caller.id(), items).flatten() {
         // Once per item and reader; repeats are counted by the stream, not logged.
-        if !delivery.is_open() || delivery.readers.iter().any(|known| known == reader) {
+        if !seen.insert(item) || !delivery.is_open() || delivery.readers.iter().any(|known| known == reader) {
             continue;
         }
         events.push(Event::HandedOut {
@@ -58,9 +61,11 @@ pub(super) fn acknowledge(view: &View<'_>, permit: &Permit, items: &[ItemNumber]
     permit.redeem(verb, &NO_CONTENT, view.register)?;
     let caller = permit.caller();
     let mut events = Vec::new();
+    let mut seen = BTreeSet::new();
     for found in own(view, caller.id(), items) {
         let (item, message, delivery) = found.ok_or(Reason::ItemUnknown)?;
         match delivery.state {
+            DeliveryState::HandedOut if !seen.insert(item) => {}
             DeliveryState::HandedOut => events.push(Event::Acknowledged {
                 recipient: caller.id().clone(),
                 key_label: caller.key_label.clone(),

@@ -11,11 +11,16 @@ use crate::policy::permit::{Denial, Permit};
 use crate::policy::reason::Reason;
 use crate::policy::view::View;
 
-pub(super) fn decide(view: &View<'_>, permit: &Permit, submission: &Submission, facts: &ReportFacts, at: Timestamp) -> Result<Event, Denial> {
+pub(super) fn decide(
+    view: &View<'_>,
+    permit: &Permit,
+    submission: &Submission,
+    facts: &ReportFacts,
+    at: Timestamp,
+) -> Result<Event, Denial> {
     let unit = permit.caller().id();
     // A case of others is answered exactly like one that never was.
-    let case =
-        view.case.filter(|case| case.case_ref == facts.case_ref && is_party(case, unit)).ok_or(Reason::ReferenceUnknown)?;
+    let case = view.case.filter(|case| case.case_ref == facts.case_ref && is_party(case, unit)).ok_or(Reason::ReferenceUnknown)?;
     if case.is_over(at.oslo_date()) {
         return Err(Reason::CaseEnded.into());
     }

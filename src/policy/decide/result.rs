@@ -12,7 +12,13 @@ use crate::policy::permit::{Denial, Permit};
 use crate::policy::reason::Reason;
 use crate::policy::view::View;
 
-pub(super) fn decide(view: &View<'_>, permit: &Permit, submission: &Submission, facts: &ResultFacts, at: Timestamp) -> Result<Event, Denial> {
+pub(super) fn decide(
+    view: &View<'_>,
+    permit: &Permit,
+    submission: &Submission,
+    facts: &ResultFacts,
+    at: Timestamp,
+) -> Result<Event, Denial> {
     let laboratory = permit.caller().id();
     // A requisition of others is answered exactly like one that never was.
     let case = view
@@ -43,11 +49,8 @@ pub(super) fn decide(view: &View<'_>, permit: &Permit, submission: &Submission, 
 fn check_withdrawn(case: &Case, facts: &ResultFacts) -> Result<(), Denial> {
     let CaseState::Withdrawn { reason, on } = case.state else { return Ok(()) };
     let ends_all = match NoticeWithdrawal::of_number(reason) {
-        Some(
-            NoticeWithdrawal::CaseTransferred | NoticeWithdrawal::SubjectMoved | NoticeWithdrawal::WrongMunicipality,
-        ) => false,
-        Some(NoticeWithdrawal::ConditionRevoked | NoticeWithdrawal::WrongSubject | NoticeWithdrawal::SentInError)
-        | None => true,
+        Some(NoticeWithdrawal::CaseTransferred | NoticeWithdrawal::SubjectMoved | NoticeWithdrawal::WrongMunicipality) => false,
+        Some(NoticeWithdrawal::ConditionRevoked | NoticeWithdrawal::WrongSubject | NoticeWithdrawal::SentInError) | None => true,
     };
     let collected_before = facts.collected_on.is_some_and(|day| day < on);
     if ends_all || !collected_before { Err(Reason::RequisitionWithdrawn.into()) } else { Ok(()) }

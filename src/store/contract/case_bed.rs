@@ -241,7 +241,12 @@ impl Bed {
         Caller { key: participant.keys[0].hash, key_label: participant.keys[0].label.clone(), participant }
     }
 
-    pub(crate) async fn act(&self, who: &str, verb: Verb, make: impl FnOnce(crate::policy::permit::Permit) -> Command) -> Result<Outcome, Reason> {
+    pub(crate) async fn act(
+        &self,
+        who: &str,
+        verb: Verb,
+        make: impl FnOnce(crate::policy::permit::Permit) -> Command,
+    ) -> Result<Outcome, Reason> {
         let permit = authorize(&self.caller(who), verb, NO_CONTENT, &self.store().register()).map_err(|denial| denial.reason)?;
         self.store().act(make(permit)).await.map_err(reason)
     }

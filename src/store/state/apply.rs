@@ -8,9 +8,7 @@ use crate::domain::id::ParticipantId;
 use crate::domain::notice::NoticeFacts;
 use crate::domain::participant::{Participant, Register, Standing};
 use crate::domain::time::Timestamp;
-use crate::policy::case::{
-    Case, CaseState, Delivery, DeliveryState, Fate, IdEntry, ItemBody, Message, NoticeVersion,
-};
+use crate::policy::case::{Case, CaseState, Delivery, DeliveryState, Fate, IdEntry, ItemBody, Message, NoticeVersion};
 
 /// What an event set free or set going besides the state itself.
 #[derive(Debug, Default, PartialEq, Eq)]

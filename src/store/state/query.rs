@@ -45,8 +45,7 @@ impl State {
     }
 
     fn status_entry(&self, message: &Message) -> StatusEntry {
-        let suspended =
-            self.register.get(&message.main.recipient).is_some_and(|participant| participant.standing == Standing::Suspended);
+        let suspended = self.register.get(&message.main.recipient).is_some_and(|participant| participant.standing == Standing::Suspended);
         StatusEntry {
             message_id: message.message_id,
             kind: message.kind,
