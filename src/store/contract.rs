@@ -88,3 +88,4 @@ macro_rules! histories {
 pub(crate) use histories;
 
 contract_suite!(memory, crate::store::contract::case_bed::memory_bed);
+contract_suite!(embedded, crate::store::embedded::tests::contract_bed);

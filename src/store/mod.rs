@@ -3,8 +3,10 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod embedded;
 pub mod evidence;
 pub mod memory;
+pub mod sealer;
 pub mod state;
 
 use std::sync::Arc;

@@ -209,6 +209,11 @@ impl Bed {
         Self { world, next: std::sync::atomic::AtomicU64::new(1) }
     }
 
+    /// A bed whose ids start at `first`, so that several over one store never make the same.
+    pub(crate) fn starting_at(world: World, first: u64) -> Self {
+        Self { world, next: std::sync::atomic::AtomicU64::new(first) }
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.world.store
     }

@@ -1,0 +1,124 @@
+//! The two slow threads: one publishes once a second and looks at the disk, the other turns the store over and feeds the search index.
+
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::error::{IoContext as _, OpenError};
+use super::layout::remove_file;
+use super::turn::turn;
+
+/// Between two publications.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Journal bytes after which a turn is due.
+pub const TURN_BYTES: u64 = 256 * 1024 * 1024;
+/// After a turn that failed.
+const TURN_AGAIN: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Waits for `time` or the end. True at the end.
+    fn rest(&self, time: Duration) -> bool {
+        let mut ending = self.ending.lock();
+        if !*ending {
+            self.ended.wait_for(&mut ending, time);
+        }
+        *ending
+    }
+
+    /// Tells the slow threads to end.
+    pub(super) fn end(&self) {
+        *self.ending.lock() = true;
+        self.ended.notify_all();
+    }
+}
+
+/// Publishes until the end, and once more then.
+pub fn publish(engine: &Engine) {
+    loop {
+        let ended = engine.rest(PUBLISH_EVERY);
+        if engine.is_broken() {
+            return;
+        }
+        if let Err(error) = look_at_disk(engine) {
+            tracing::warn!(%error, "the free space of the data disk could not be read");
+        }
+        match engine.publish() {
+            Ok(_) => {}
+            // Receipts never wait for publication; the tiles follow once there is space.
+            Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull => {
+                tracing::error!("the data disk is full; the log cannot be published until there is space");
+            }
+            Err(error) => {
+                engine.fatal(&error.to_string());
+                return;
+            }
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Turns the store over when it is due, until the end.
+pub fn turns(engine: &Engine) {
+    engine.index.lock().catch_up(engine);
+    loop {
+        if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
+            return;
+        }
+        if !is_due(engine) {
+            continue;
+        }
+        match turn(engine, None) {
+            Ok(_) => engine.index.lock().catch_up(engine),
+            Err(OpenError::Stopped) => return,
+            Err(error) => {
+                tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can");
+                if engine.rest(TURN_AGAIN) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn is_due(engine: &Engine) -> bool {
+    let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
+    let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
+    // A clock that went back counts as due as well: erasure never waits for a calendar.
+    engine.journal_bytes.load(Ordering::Relaxed) >= TURN_BYTES || (grew && (since >= engine.turn_every_millis || since < 0))
+}
+
+/// Free space for this process on the data disk, in bytes.
+fn free_space(engine: &Engine) -> Result<u64, OpenError> {
+    let path = engine.layout.root();
+    let stat = rustix::fs::statvfs(path).map_err(std::io::Error::from).at("cannot look at", path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Sets whether new messages are taken, and gives up or takes back the reserve.
+pub(super) fn look_at_disk(engine: &Engine) -> Result<(), OpenError> {
+    let free = free_space(engine)?;
+    let bounds = engine.disk;
+    let full = free < bounds.low_water;
+    if full != engine.disk_is_full.swap(full, Ordering::Relaxed) {
+        if full {
+            tracing::error!(free, "the data disk is nearly full; new messages are refused, everything else goes on");
+        } else {
+            tracing::info!(free, "the data disk has space again; new messages are taken");
+        }
+    }
+    let path = engine.layout.path("reserve");
+    let held = path.metadata().map_or(0, |meta| meta.len());
+    if free < bounds.low_water / 2 && held > 0 {
+        tracing::warn!("the reserve is given up so that undelivered mail can drain");
+        remove_file(&path)?;
+    } else if held < bounds.reserve && free > bounds.low_water.saturating_add(bounds.reserve) {
+        let file = File::options().create(true).truncate(false).write(true).open(&path).at("cannot create", &path)?;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bounds.reserve)
+            .map_err(std::io::Error::from)
+            .at("cannot reserve space in", &path)?;
+    }
+    Ok(())
+}

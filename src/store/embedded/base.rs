@@ -1,0 +1,140 @@
+//! The base: the state at a tree size, and the content that was undelivered then. Written by a turn, read by a start.
+//!
+//! `base/<n>.state` is sealed in pieces of 1 MiB, each `length (4) ‖ sealed piece`; the last piece's place says that it is the last.
+//! `base/<n>.content` is one sealed piece after the other; the state knows where.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::error::{IoContext as _, OpenError};
+use super::frame::Chain;
+use super::journal::SealedFile;
+use super::keys::Keys;
+use super::layout::{Layout, content_name, state_name, sync_dir};
+use super::records::Month;
+use super::tiles::TileBuilder;
+use crate::audit::event::Event;
+use crate::clock::Entropy;
+use crate::store::sealer::{Place, TAG_LEN};
+use crate::store::state::Snapshot;
+
+const PIECE: usize = 1024 * 1024;
+const LAST: u32 = 1;
+
+/// Everything a start begins from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Base {
+    /// Cases, mailboxes, ids.
+    pub snapshot: Snapshot,
+    /// The tree, and the tiles being filled.
+    pub tree: TileBuilder,
+    /// The record files and how much of them counts.
+    pub months: Vec<Month>,
+    /// What the first frame after it follows.
+    pub chain: Chain,
+    /// Content undelivered then: log index, offset, sealed length.
+    pub contents: Vec<(u64, u64, u32)>,
+    /// What the turn erases once this base is in force; told in the log after it is done.
+    pub owed: Vec<Event>,
+}
+
+/// The place of a content in a base file: a log index stands in it once.
+#[must_use]
+pub const fn content_place(index: u64, offset: u64) -> Place {
+    Place { sequence: index, part: 0, position: offset }
+}
+
+/// Writes the state of base `number`, durable before this returns.
+pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), number: u64, base: &Base) -> Result<(), OpenError> {
+    let name = state_name(number);
+    let path = layout.path(&name);
+    let sealer = keys.create(&name, entropy)?;
+    let plain = Zeroizing::new(postcard::to_stdvec(base).expect("a base is plain data"));
+    let file = File::create(&path).at("cannot create", &path)?;
+    let mut out = BufWriter::new(file);
+    let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
+    let pieces = plain.len().div_ceil(PIECE);
+    for (piece, number) in plain.chunks(PIECE).zip(0_u64..) {
+        buffer.clear();
+        buffer.extend_from_slice(&((piece.len() + TAG_LEN) as u32).to_le_bytes());
+        let part = if number + 1 == pieces as u64 { LAST } else { 0 };
+        let start = buffer.len();
+        buffer.extend_from_slice(piece);
+        sealer.seal_tail(Place { sequence: number, part, position: number }, &[], &mut buffer, start);
+        out.write_all(&buffer).at("cannot write", &path)?;
+    }
+    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).at("cannot write", &path)?;
+    file.sync_data().at("cannot make durable", &path)?;
+    sync_dir(&layout.path("base"))
+}
+
+/// Reads the state of base `number`.
+pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, OpenError> {
+    let name = state_name(number);
+    let path = layout.path(&name);
+    let bytes = std::fs::read(&path).at("cannot read", &path)?;
+    let sealer = keys.open(&name)?;
+    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let (mut offset, mut piece, mut ended) = (0_usize, 0_u64, false);
+    while offset < bytes.len() {
+        let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
+        let len = bytes[offset..].first_chunk::<4>().map(|raw| u32::from_le_bytes(*raw) as usize).ok_or_else(|| damage("the file ends too early"))?;
+        let sealed = bytes.get(offset + 4..offset + 4 + len).ok_or_else(|| damage("the file ends too early"))?;
+        let is_last = offset + 4 + len == bytes.len();
+        let place = Place { sequence: piece, part: if is_last { LAST } else { 0 }, position: piece };
+        plain.extend_from_slice(&sealer.open(place, &[], sealed).map_err(|error| damage(&error.to_string()))?);
+        ended = is_last;
+        offset += 4 + len;
+        piece += 1;
+    }
+    if !ended {
+        return Err(OpenError::damage(&name, offset as u64, "the file ends too early"));
+    }
+    postcard::from_bytes(&plain).map_err(|_| OpenError::damage(&name, 0, "the state has another shape"))
+}
+
+/// Writes content pieces one after the other.
+pub struct ContentWriter<'l> {
+    layout: &'l Layout,
+    name: String,
+    sealed: SealedFile,
+    out: BufWriter<File>,
+    offset: u64,
+    buffer: Vec<u8>,
+    written: Vec<(u64, u64, u32)>,
+}
+
+impl<'l> ContentWriter<'l> {
+    /// The content file of base `number`, with its own key.
+    pub fn create((layout, keys, entropy): (&'l Layout, &Keys, &dyn Entropy), number: u64) -> Result<Self, OpenError> {
+        let name = content_name(number);
+        let path = layout.path(&name);
+        let sealer = keys.create(&name, entropy)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).at("cannot create", &path)?;
+        let out = BufWriter::with_capacity(PIECE, file.try_clone().at("cannot open", &path)?);
+        let sealed = SealedFile { file, sealer };
+        Ok(Self { layout, name, sealed, out, offset: 0, buffer: Vec::new(), written: Vec::new() })
+    }
+
+    /// Adds the content of the message at `index`.
+    pub fn add(&mut self, index: u64, content: &[u8]) -> Result<(), OpenError> {
+        self.buffer.clear();
+        self.sealed.sealer.seal_into(content_place(index, self.offset), content, &mut self.buffer);
+        self.out.write_all(&self.buffer).at("cannot write", &self.layout.path(&self.name))?;
+        self.written.push((index, self.offset, self.buffer.len() as u32));
+        self.offset += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    /// Makes it durable; where everything lies, and the file to read it from.
+    pub fn finish(self) -> Result<(Vec<(u64, u64, u32)>, SealedFile), OpenError> {
+        let path = self.layout.path(&self.name);
+        let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error).at("cannot write", &path)?;
+        file.sync_data().at("cannot make durable", &path)?;
+        sync_dir(&self.layout.path("base"))?;
+        Ok((self.written, self.sealed))
+    }
+}

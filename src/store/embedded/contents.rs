@@ -1,0 +1,115 @@
+//! Where the content of undelivered messages lies, and reading one by one read of its file.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::error::{IoContext as _, OpenError};
+use super::journal::SealedFile;
+use super::keys::Keys;
+use super::layout::{Layout, content_name, journal_name};
+use crate::store::sealer::Place;
+
+/// A file that holds content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// A journal file.
+    Journal(u64),
+    /// The content file of a base.
+    Base(u64),
+}
+
+impl Holder {
+    /// Name of the file.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Journal(n) => journal_name(n),
+            Self::Base(n) => content_name(n),
+        }
+    }
+}
+
+/// Where one content lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// In which file.
+    pub holder: Holder,
+    /// From which byte on.
+    pub offset: u64,
+    /// Sealed length.
+    pub len: u32,
+    /// How it was sealed.
+    pub place: Place,
+}
+
+/// The places of all content, and the files they are in.
+#[derive(Debug)]
+pub struct Contents {
+    layout: Layout,
+    keys: Keys,
+    places: HashMap<u64, Location>,
+    files: HashMap<Holder, Arc<SealedFile>>,
+}
+
+impl Contents {
+    /// With these places.
+    #[must_use]
+    pub fn new(layout: &Layout, keys: &Keys, places: HashMap<u64, Location>) -> Self {
+        Self { layout: layout.clone(), keys: keys.clone(), places, files: HashMap::new() }
+    }
+
+    /// Content has been made durable.
+    pub fn insert(&mut self, index: u64, location: Location) {
+        self.places.insert(index, location);
+    }
+
+    /// Content is no longer needed.
+    pub fn remove(&mut self, index: u64) {
+        self.places.remove(&index);
+    }
+
+    /// Where content lies, and its file, which stays readable for as long as it is held, also when a turn removes it.
+    pub fn find(&mut self, index: u64) -> Result<Option<(Location, Arc<SealedFile>)>, OpenError> {
+        let Some(location) = self.places.get(&index).copied() else { return Ok(None) };
+        if let Some(file) = self.files.get(&location.holder) {
+            return Ok(Some((location, Arc::clone(file))));
+        }
+        let file = Arc::new(open_holder(&self.layout, &self.keys, location.holder)?);
+        self.files.insert(location.holder, Arc::clone(&file));
+        Ok(Some((location, file)))
+    }
+
+    /// A turn has carried content over: what still lies in an old file is found in the new one, and old files are let go.
+    pub fn carried(&mut self, moved: &HashMap<u64, Location>, new: Option<(Holder, SealedFile)>, is_old: impl Fn(Holder) -> bool) {
+        for (index, location) in &mut self.places {
+            if is_old(location.holder)
+                && let Some(to) = moved.get(index)
+            {
+                *location = *to;
+            }
+        }
+        self.files.retain(|holder, _| !is_old(*holder));
+        if let Some((holder, file)) = new {
+            self.files.insert(holder, Arc::new(file));
+        }
+    }
+}
+
+/// Opens a file that holds content.
+pub fn open_holder(layout: &Layout, keys: &Keys, holder: Holder) -> Result<SealedFile, OpenError> {
+    let name = holder.name();
+    let path = layout.path(&name);
+    Ok(SealedFile { file: File::open(&path).at("cannot open", &path)?, sealer: keys.open(&name)? })
+}
+
+/// Reads and opens one content.
+pub fn read(file: &SealedFile, location: &Location) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let damage = |what: &str| OpenError::damage(&location.holder.name(), location.offset, what);
+    let mut sealed = vec![0_u8; location.len as usize];
+    file.file.read_exact_at(&mut sealed, location.offset).map_err(|_| damage("the file ends before this content"))?;
+    file.sealer.open(location.place, &[], &sealed).map_err(|error| damage(&error.to_string()))
+}

@@ -1,0 +1,262 @@
+//! What the threads of the store share, and what they do together: signing, finding entries, nodes and receipts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::contents::Contents;
+use super::error::OpenError;
+use super::index::SearchIndex;
+use super::keys::Keys;
+use super::layout::Layout;
+use super::queue::{Input, Queue, Reply, Rolled};
+use super::records::{Archive, Entry, Slot};
+use super::sequencer::{Answer, Core};
+use super::tiles::{Publisher, TileFolder, TileUnreadable};
+use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use crate::audit::leaf::Leaf;
+use crate::audit::nodes::RecentNodes;
+use crate::audit::note::LogSigner;
+use crate::audit::tile_nodes::{TileNodeError, TileNodes};
+use crate::audit::tree::{BuildError, Hash, NodeSource, root_at};
+use crate::clock::{Clock, Entropy};
+use crate::domain::participant::Register;
+use crate::policy::command::Command;
+use crate::store::{Accepted, StoreError, evidence};
+
+/// Exit code of a process that could not make a commit durable.
+pub const FATAL_EXIT_CODE: i32 = 74;
+
+/// Told once when a commit could not be made durable. In production it does not return.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Says what happened and ends the process with [`FATAL_EXIT_CODE`]. Nothing is cleaned up: what is on disk is what the next start finds.
+#[must_use]
+pub fn end_process() -> OnFatal {
+    #[expect(clippy::disallowed_methods, reason = "nothing may be retried or answered after a failed sync")]
+    #[expect(clippy::print_stderr, reason = "the last words of the process, also without a log")]
+    Arc::new(|what| {
+        eprintln!("samband: a commit could not be made durable, so the gateway ends: {what}");
+        std::process::exit(FATAL_EXIT_CODE)
+    })
+}
+
+/// The durable head.
+#[derive(Debug)]
+pub struct Head {
+    /// Entries.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+    /// Signed.
+    pub signed: Arc<SignedCheckpoint>,
+}
+
+/// Bounds of the data disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskBounds {
+    /// Below this much free space new messages are refused.
+    pub low_water: u64,
+    /// Preallocated, given up when even less than half the low-water mark is free.
+    pub reserve: u64,
+}
+
+/// What the threads share.
+pub struct Engine {
+    pub(super) layout: Layout,
+    pub(super) keys: Keys,
+    pub(super) origin: Origin,
+    pub(super) signer: LogSigner,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) on_fatal: OnFatal,
+    pub(super) subject_key: Zeroizing<[u8; 32]>,
+    pub(super) records_keep_months: u32,
+    pub(super) turn_every_millis: i64,
+    pub(super) disk: DiskBounds,
+
+    pub(super) queue: Queue,
+    pub(super) core: Mutex<Core>,
+    pub(super) nodes: RwLock<RecentNodes>,
+    pub(super) contents: Mutex<Contents>,
+    pub(super) archive: RwLock<Archive>,
+    pub(super) register: ArcSwap<Register>,
+    pub(super) head: ArcSwap<Head>,
+    pub(super) durable: watch::Receiver<u64>,
+
+    pub(super) unpublished: Mutex<VecDeque<Leaf>>,
+    pub(super) publisher: Mutex<Publisher>,
+    pub(super) published: AtomicU64,
+    pub(super) published_nodes: ArcSwap<TileNodes<TileFolder>>,
+
+    pub(super) turning: Mutex<()>,
+    pub(super) last_turn: AtomicI64,
+    pub(super) journal_bytes: AtomicU64,
+    pub(super) base_size: AtomicU64,
+    pub(super) calendar_is_held: AtomicBool,
+    pub(super) disk_is_full: AtomicBool,
+    pub(super) index: Mutex<SearchIndex>,
+
+    pub(super) broken: AtomicBool,
+    pub(super) ending: Mutex<bool>,
+    pub(super) ended: Condvar,
+}
+
+/// The nodes of the whole tree: memory first, then the published tiles.
+pub struct AllNodes<'e> {
+    recent: parking_lot::RwLockReadGuard<'e, RecentNodes>,
+    tiles: Arc<TileNodes<TileFolder>>,
+}
+
+impl NodeSource for AllNodes<'_> {
+    type Error = TileNodeError<TileUnreadable>;
+
+    fn node(&self, level: u32, index: u64) -> Result<Hash, Self::Error> {
+        match self.recent.node(level, index) {
+            Some(hash) => Ok(hash),
+            None => self.tiles.node(level, index),
+        }
+    }
+}
+
+impl Engine {
+    /// The nodes of the tree.
+    pub(super) fn all_nodes(&self) -> AllNodes<'_> {
+        AllNodes { recent: self.nodes.read(), tiles: self.published_nodes.load_full() }
+    }
+
+    /// The signed head of `size` entries.
+    pub(super) fn sign(&self, size: u64, root: Hash) -> Result<SignedCheckpoint, OpenError> {
+        let checkpoint = Checkpoint::new(self.origin.clone(), size, root).and_then(|head| head.sign(&self.signer));
+        checkpoint.map_err(|error| OpenError::damage("log/checkpoint", 0, error.to_string()))
+    }
+
+    /// A commit could not be made durable, or a thread is gone.
+    pub(super) fn fatal(&self, what: &str) {
+        if !self.broken.swap(true, Ordering::SeqCst) {
+            self.queue.break_off();
+            (self.on_fatal)(what);
+        }
+    }
+
+    /// Whether the store is broken.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::SeqCst)
+    }
+
+    /// Puts an act in line and waits, on a thread of its own, until it is durable.
+    pub(super) fn act_blocking(&self, command: Command) -> Result<Answer, OpenError> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        self.queue.push(Input::Act(command, Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
+        answer.recv().map_err(|_| OpenError::Stopped)?.map_err(|_| OpenError::Stopped)
+    }
+
+    /// Closes the journal file after all that was decided so far.
+    pub(super) fn roll(&self) -> Result<Rolled, OpenError> {
+        let (reply, rolled) = std::sync::mpsc::sync_channel(1);
+        self.queue.push(Input::Roll(reply)).map_err(|_| OpenError::Stopped)?;
+        rolled.recv().map_err(|_| OpenError::Stopped)
+    }
+
+    /// Waits until `version` is durable.
+    pub(super) async fn until_durable(&self, version: u64) -> Result<(), StoreError> {
+        if *self.durable.borrow() >= version {
+            return Ok(());
+        }
+        let mut durable = self.durable.clone();
+        durable.wait_for(|size| *size >= version).await.map(|_| ()).map_err(|_| StoreError::Stopped)
+    }
+
+    /// The entry at `index` with the size its receipt was made at; `None` when its record is erased or it is not there yet.
+    pub(super) fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
+        if let Some(slot) = self.core.lock().slot(index) {
+            return Ok(Some(slot));
+        }
+        self.archive.read().slot(index)
+    }
+
+    fn head_of(&self, size: u64, nodes: &AllNodes<'_>) -> Result<Arc<SignedCheckpoint>, StoreError> {
+        let head = self.head.load();
+        if head.size == size {
+            return Ok(Arc::clone(&head.signed));
+        }
+        let root = root_at(nodes, size).map_err(|error| nodes_error(&error))?;
+        self.sign(size, root).map(Arc::new).map_err(|error| error.to_store_error())
+    }
+
+    /// What the sender of the record in `slot` is answered, the same bytes each time.
+    pub(super) fn accepted(&self, index: u64, slot: &Slot) -> Result<Accepted, StoreError> {
+        let nodes = self.all_nodes();
+        let head = self.head_of(slot.batch, &nodes)?;
+        receipt(&slot.entry, index, slot.batch, &nodes, &head)
+    }
+
+    /// The same for an entry that has just become durable under `head`.
+    pub(super) fn accepted_now(&self, index: u64, entry: &Entry, head: &Head) -> Result<Accepted, StoreError> {
+        receipt(entry, index, head.size, &self.all_nodes(), &head.signed)
+    }
+
+    /// The leaf at `index` from the published bundles.
+    pub(super) fn published_leaf(&self, index: u64) -> Result<Option<Leaf>, StoreError> {
+        use crate::audit::tile_nodes::TileRead as _;
+        use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind};
+        let width = u64::from(TILE_WIDTH);
+        let size = self.published.load(Ordering::SeqCst);
+        if index >= size {
+            return Ok(None);
+        }
+        let tile = TileId::new(TileKind::Entries, index / width, (size - index / width * width).min(width) as u16)
+            .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+        let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
+        let bytes = TileFolder(self.layout.path("log")).read(tile).map_err(|_| damaged())?;
+        let entries = crate::audit::bundle::decode(&bytes, tile.width()).map_err(|_| damaged())?;
+        let leaf = entries.get((index % width) as usize).and_then(|data| <[u8; 33]>::try_from(*data).ok()).and_then(Leaf::from_bytes);
+        leaf.map(Some).ok_or_else(damaged)
+    }
+
+    /// Publishes what is durable. Returns the published size.
+    pub(super) fn publish(&self) -> Result<u64, OpenError> {
+        let mut publisher = self.publisher.lock();
+        let head = self.head.load_full();
+        let wanted = usize::try_from(head.size.saturating_sub(publisher.taken())).unwrap_or(usize::MAX);
+        if wanted > 0 {
+            let leaves: Vec<Leaf> = self.unpublished.lock().drain(..wanted).collect();
+            publisher.take(leaves);
+        }
+        if publisher.builder().frontier().root() != head.root {
+            return Err(OpenError::damage("log", 0, "the tree to be published is not the one in the journal"));
+        }
+        let size = publisher.publish(&head.signed)?;
+        if self.published.swap(size, Ordering::SeqCst) != size {
+            self.published_nodes.store(Arc::new(TileNodes::new(size, TileFolder(self.layout.path("log")))));
+        }
+        Ok(size)
+    }
+
+    /// Whether acts that follow from the calendar wait for an operator's word: the clock is not to be believed.
+    pub(super) fn calendar_is_held(&self) -> bool {
+        self.calendar_is_held.load(Ordering::SeqCst)
+    }
+}
+
+fn receipt(entry: &Entry, index: u64, size: u64, nodes: &AllNodes<'_>, head: &SignedCheckpoint) -> Result<Accepted, StoreError> {
+    let receipt = evidence::receipt(&entry.record, &entry.openings, index, size, nodes, head)
+        .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+    Ok(evidence::accepted(&entry.record, index, receipt))
+}
+
+/// The nodes could not be had.
+pub(super) fn nodes_error(error: &BuildError<TileNodeError<TileUnreadable>>) -> StoreError {
+    StoreError::Damaged { place: error.to_string() }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,131 @@
+//! Why the embedded store does not open or cannot go on. Every text says what to do and none repeats content.
+
+use std::path::{Path, PathBuf};
+
+use crate::store::StoreError;
+
+/// Where bytes are not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, offset {offset}: {what}")]
+pub struct Damage {
+    /// Path below the store's folder.
+    pub file: String,
+    /// Byte offset in it.
+    pub offset: u64,
+    /// What does not fit.
+    pub what: String,
+}
+
+/// Why the store does not open, or an act on its files failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the data folder {} is in use by another gateway; stop that one first, two must never share a folder", .0.display())]
+    Locked(PathBuf),
+    /// Written by a later program.
+    #[error("the data folder has format {found}, this program knows formats up to {known}; start the newer program that wrote it")]
+    NewerFormat {
+        /// What stands in FORMAT.
+        found: u64,
+        /// What this program knows.
+        known: u64,
+    },
+    /// FORMAT is no format file.
+    #[error("{file} is damaged or no file of this program; name another data folder or restore this one")]
+    NotAStore {
+        /// Which file.
+        file: String,
+    },
+    /// A folder with files in it but without FORMAT.
+    #[error("the folder {} is not empty and holds no store; name an empty or a new folder", .0.display())]
+    NotEmpty(PathBuf),
+    /// The store is another log's.
+    #[error("the store is of the log {found}, the configuration names {configured}; one store has one origin for ever")]
+    OtherOrigin {
+        /// What stands in FORMAT.
+        found: String,
+        /// What was asked for.
+        configured: String,
+    },
+    /// The log's key is another one.
+    #[error("the store's log is signed by the key {found}, the configured key is {configured}; one log has one key for ever, a new key is a new log")]
+    OtherLogKey {
+        /// The verifier key in FORMAT.
+        found: String,
+        /// That of the configured signer.
+        configured: String,
+    },
+    /// The storage key does not open the store.
+    #[error("the storage key does not fit {file}: check that the configured storage key file is the one this store was made with")]
+    StorageKey {
+        /// Which file did not open.
+        file: String,
+    },
+    /// Older than what was published.
+    #[error(
+        "the store is behind its high-water mark: it holds {found_size} entries{found_root}, but {mark_size} entries with root {mark_root} were \
+         published. It was restored from an old copy; bring back the newest copy, or open a new log that names the old one's last checkpoint"
+    )]
+    Behind {
+        /// Entries that are there.
+        found_size: u64,
+        /// The root at the mark's size, when the store reaches it, as ` and root …`.
+        found_root: String,
+        /// Entries that were published.
+        mark_size: u64,
+        /// Root that was published.
+        mark_root: String,
+    },
+    /// Bytes are not what was written.
+    #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck` to see all of it")]
+    Damaged(#[from] Damage),
+    /// The operating system refused.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        /// What was done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A record is longer than a slot.
+    #[error("the record at log index {0} is longer than a slot; this is an error in the program, report it")]
+    RecordTooLong(u64),
+    /// The store stopped while this was under way.
+    #[error("the store stopped")]
+    Stopped,
+    /// A test stopped the act here.
+    #[error("stopped at failpoint")]
+    Failpoint,
+}
+
+impl OpenError {
+    /// Damage at an offset of a file.
+    pub fn damage(file: &str, offset: u64, what: impl Into<String>) -> Self {
+        Self::Damaged(Damage { file: file.to_owned(), offset, what: what.into() })
+    }
+
+    /// The answer to a caller of the store.
+    #[must_use]
+    pub fn to_store_error(&self) -> StoreError {
+        match self {
+            Self::Stopped => StoreError::Stopped,
+            Self::Damaged(damage) => StoreError::Damaged { place: format!("{}, offset {}", damage.file, damage.offset) },
+            Self::Io { path, .. } => StoreError::Damaged { place: path.display().to_string() },
+            other => StoreError::Damaged { place: other.to_string() },
+        }
+    }
+}
+
+/// Names what was done to which file.
+pub trait IoContext<T> {
+    /// The result, told with file and act.
+    fn at(self, what: &'static str, path: &Path) -> Result<T, OpenError>;
+}
+
+impl<T> IoContext<T> for std::io::Result<T> {
+    fn at(self, what: &'static str, path: &Path) -> Result<T, OpenError> {
+        self.map_err(|source| OpenError::Io { what, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,273 @@
+//! One frame of a journal: what one fdatasync makes durable.
+//!
+//! `header (116) ‖ sealed events ‖ sealed content …`. The header is plain: it lets the chain, the sizes and the roots be checked without a key.
+//! Integers are little-endian.
+//!
+//! | offset | length | what |
+//! |---|---|---|
+//! | 0 | 4 | `SbJ1` |
+//! | 4 | 4 | kind: 1 events, 2 seal |
+//! | 8 | 8 | number of the file |
+//! | 16 | 8 | sequence, one more than the frame before, across files |
+//! | 24 | 32 | hash of the frame before |
+//! | 56 | 8 | tree size after this frame |
+//! | 64 | 32 | root after this frame |
+//! | 96 | 4 | length of the sealed events |
+//! | 100 | 4 | length of all sealed content |
+//! | 104 | 4 | pieces of content |
+//! | 108 | 4 | CRC-32 of everything after the header |
+//! | 112 | 4 | CRC-32 of the 112 bytes before |
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::event::Event;
+use crate::audit::leaf::Openings;
+use crate::audit::tree::Hash;
+use crate::domain::time::Timestamp;
+use crate::store::sealer::{Place, Sealer, TAG_LEN, Unsealable};
+
+/// Bytes of a header.
+pub const HEADER_LEN: usize = 116;
+/// First bytes of every frame.
+pub const MAGIC: [u8; 4] = *b"SbJ1";
+/// What of the header is authenticated with the events: all but the two check sums.
+const AUTHENTICATED: usize = 108;
+
+/// What a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Holds events.
+    Events,
+    /// Written after a quiet commit: says that the frame before it was durable.
+    Seal,
+}
+
+/// The plain part of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Events or seal.
+    pub kind: FrameKind,
+    /// Number of the file it was written to.
+    pub file: u64,
+    /// Place in the chain.
+    pub sequence: u64,
+    /// Hash of the frame before.
+    pub previous: [u8; 32],
+    /// Tree size after it.
+    pub size: u64,
+    /// Root after it.
+    pub root: Hash,
+    /// Bytes of the sealed events.
+    pub events_len: u32,
+    /// Bytes of all sealed content.
+    pub contents_len: u32,
+    /// Pieces of content.
+    pub contents: u32,
+    /// CRC-32 of the body.
+    pub body_crc: u32,
+}
+
+impl Header {
+    /// Bytes of the frame after its header.
+    #[must_use]
+    pub const fn body_len(&self) -> u64 {
+        self.events_len as u64 + self.contents_len as u64
+    }
+
+    fn write(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0_u8; HEADER_LEN];
+        out[..4].copy_from_slice(&MAGIC);
+        out[4] = match self.kind {
+            FrameKind::Events => 1,
+            FrameKind::Seal => 2,
+        };
+        out[8..16].copy_from_slice(&self.file.to_le_bytes());
+        out[16..24].copy_from_slice(&self.sequence.to_le_bytes());
+        out[24..56].copy_from_slice(&self.previous);
+        out[56..64].copy_from_slice(&self.size.to_le_bytes());
+        out[64..96].copy_from_slice(self.root.as_ref());
+        out[96..100].copy_from_slice(&self.events_len.to_le_bytes());
+        out[100..104].copy_from_slice(&self.contents_len.to_le_bytes());
+        out[104..108].copy_from_slice(&self.contents.to_le_bytes());
+        out[108..112].copy_from_slice(&self.body_crc.to_le_bytes());
+        let crc = crc32fast::hash(&out[..112]);
+        out[112..].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    /// The header at the start of `bytes`, if it is one.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+        let u32_at = |at: usize| bytes[at..].first_chunk().map(|raw| u32::from_le_bytes(*raw));
+        let u64_at = |at: usize| bytes[at..].first_chunk().map(|raw| u64::from_le_bytes(*raw));
+        let hash_at = |at: usize| bytes[at..].first_chunk::<32>().copied();
+        if bytes[..4] != MAGIC || u32_at(112)? != crc32fast::hash(&bytes[..112]) {
+            return None;
+        }
+        let kind = match u32_at(4)? {
+            1 => FrameKind::Events,
+            2 => FrameKind::Seal,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            file: u64_at(8)?,
+            sequence: u64_at(16)?,
+            previous: hash_at(24)?,
+            size: u64_at(56)?,
+            root: Hash::from_bytes(hash_at(64)?),
+            events_len: u32_at(96)?,
+            contents_len: u32_at(100)?,
+            contents: u32_at(104)?,
+            body_crc: u32_at(108)?,
+        })
+    }
+}
+
+/// The hash that the next frame names: of the header and of the tag over the events.
+#[must_use]
+pub fn frame_hash(frame: &[u8], header: &Header) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&frame[..HEADER_LEN]);
+    let end = HEADER_LEN + header.events_len as usize;
+    context.update(&frame[end.saturating_sub(TAG_LEN).max(HEADER_LEN)..end]);
+    let mut out = [0_u8; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// One event with all that a replay needs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// What happened.
+    pub event: Event,
+    /// When.
+    pub time: Timestamp,
+    /// First secret of its leaf.
+    pub r: [u8; 32],
+    /// Second secret of its leaf.
+    pub r2: [u8; 32],
+}
+
+impl JournalEntry {
+    /// The secrets of its leaf.
+    #[must_use]
+    pub const fn openings(&self) -> Openings {
+        Openings::new(self.r, self.r2)
+    }
+}
+
+/// What is sealed as a frame's events.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Body {
+    /// In log order.
+    pub entries: Vec<JournalEntry>,
+    /// For each piece of content: the number of its entry in the frame, and its length before sealing.
+    pub contents: Vec<(u32, u32)>,
+}
+
+/// Where one sealed piece of content lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Number of its entry in the frame.
+    pub entry: u32,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Sealed length.
+    pub len: u32,
+    /// How it was sealed.
+    pub place: Place,
+}
+
+/// The place in the chain that the next frame takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Hash of the frame before it.
+    pub previous: [u8; 32],
+}
+
+impl Chain {
+    /// Of the first frame ever.
+    pub const START: Self = Self { sequence: 1, previous: [0; 32] };
+}
+
+fn events_place(sequence: u64, offset: u64) -> Place {
+    Place { sequence, part: 0, position: offset }
+}
+
+fn pieces(contents: &[(u32, u32)], sequence: u64, first: u64) -> Vec<Piece> {
+    let mut offset = first;
+    contents
+        .iter()
+        .zip(1_u32..)
+        .map(|((entry, plain), part)| {
+            let len = plain.saturating_add(TAG_LEN as u32);
+            let piece = Piece { entry: *entry, offset, len, place: Place { sequence, part, position: offset } };
+            offset += u64::from(len);
+            piece
+        })
+        .collect()
+}
+
+/// Writes a frame that will stand at `offset` of file `file` into `out`. Returns its pieces of content and the next place in the chain.
+pub fn encode(
+    sealer: &Sealer,
+    (file, offset): (u64, u64),
+    chain: Chain,
+    (size, root): (u64, Hash),
+    body: Option<(&Body, &[Bytes])>,
+    out: &mut Vec<u8>,
+) -> (Vec<Piece>, Chain) {
+    out.clear();
+    out.resize(HEADER_LEN, 0);
+    let mut header = Header {
+        kind: if body.is_some() { FrameKind::Events } else { FrameKind::Seal },
+        file,
+        sequence: chain.sequence,
+        previous: chain.previous,
+        size,
+        root,
+        events_len: 0,
+        contents_len: 0,
+        contents: 0,
+        body_crc: 0,
+    };
+    let mut placed = Vec::new();
+    if let Some((body, contents)) = body {
+        *out = postcard::to_extend(body, std::mem::take(out)).expect("events are plain data, which postcard can always write");
+        header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect("a frame is bounded far below 4 GiB");
+        let first = offset + HEADER_LEN as u64 + u64::from(header.events_len);
+        placed = pieces(&body.contents, chain.sequence, first);
+        header.contents_len = placed.iter().map(|piece| piece.len).sum();
+        header.contents = placed.len() as u32;
+        sealer.seal_tail(events_place(chain.sequence, offset), &header.write()[..AUTHENTICATED], out, HEADER_LEN);
+        for (piece, content) in placed.iter().zip(contents) {
+            sealer.seal_into(piece.place, content, out);
+        }
+    }
+    header.body_crc = crc32fast::hash(&out[HEADER_LEN..]);
+    out[..HEADER_LEN].copy_from_slice(&header.write());
+    let next = Chain { sequence: chain.sequence + 1, previous: frame_hash(out, &header) };
+    (placed, next)
+}
+
+/// Opens the events of a whole frame that stands at `offset`.
+///
+/// # Errors
+/// [`Unsealable`] for anything but what [`encode`] wrote there.
+pub fn open(sealer: &Sealer, header: &Header, frame: &[u8], offset: u64) -> Result<(Body, Vec<Piece>), Unsealable> {
+    if header.kind == FrameKind::Seal {
+        return Ok((Body::default(), Vec::new()));
+    }
+    let end = HEADER_LEN + header.events_len as usize;
+    let sealed = frame.get(HEADER_LEN..end).ok_or(Unsealable)?;
+    let plain = sealer.open(events_place(header.sequence, offset), &header.write()[..AUTHENTICATED], sealed)?;
+    let body: Body = postcard::from_bytes(&plain).map_err(|_| Unsealable)?;
+    let placed = pieces(&body.contents, header.sequence, offset + end as u64);
+    Ok((body, placed))
+}

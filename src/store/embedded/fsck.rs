@@ -1,0 +1,354 @@
+//! The check of a whole store folder, stopped or running: reads only, takes no lock, names file and offset of every damage.
+//!
+//! Without the storage key: every bundle, tile, partial and the root against the signed checkpoint, and the chain of the journal's frames.
+//! With it also: the base, every frame's events and root, every record against its leaf, and every content that is still kept.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::contents;
+use super::error::{Damage, OpenError};
+use super::frame::{Chain, Header};
+use super::journal::Reader;
+use super::keys::Keys;
+use super::layout::{Current, Format, Layout, journal_name};
+use super::records::{HEADER_LEN, Month, SLOT_LEN, open_month, read_slots};
+use super::replay::{Replayed, replay};
+use super::tiles::TileFolder;
+use crate::audit::bundle;
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::leaf::Leaf;
+use crate::audit::note::LogVerifier;
+use crate::audit::tile_nodes::{TileNodes, TileRead as _};
+use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind, tiles_for};
+use crate::audit::tree::{Frontier, Hash, root_at};
+use crate::store::evidence;
+
+const WIDTH: u64 = TILE_WIDTH as u64;
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being checked.
+    pub stage: &'static str,
+    /// Units done.
+    pub done: u64,
+    /// Units in all.
+    pub total: u64,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FsckReport {
+    /// The log's name.
+    pub origin: String,
+    /// The key that verifies it.
+    pub log_key: String,
+    /// Published entries, all of which were read.
+    pub published: u64,
+    /// Entries after the base that the journals hold; with the storage key only.
+    pub journaled: u64,
+    /// Frames read.
+    pub frames: u64,
+    /// Records compared with their leaves; with the storage key only.
+    pub records: u64,
+    /// Content that opens; with the storage key only.
+    pub contents: u64,
+    /// Everything that is not what was written.
+    pub damages: Vec<Damage>,
+}
+
+impl FsckReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty()
+    }
+
+    fn found(&mut self, file: impl Into<String>, offset: u64, what: impl Into<String>) {
+        self.damages.push(Damage { file: file.into(), offset, what: what.into() });
+    }
+
+    /// Takes damage into the report; anything else ends the check.
+    fn take(&mut self, result: Result<(), OpenError>) -> Result<(), OpenError> {
+        match result {
+            Err(OpenError::Damaged(damage)) => self.damages.push(damage),
+            Err(OpenError::Io { path, source, what }) => self.found(path.display().to_string(), 0, format!("{what}: {source}")),
+            Err(OpenError::NotAStore { file }) => self.found(file, 0, "the file is not what was written"),
+            other => other?,
+        }
+        Ok(())
+    }
+}
+
+/// Checks the folder.
+///
+/// # Errors
+/// When the folder is no store at all, is of a newer format, or the storage key is another one. Damage is no error: it stands in the report.
+pub fn fsck(dir: &Path, storage_key: Option<Zeroizing<[u8; 32]>>, progress: &mut dyn FnMut(Progress)) -> Result<FsckReport, OpenError> {
+    let layout = Layout::new(dir);
+    let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
+    let verifier: LogVerifier = format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })?;
+    let mut report = FsckReport { origin: format.origin.clone(), log_key: format.log_key.clone(), ..FsckReport::default() };
+    let head = check_published(&layout, &verifier, &mut report, progress);
+    let keys = storage_key.map(|key| Keys::new(layout.clone(), key));
+    let subject_key = keys.as_ref().map(|keys| keys.unwrap_secret("FORMAT", &format.subject_key)).transpose()?;
+    for attempt in 0..3 {
+        let before = Current::read(&layout);
+        let mut part = FsckReport::default();
+        match (&keys, &subject_key) {
+            (Some(keys), Some(subject_key)) => check_sealed(&layout, keys, **subject_key, head.as_ref(), &mut part, progress)?,
+            _ => check_chain(&layout, &mut part, progress)?,
+        }
+        // A running store may have turned over meanwhile; what was read then is gone, not damaged.
+        let turned = before.ok().flatten() != Current::read(&layout).ok().flatten();
+        if !turned || attempt == 2 {
+            report.frames = part.frames;
+            report.journaled = part.journaled;
+            report.records = part.records;
+            report.contents = part.contents;
+            report.damages.append(&mut part.damages);
+            break;
+        }
+    }
+    Ok(report)
+}
+
+fn check_published(
+    layout: &Layout,
+    verifier: &LogVerifier,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Option<Checkpoint> {
+    let text = match std::fs::read_to_string(layout.path("log/checkpoint")) {
+        Ok(text) => text,
+        Err(error) => {
+            report.found("log/checkpoint", 0, error.to_string());
+            return None;
+        }
+    };
+    let head = match Checkpoint::open(&text, verifier) {
+        Ok(head) => head,
+        Err(error) => {
+            report.found("log/checkpoint", 0, error.to_string());
+            return None;
+        }
+    };
+    let folder = TileFolder(layout.path("log"));
+    let tiles: Vec<TileId> = tiles_for(0, head.size()).collect();
+    for (tile, done) in tiles.iter().zip(1_u64..) {
+        if done.is_multiple_of(64) || done == tiles.len() as u64 {
+            progress(Progress { stage: "published log", done, total: tiles.len() as u64 });
+        }
+        match tile.kind() {
+            TileKind::Entries => check_bundle(&folder, *tile, report),
+            TileKind::Hashes(0) => {}
+            TileKind::Hashes(_) => check_upper(&folder, *tile, report),
+        }
+    }
+    let nodes = TileNodes::new(head.size(), folder);
+    match root_at(&nodes, head.size()) {
+        Ok(root) if root == head.root() => {}
+        Ok(_) => report.found("log/checkpoint", 0, "the tiles do not lead to the checkpoint's root"),
+        Err(error) => report.found("log", 0, error.to_string()),
+    }
+    report.published = head.size();
+    Some(head)
+}
+
+fn tile(kind: TileKind, index: u64, width: u16) -> TileId {
+    TileId::new(kind, index, width).expect("made from a tile of a checked size")
+}
+
+/// A bundle's entries against the hashes of the tile of level 0 beside it.
+fn check_bundle(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
+    let name = format!("log/{id}");
+    let hashes = tile(TileKind::Hashes(0), id.index(), id.width());
+    let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
+    let Ok(level0) = folder.read(hashes) else { return report.found(format!("log/{hashes}"), 0, "it cannot be read") };
+    if level0.len() != usize::from(id.width()) * Hash::LEN {
+        report.found(format!("log/{hashes}"), level0.len() as u64, "it has another length than its name says");
+    }
+    let entries = match bundle::decode(&content, id.width()) {
+        Ok(entries) => entries,
+        Err(error) => return report.found(name, 0, error.to_string()),
+    };
+    let mut offset = 0;
+    for (entry, at) in entries.into_iter().zip(0_usize..) {
+        if level0.get(at * Hash::LEN..(at + 1) * Hash::LEN) != Some(Hash::leaf(entry).as_ref()) {
+            report.found(name.clone(), offset, format!("this entry is not the one hashed in log/{hashes} at offset {}", at * Hash::LEN));
+        }
+        offset += 2 + entry.len() as u64;
+    }
+}
+
+/// Each hash of an upper tile against the full tile below it.
+fn check_upper(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
+    let TileKind::Hashes(level) = id.kind() else { return };
+    let name = format!("log/{id}");
+    let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
+    if content.len() != usize::from(id.width()) * Hash::LEN {
+        return report.found(name, content.len() as u64, "it has another length than its name says");
+    }
+    for (hash, at) in content.chunks_exact(Hash::LEN).zip(0_u64..) {
+        let below = tile(TileKind::Hashes(level - 1), id.index() * WIDTH + at, TILE_WIDTH);
+        let Ok(hashes) = folder.read(below) else {
+            report.found(format!("log/{below}"), 0, "it cannot be read");
+            continue;
+        };
+        let mut edge = Frontier::new();
+        for raw in hashes.chunks_exact(Hash::LEN) {
+            edge.push(Hash::from_bytes(raw.try_into().expect("chunks are 32 bytes")));
+        }
+        if edge.root().as_ref() != hash {
+            report.found(name.clone(), at * Hash::LEN as u64, format!("this hash is not that of log/{below}"));
+        }
+    }
+}
+
+/// What can be said of the journal without the key: check sums and the chain.
+fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
+    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
+    // The base knows what the first frame follows, but it is sealed.
+    let first = files.iter().find_map(|file| first_header(layout, *file));
+    let chain = first.map_or(Chain::START, |header| Chain { sequence: header.sequence, previous: header.previous });
+    let mut reader = Reader::new(layout, None, chain);
+    for (file, done) in files.iter().zip(1_u64..) {
+        let mut frames = 0;
+        let result = reader.file(*file, &mut |_| {
+            frames += 1;
+            Ok(())
+        });
+        report.frames += frames;
+        let failed = result.is_err();
+        report.take(result)?;
+        if failed {
+            break;
+        }
+        progress(Progress { stage: "journal", done, total: files.len() as u64 });
+    }
+    Ok(())
+}
+
+fn first_header(layout: &Layout, file: u64) -> Option<Header> {
+    use std::io::Read as _;
+    let mut bytes = [0_u8; super::frame::HEADER_LEN];
+    std::fs::File::open(layout.path(&journal_name(file))).ok()?.read_exact(&mut bytes).ok()?;
+    Header::read(&bytes)
+}
+
+fn check_sealed(
+    layout: &Layout,
+    keys: &Keys,
+    subject_key: [u8; 32],
+    head: Option<&Checkpoint>,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), OpenError> {
+    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
+    progress(Progress { stage: "base and journal", done: 0, total: files.len() as u64 });
+    let replayed = match replay((layout, keys), subject_key, &current, &files, head.map(Checkpoint::size)) {
+        Ok(replayed) => replayed,
+        Err(error) => return report.take(Err(error)),
+    };
+    report.frames = replayed.chain.sequence - 1;
+    report.journaled = replayed.entries.len() as u64;
+    if let (Some(head), Some(root)) = (head, replayed.head_at)
+        && root != head.root()
+    {
+        report.found("log/checkpoint", 0, "the journal leads to another root than the one published");
+    }
+    if let (Some(head), Some(torn)) = (head, replayed.torn)
+        && replayed.nodes.size() < head.size()
+    {
+        report.found(journal_name(torn.file), torn.offset, "entries that were published are not readable here");
+    }
+    check_contents(layout, keys, &replayed, report)?;
+    let published = head.map_or(0, Checkpoint::size);
+    for month in &replayed.months {
+        check_month(layout, keys, month, published, report, progress)?;
+    }
+    Ok(())
+}
+
+fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mut FsckReport) -> Result<(), OpenError> {
+    let mut files = std::collections::HashMap::new();
+    let mut all: Vec<_> = replayed.contents.values().collect();
+    all.sort_unstable_by_key(|location| (location.holder.name(), location.offset));
+    for location in all {
+        if !files.contains_key(&location.holder) {
+            match contents::open_holder(layout, keys, location.holder) {
+                Ok(file) => {
+                    files.insert(location.holder, file);
+                }
+                Err(error) => {
+                    report.take(Err(error))?;
+                    continue;
+                }
+            }
+        }
+        let read = files.get(&location.holder).map_or(Ok(()), |file| contents::read(file, location).map(|_| ()));
+        report.contents += u64::from(read.is_ok());
+        report.take(read)?;
+    }
+    Ok(())
+}
+
+/// Every record of a month against the leaf that stands in the log.
+fn check_month(
+    layout: &Layout,
+    keys: &Keys,
+    month: &Month,
+    published: u64,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), OpenError> {
+    let file = match open_month(layout, keys, month) {
+        Ok(file) => file,
+        Err(error) => return report.take(Err(error)),
+    };
+    let folder = TileFolder(layout.path("log"));
+    let mut bundle_at: Option<(u64, Vec<u8>)> = None;
+    for slot in 0..month.count {
+        let index = month.first_index + slot;
+        if slot.is_multiple_of(4096) {
+            progress(Progress { stage: "records", done: slot, total: month.count });
+        }
+        let record = match read_slots(&file, month, slot, 1) {
+            Ok(mut slots) => slots.pop(),
+            Err(error) => {
+                report.take(Err(error))?;
+                continue;
+            }
+        };
+        let Some(record) = record.filter(|_| index < published) else { continue };
+        report.records += 1;
+        let number = index / WIDTH;
+        if bundle_at.as_ref().is_none_or(|(at, _)| *at != number) {
+            let width = (published - number * WIDTH).min(WIDTH) as u16;
+            bundle_at = folder.read(tile(TileKind::Entries, number, width)).ok().map(|bytes| (number, bytes));
+        }
+        let at = (index % WIDTH) as usize * (2 + Leaf::LEN) + 2;
+        let stored = bundle_at.as_ref().and_then(|(_, bytes)| bytes.get(at..at + Leaf::LEN));
+        let leaf = evidence::leaf(&record.entry.record, &record.entry.openings);
+        if stored.is_some_and(|stored| stored != leaf.as_bytes()) {
+            let offset = HEADER_LEN as u64 + slot * SLOT_LEN as u64;
+            report.found(month.name(), offset, format!("the record at log index {index} is not the one in the log"));
+        }
+    }
+    Ok(())
+}
+
+/// The verifier key of the log in a store's folder.
+///
+/// # Errors
+/// When the folder is no store.
+pub fn log_key(dir: &Path) -> Result<LogVerifier, OpenError> {
+    let layout = Layout::new(dir);
+    let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
+    format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })
+}
+

@@ -1,0 +1,257 @@
+//! The journal: the writer that makes frames durable, and the reader that believes nothing it has not checked.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::{IoContext as _, OpenError};
+use super::frame::{self, Body, Chain, FrameKind, HEADER_LEN, Header, Piece};
+use super::keys::Keys;
+use super::layout::{Layout, journal_name, sync_dir};
+use crate::audit::tree::Hash;
+use crate::clock::Entropy;
+use crate::store::sealer::Sealer;
+
+/// A journal file is closed at this length.
+pub const ROLL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A sealed file that content is read from.
+#[derive(Debug)]
+pub struct SealedFile {
+    /// Open for reading.
+    pub file: File,
+    /// Its key.
+    pub sealer: Sealer,
+}
+
+/// Appends frames to the newest journal file.
+pub struct Writer {
+    layout: Layout,
+    keys: Keys,
+    entropy: Arc<dyn Entropy>,
+    number: u64,
+    file: File,
+    sealer: Sealer,
+    offset: u64,
+    chain: Chain,
+    head: (u64, Hash),
+    buffer: Vec<u8>,
+    needs_seal: bool,
+}
+
+impl Writer {
+    /// A new, empty file with its own key; its name is durable before this returns.
+    pub fn create(
+        layout: &Layout,
+        keys: &Keys,
+        entropy: &Arc<dyn Entropy>,
+        number: u64,
+        chain: Chain,
+        head: (u64, Hash),
+    ) -> Result<Self, OpenError> {
+        let (file, sealer) = new_file(layout, keys, entropy.as_ref(), number)?;
+        Ok(Self {
+            layout: layout.clone(),
+            keys: keys.clone(),
+            entropy: Arc::clone(entropy),
+            number,
+            file,
+            sealer,
+            offset: 0,
+            chain,
+            head,
+            buffer: Vec::new(),
+            needs_seal: false,
+        })
+    }
+
+    /// The number of the file.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The place of the next frame in the chain.
+    #[must_use]
+    pub const fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// Whether the file is to be closed before the next frame.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.offset >= ROLL_BYTES
+    }
+
+    /// Writes a frame and makes it durable.
+    pub fn append(&mut self, head: (u64, Hash), body: &Body, contents: &[Bytes]) -> Result<Vec<Piece>, OpenError> {
+        let at = (self.number, self.offset);
+        let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, Some((body, contents)), &mut self.buffer);
+        self.write()?;
+        let path = || self.layout.path(&journal_name(self.number));
+        self.file.sync_data().map_err(|source| OpenError::Io { what: "cannot make durable", path: path(), source })?;
+        // A crash before this line leaves a torn tail that nobody was told of; after it the frame stands.
+        self.chain = chain;
+        self.head = head;
+        self.needs_seal = true;
+        Ok(pieces)
+    }
+
+    /// Says that the last frame was durable, so that damage to it is known from a torn tail. Not synced itself: the next frame's sync carries it.
+    pub fn seal(&mut self) -> Result<(), OpenError> {
+        if !self.needs_seal {
+            return Ok(());
+        }
+        let (_, chain) = frame::encode(&self.sealer, (self.number, self.offset), self.chain, self.head, None, &mut self.buffer);
+        self.write()?;
+        self.chain = chain;
+        self.needs_seal = false;
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), OpenError> {
+        self.file
+            .write_all_at(&self.buffer, self.offset)
+            .map_err(|source| OpenError::Io { what: "cannot write", path: self.layout.path(&journal_name(self.number)), source })?;
+        self.offset += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    /// Closes the file and opens the next one.
+    pub fn roll(&mut self) -> Result<(), OpenError> {
+        self.seal()?;
+        let path = self.layout.path(&journal_name(self.number));
+        self.file.sync_data().at("cannot make durable", &path)?;
+        let number = self.number + 1;
+        let (file, sealer) = new_file(&self.layout, &self.keys, self.entropy.as_ref(), number)?;
+        self.file = file;
+        self.sealer = sealer;
+        self.number = number;
+        self.offset = 0;
+        Ok(())
+    }
+}
+
+fn new_file(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, number: u64) -> Result<(File, Sealer), OpenError> {
+    let name = journal_name(number);
+    let path = layout.path(&name);
+    // Never a file that is there: its key and its frames are never mixed with new ones.
+    let file = File::options().write(true).create_new(true).open(&path).at("cannot create", &path)?;
+    let sealer = keys.create(&name, entropy)?;
+    sync_dir(&layout.path("journal"))?;
+    Ok((file, sealer))
+}
+
+/// Where a journal file stopped being readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// Number of the file.
+    pub file: u64,
+    /// Offset of the frame that is not whole.
+    pub offset: u64,
+}
+
+impl Torn {
+    /// The tail was no torn one: it had been durable.
+    #[must_use]
+    pub fn as_damage(&self, why: &str) -> OpenError {
+        OpenError::damage(&journal_name(self.file), self.offset, why)
+    }
+}
+
+/// One frame as it was read.
+pub struct Read<'f> {
+    /// Its header.
+    pub header: &'f Header,
+    /// Its offset.
+    pub offset: u64,
+    /// Its events.
+    pub body: Body,
+    /// Its content.
+    pub pieces: Vec<Piece>,
+}
+
+/// Reads the journals one after the other, holding the chain across files.
+pub struct Reader<'s> {
+    layout: &'s Layout,
+    keys: Option<&'s Keys>,
+    chain: Chain,
+    torn: Option<Torn>,
+}
+
+impl<'s> Reader<'s> {
+    /// From a place in the chain on. Without keys, only what is plain is checked.
+    #[must_use]
+    pub const fn new(layout: &'s Layout, keys: Option<&'s Keys>, chain: Chain) -> Self {
+        Self { layout, keys, chain, torn: None }
+    }
+
+    /// The place of the next frame in the chain.
+    #[must_use]
+    pub const fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// Where the newest file that was read stopped being readable, if it did and no later frame was found.
+    #[must_use]
+    pub const fn torn(&self) -> Option<Torn> {
+        self.torn
+    }
+
+    /// Reads file `number` and gives each of its frames to `visit`.
+    ///
+    /// # Errors
+    /// Damage, with file and offset; whatever `visit` says. A torn tail is none: [`torn`](Self::torn) says where it began.
+    pub fn file(&mut self, number: u64, visit: &mut dyn FnMut(Read<'_>) -> Result<(), OpenError>) -> Result<(), OpenError> {
+        let name = journal_name(number);
+        let path = self.layout.path(&name);
+        let bytes = std::fs::read(&path).at("cannot read", &path)?;
+        let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
+        let mut offset = 0_usize;
+        while offset < bytes.len() {
+            let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
+            let Some((header, frame)) = whole_frame(&bytes[offset..], number) else {
+                if has_later_frame(&bytes[offset..], number, self.chain.sequence) {
+                    return Err(damage("a frame that had been durable is not what was written"));
+                }
+                // The earliest place counts until a later frame shows that nothing durable is missing there.
+                self.torn = self.torn.or(Some(Torn { file: number, offset: offset as u64 }));
+                return Ok(());
+            };
+            if header.sequence != self.chain.sequence || header.previous != self.chain.previous {
+                return Err(match self.torn {
+                    Some(torn) => torn.as_damage("frames that had been durable are not what was written"),
+                    None => damage("the frame does not follow the one before it"),
+                });
+            }
+            self.torn = None;
+            self.chain = Chain { sequence: header.sequence + 1, previous: frame::frame_hash(frame, &header) };
+            let (body, pieces) = match &sealer {
+                Some(sealer) => frame::open(sealer, &header, frame, offset as u64).map_err(|error| damage(&error.to_string()))?,
+                None => (Body::default(), Vec::new()),
+            };
+            visit(Read { header: &header, offset: offset as u64, body, pieces })?;
+            offset += frame.len();
+        }
+        Ok(())
+    }
+}
+
+/// The frame at the start of `bytes` with its check sums right.
+fn whole_frame(bytes: &[u8], number: u64) -> Option<(Header, &[u8])> {
+    let header = Header::read(bytes).filter(|header| header.file == number)?;
+    let len = usize::try_from(header.body_len()).ok()?.checked_add(HEADER_LEN)?;
+    let frame = bytes.get(..len)?;
+    (header.body_crc == crc32fast::hash(&frame[HEADER_LEN..])).then_some((header, frame))
+}
+
+/// Whether a frame of this file with a higher sequence begins anywhere after the first byte. It was written after the earlier one was synced.
+fn has_later_frame(bytes: &[u8], number: u64, sequence: u64) -> bool {
+    (1..bytes.len().saturating_sub(HEADER_LEN - 1)).filter(|at| bytes[*at..].starts_with(&frame::MAGIC)).any(|at| {
+        Header::read(&bytes[at..]).is_some_and(|header| {
+            header.file == number && header.sequence > sequence && matches!(header.kind, FrameKind::Events | FrameKind::Seal)
+        })
+    })
+}

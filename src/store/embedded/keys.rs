@@ -1,0 +1,93 @@
+//! One random key per sealed file, wrapped by the storage key. Whoever destroys the key has destroyed the file.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::error::{IoContext as _, OpenError};
+use super::layout::{Layout, key_name, remove_file, sync_dir};
+use crate::clock::Entropy;
+use crate::store::sealer::{Sealer, WRAPPED_LEN, unwrap, wrap};
+
+/// Makes, reads and destroys the keys of sealed files.
+#[derive(Clone)]
+pub struct Keys {
+    layout: Layout,
+    storage_key: Arc<Zeroizing<[u8; 32]>>,
+}
+
+impl Keys {
+    /// The keys of a store.
+    #[must_use]
+    pub fn new(layout: Layout, storage_key: Zeroizing<[u8; 32]>) -> Self {
+        Self { layout, storage_key: Arc::new(storage_key) }
+    }
+
+    /// Wraps a secret of the store itself, like the subject key in FORMAT.
+    #[must_use]
+    pub fn wrap_secret(&self, name: &str, secret: &[u8; 32], entropy: &dyn Entropy) -> Vec<u8> {
+        let mut nonce = [0_u8; 12];
+        entropy.fill(&mut nonce);
+        wrap(&self.storage_key, name, nonce, secret).to_vec()
+    }
+
+    /// Opens what [`wrap_secret`](Self::wrap_secret) wrapped.
+    pub fn unwrap_secret(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+        unwrap(&self.storage_key, name, wrapped).map_err(|_| OpenError::StorageKey { file: name.to_owned() })
+    }
+
+    /// A new key for `file`, durable before this returns. An older key of that name is overwritten, so its file can never be opened again.
+    pub fn create(&self, file: &str, entropy: &dyn Entropy) -> Result<Sealer, OpenError> {
+        let mut secret = Zeroizing::new([0_u8; 32]);
+        entropy.fill(&mut secret[..]);
+        let wrapped = self.wrap_secret(file, &secret, entropy);
+        let path = self.layout.path(&key_name(file));
+        let mut out = File::create(&path).at("cannot create", &path)?;
+        out.write_all(&wrapped).and_then(|()| out.sync_data()).at("cannot write", &path)?;
+        sync_dir(&self.layout.path("keys"))?;
+        Ok(Sealer::new(&secret, file))
+    }
+
+    /// The sealer of an existing file.
+    pub fn open(&self, file: &str) -> Result<Sealer, OpenError> {
+        Ok(Sealer::new(&*self.secret(file)?, file))
+    }
+
+    /// The key itself, for what is derived from it.
+    pub fn secret(&self, file: &str) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+        let name = key_name(file);
+        let path = self.layout.path(&name);
+        let wrapped = std::fs::read(&path).at("cannot read the key", &path)?;
+        if wrapped.len() != WRAPPED_LEN {
+            return Err(OpenError::damage(&name, 0, "a key file has another length"));
+        }
+        unwrap(&self.storage_key, file, &wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
+    }
+
+    /// Destroys the key and then the file: after the first sync nothing in the file can be read again. Doing it again is fine.
+    pub fn destroy(&self, file: &str) -> Result<(), OpenError> {
+        let key = self.layout.path(&key_name(file));
+        match File::options().write(true).open(&key) {
+            Ok(handle) => {
+                handle.write_all_at(&[0; WRAPPED_LEN], 0).and_then(|()| handle.sync_data()).at("cannot overwrite the key", &key)?;
+                remove_file(&key)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::Io { what: "cannot open the key", path: key, source }),
+        }
+        // A crash here leaves a file without a key, which the next start sweeps away.
+        let path = self.layout.path(file);
+        remove_file(&path)?;
+        sync_dir(&self.layout.path("keys"))?;
+        path.parent().filter(|folder| folder.is_dir()).map_or(Ok(()), sync_dir)
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(secret)")
+    }
+}

@@ -1,0 +1,289 @@
+//! The store's folder: names, the lock, FORMAT, CURRENT, and what is swept away at a start.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::error::{IoContext as _, OpenError};
+
+/// The newest format that this program reads and the one it writes.
+pub const FORMAT_VERSION: u64 = 1;
+
+/// The folders below the store's own.
+pub const FOLDERS: [&str; 6] = ["journal", "base", "records", "keys", "log", "index"];
+
+/// Paths of one store. Names of files are relative, with `/`, as they stand in keys, errors and authenticated data.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// Name of the journal file `n`.
+#[must_use]
+pub fn journal_name(n: u64) -> String {
+    format!("journal/{n:012}.j")
+}
+
+/// Name of the state of base `n`.
+#[must_use]
+pub fn state_name(n: u64) -> String {
+    format!("base/{n:012}.state")
+}
+
+/// Name of the content of base `n`.
+#[must_use]
+pub fn content_name(n: u64) -> String {
+    format!("base/{n:012}.content")
+}
+
+/// Name of the key of a sealed file.
+#[must_use]
+pub fn key_name(file: &str) -> String {
+    format!("keys/{}.key", file.replace('/', "-"))
+}
+
+/// The number in a name of this store's own making: `<twelve digits><suffix>`.
+fn number_of(name: &str, suffix: &str) -> Option<u64> {
+    let digits = name.strip_suffix(suffix)?;
+    (digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
+}
+
+impl Layout {
+    /// The store below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a file of the store.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Makes the folders that are missing, durably.
+    pub fn make_folders(&self) -> Result<(), OpenError> {
+        for name in FOLDERS {
+            let path = self.path(name);
+            if !path.is_dir() {
+                fs::create_dir_all(&path).at("cannot create", &path)?;
+            }
+        }
+        sync_dir(&self.root)
+    }
+
+    /// Takes the lock; the store is this process's for as long as the file is open.
+    pub fn lock(&self) -> Result<File, OpenError> {
+        let path = self.path("LOCK");
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).at("cannot open", &path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked(self.root.clone())),
+            Err(fs::TryLockError::Error(source)) => Err(OpenError::Io { what: "cannot lock", path, source }),
+        }
+    }
+
+    /// Numbers of the journal files, ascending.
+    pub fn journals(&self) -> Result<Vec<u64>, OpenError> {
+        let mut numbers: Vec<u64> = self.names("journal")?.iter().filter_map(|name| number_of(name, ".j")).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// File names in one folder of the store, sorted; nothing when it does not exist.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, OpenError> {
+        let path = self.path(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(OpenError::Io { what: "cannot list", path, source }),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.at("cannot list", &path)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Refuses a folder without FORMAT that holds something else.
+    pub fn check_empty(&self) -> Result<(), OpenError> {
+        let foreign = |name: &String| name != "LOCK" && name != "FORMAT.tmp" && !FOLDERS.contains(&name.as_str()) && name != "lost+found";
+        if self.names(".")?.iter().any(foreign) {
+            return Err(OpenError::NotEmpty(self.root.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Makes names in a folder durable.
+pub fn sync_dir(path: &Path) -> Result<(), OpenError> {
+    File::open(path).and_then(|dir| dir.sync_all()).at("cannot sync", path)
+}
+
+/// Writes a whole file so that a crash leaves either the old one or the new one.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), OpenError> {
+    let tmp = path.with_extension("tmp");
+    let mut file = File::create(&tmp).at("cannot create", &tmp)?;
+    file.write_all(content).and_then(|()| file.sync_data()).at("cannot write", &tmp)?;
+    // A crash before this line leaves the old file and a stray tmp; after it, the new one.
+    fs::rename(&tmp, path).at("cannot rename", &tmp)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Removes a file; one that is already gone is fine.
+pub fn remove_file(path: &Path) -> Result<(), OpenError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("cannot remove", path),
+        _ => Ok(()),
+    }
+}
+
+/// Writes JSON with a check sum on a line of its own.
+pub fn write_checked<T: Serialize>(path: &Path, value: &T) -> Result<(), OpenError> {
+    let json = serde_json::to_string(value).expect("plain data has a JSON form");
+    replace_file(path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes())
+}
+
+/// Reads what [`write_checked`] wrote; `None` when there is no such file.
+pub fn read_checked<T: DeserializeOwned>(path: &Path, name: &str) -> Result<Option<T>, OpenError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(OpenError::NotAStore { file: name.to_owned() }),
+        Err(source) => return Err(OpenError::Io { what: "cannot read", path: path.to_owned(), source }),
+    };
+    let damaged = || OpenError::NotAStore { file: name.to_owned() };
+    let (json, sum) = text.strip_suffix('\n').and_then(|text| text.split_once('\n')).ok_or_else(damaged)?;
+    if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
+        return Err(damaged());
+    }
+    serde_json::from_str(json).map(Some).map_err(|_| damaged())
+}
+
+/// What a store is, for ever. `version` is read alone first, so that a newer file is named as such.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Format {
+    /// [`FORMAT_VERSION`] of the program that made it.
+    pub version: u64,
+    /// The log's name.
+    pub origin: String,
+    /// Random, to tell copies apart.
+    pub store_id: String,
+    /// The key that signs the log.
+    pub log_key: String,
+    /// The key of subject commitments, wrapped by the storage key; tells a wrong storage key at once.
+    pub subject_key: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct JustVersion {
+    version: u64,
+}
+
+impl Format {
+    /// Reads FORMAT.
+    pub fn read(layout: &Layout) -> Result<Option<Self>, OpenError> {
+        let path = layout.path("FORMAT");
+        let Some(version) = read_checked::<JustVersion>(&path, "FORMAT")? else { return Ok(None) };
+        if version.version > FORMAT_VERSION {
+            return Err(OpenError::NewerFormat { found: version.version, known: FORMAT_VERSION });
+        }
+        read_checked(&path, "FORMAT")
+    }
+}
+
+/// The only commit point of a turn: what a start begins from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// The base in force; none before the first turn.
+    pub base: Option<u64>,
+    /// The first journal file that is not in the base.
+    pub journal: u64,
+    /// Entries in the base.
+    pub size: u64,
+    /// Messages whose content stands in the base.
+    pub contents: u64,
+    /// First month whose records are kept, if any month was written.
+    pub first_month: Option<crate::domain::time::Date>,
+    /// When the last turn was, in milliseconds; at first, when the store was made.
+    pub turned_at: i64,
+}
+
+impl Current {
+    /// Of a store that has not turned yet.
+    #[must_use]
+    pub const fn first(at: i64) -> Self {
+        Self { base: None, journal: 1, size: 0, contents: 0, first_month: None, turned_at: at }
+    }
+
+    /// Reads CURRENT.
+    pub fn read(layout: &Layout) -> Result<Option<Self>, OpenError> {
+        read_checked(&layout.path("CURRENT"), "CURRENT")
+    }
+}
+
+/// What a start found besides the files of the store.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Strangers {
+    /// This store's own leftovers, with their keys.
+    pub own: Vec<String>,
+    /// Files that the store never made: reported, never deleted.
+    pub foreign: Vec<String>,
+}
+
+impl Layout {
+    /// Sorts what is in the folder into the store's files, its leftovers, and foreign files. `months` are the record files in force.
+    pub fn strangers(&self, current: &Current, months: &[String]) -> Result<Strangers, OpenError> {
+        let mut found = Strangers::default();
+        for name in self.names("journal")? {
+            match number_of(&name, ".j") {
+                Some(n) if n >= current.journal => {}
+                Some(_) => found.own.push(format!("journal/{name}")),
+                None => found.foreign.push(format!("journal/{name}")),
+            }
+        }
+        for name in self.names("base")? {
+            match number_of(&name, ".state").or_else(|| number_of(&name, ".content")) {
+                Some(n) if Some(n) == current.base => {}
+                Some(_) => found.own.push(format!("base/{name}")),
+                None => found.foreign.push(format!("base/{name}")),
+            }
+        }
+        for name in self.names("records")? {
+            let path = format!("records/{name}");
+            match super::records::month_of_name(&path) {
+                Some(_) if months.contains(&path) => {}
+                Some(_) => found.own.push(path),
+                None => found.foreign.push(path),
+            }
+        }
+        self.stray_keys(&mut found)?;
+        Ok(found)
+    }
+
+    /// Keys whose file is gone: a destruction that a crash cut short, or a file that was never made.
+    fn stray_keys(&self, found: &mut Strangers) -> Result<(), OpenError> {
+        for name in self.names("keys")? {
+            let file = name.strip_suffix(".key").and_then(|file| file.split_once('-')).map(|(folder, rest)| format!("{folder}/{rest}"));
+            match file {
+                Some(file) if ["journal/", "base/", "records/"].iter().any(|folder| file.starts_with(folder)) => {
+                    if !self.path(&file).exists() && !found.own.contains(&file) {
+                        found.own.push(file);
+                    }
+                }
+                _ if name.ends_with(".tmp") => found.own.push(format!("keys/{name}")),
+                _ => found.foreign.push(format!("keys/{name}")),
+            }
+        }
+        Ok(())
+    }
+}

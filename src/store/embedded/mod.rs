@@ -1,0 +1,331 @@
+//! The embedded store: one folder, one process, one fdatasync per batch.
+//!
+//! | file | what |
+//! |---|---|
+//! | `layout`, `keys` | names, lock, FORMAT, CURRENT; one wrapped key per sealed file |
+//! | `frame`, `journal` | what one fdatasync makes durable; writer and reader |
+//! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
+//! | `records`, `base`, `contents` | record slots, the state at a turn, undelivered content |
+//! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
+//! | `tiles`, `background` | publication once a second; the slow threads |
+//! | `index`, `search` | the auditors' rebuildable index and questions |
+//! | `fsck` | the check of the whole folder |
+
+mod background;
+mod base;
+mod commit;
+mod contents;
+mod engine;
+mod error;
+mod frame;
+pub mod fsck;
+mod index;
+mod journal;
+mod keys;
+mod layout;
+mod queue;
+mod records;
+mod replay;
+mod search;
+mod sequencer;
+mod start;
+mod tiles;
+mod turn;
+
+#[cfg(test)]
+pub(in crate::store) mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, OnFatal, end_process};
+pub use self::error::{Damage, OpenError};
+pub use self::start::Options;
+pub use self::turn::{Failpoint, Turned};
+
+use self::engine::{Engine, nodes_error};
+use self::queue::{Input, Reply};
+use self::sequencer::Answer;
+use self::start::Started;
+use super::state::Snapshot;
+use super::{
+    Accepted, Cursor, Due, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError, evidence,
+};
+use crate::audit::event::{Event, ItemNumber};
+use crate::audit::proof::consistency_proof;
+use crate::audit::tree::Hash;
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::participant::{Contact, Register};
+use crate::domain::time::Timestamp;
+use crate::policy::command::Command;
+
+/// The embedded store. Dropping it commits and publishes what is in line, but does not log a stop; [`Store::stop`] does.
+pub struct EmbeddedStore {
+    engine: Arc<Engine>,
+    started: Mutex<Started>,
+    #[cfg(test)]
+    kept: Mutex<Vec<tempfile::TempDir>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in a folder, or makes one in an empty folder. Blocks for as long as the replay takes: one turn's worth at most.
+    ///
+    /// # Errors
+    /// An [`OpenError`] that says what to do.
+    pub fn open(options: Options) -> Result<Arc<Self>, OpenError> {
+        let started = start::start(options)?;
+        Ok(Arc::new(Self {
+            engine: Arc::clone(&started.engine),
+            started: Mutex::new(started),
+            #[cfg(test)]
+            kept: Mutex::new(Vec::new()),
+        }))
+    }
+
+    /// Turns the store over now: acknowledged content and its keys are gone from disk when this returns.
+    ///
+    /// # Errors
+    /// Whatever the disk says; the store goes on with what it had.
+    pub async fn turn_now(&self) -> Result<Turned, OpenError> {
+        self.turn_until(None).await
+    }
+
+    /// A turn that stops where a test wants it to, as if the process had ended there.
+    ///
+    /// # Errors
+    /// [`OpenError::Failpoint`] at the failpoint.
+    pub async fn turn_until(&self, failpoint: Option<Failpoint>) -> Result<Turned, OpenError> {
+        let engine = Arc::clone(&self.engine);
+        let turned = tokio::task::spawn_blocking(move || {
+            let turned = turn::turn(&engine, failpoint)?;
+            engine.index.lock().catch_up(&engine);
+            Ok(turned)
+        });
+        turned.await.map_err(|_| OpenError::Stopped)?
+    }
+
+    /// Publishes what is durable, without waiting for the second to pass.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub async fn publish_now(&self) -> Result<u64, OpenError> {
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || engine.publish()).await.map_err(|_| OpenError::Stopped)?
+    }
+
+    /// Whether the end of cases and the erasure of months wait because the clock is not believed.
+    #[must_use]
+    pub fn calendar_is_held(&self) -> bool {
+        self.engine.calendar_is_held()
+    }
+
+    /// An operator says that the clock is right.
+    pub fn confirm_calendar(&self) {
+        self.engine.calendar_is_held.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether new messages are refused because the data disk is nearly full.
+    #[must_use]
+    pub fn disk_is_full(&self) -> bool {
+        self.engine.disk_is_full.load(Ordering::Relaxed)
+    }
+
+    /// The decided state as plain data, for comparison.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.engine.core.lock().state.snapshot()
+    }
+
+    /// What `read` finds in the decided state, once that is durable.
+    async fn look<T>(&self, read: impl FnOnce(&super::state::State) -> T + Send) -> Result<T, StoreError> {
+        let (found, version) = {
+            let core = self.engine.core.lock();
+            (read(&core.state), core.size)
+        };
+        self.engine.until_durable(version).await?;
+        Ok(found)
+    }
+
+    /// What `work` finds on disk, off the threads that serve.
+    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// The receipt of the entry at `index`: from memory at once, from disk on a thread of its own.
+    async fn accepted_at(&self, index: u64) -> Result<Option<Accepted>, StoreError> {
+        let slot = self.engine.core.lock().slot(index);
+        match slot {
+            Some(slot) => self.engine.accepted(index, &slot).map(Some),
+            None => {
+                let find = move |engine: &Engine| match engine.slot(index).map_err(|error| error.to_store_error())? {
+                    Some(slot) => engine.accepted(index, &slot).map(Some),
+                    None => Ok(None),
+                };
+                self.off_thread(find).await
+            }
+        }
+    }
+
+    fn durable_size(&self) -> u64 {
+        self.engine.head.load().size
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.engine.queue.push(Input::Act(command, Reply::Task(reply)))?;
+        // Dropped unanswered when a commit could not be made durable.
+        match answer.await.map_err(|_| StoreError::Stopped)?? {
+            Answer::Done { events } => Ok(Outcome::Done { events }),
+            Answer::Fresh { index, entry, head } => {
+                let head = head.ok_or(StoreError::Stopped)?;
+                self.engine.accepted_now(index, &entry, &head).map(Outcome::Accepted)
+            }
+            Answer::Duplicate { index } => {
+                let accepted = self.accepted_at(index).await?;
+                accepted.map(Outcome::Accepted).ok_or_else(|| StoreError::Damaged { place: format!("the record at log index {index}") })
+            }
+        }
+    }
+
+    fn register(&self) -> Arc<Register> {
+        self.engine.register.load_full()
+    }
+
+    fn now(&self) -> Timestamp {
+        let now = self.engine.clock.now();
+        self.engine.core.lock().state.time_of_next(now)
+    }
+
+    async fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Result<Vec<Item>, StoreError> {
+        self.look(|state| state.waiting(recipient, after, max)).await
+    }
+
+    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError> {
+        if item.is_moved() || !self.look(|state| state.needs_content(item.index())).await? {
+            return Ok(None);
+        }
+        let found = self.engine.contents.lock().find(item.index()).map_err(|error| error.to_store_error())?;
+        // Acknowledged while this waited.
+        let Some((location, file)) = found else { return Ok(None) };
+        let plain = contents::read(&file, &location).map_err(|error| error.to_store_error())?;
+        Ok(Some(Bytes::copy_from_slice(&plain)))
+    }
+
+    async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError> {
+        self.look(|state| state.status(sender, message_id)).await
+    }
+
+    async fn changes(&self, sender: &ParticipantId, after: Cursor, max: usize) -> Result<Vec<StatusEntry>, StoreError> {
+        self.look(|state| state.changes(sender, after, max)).await
+    }
+
+    async fn receipt(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<Accepted>, StoreError> {
+        if let Some(index) = self.look(|state| state.index_of(sender, message_id)).await? {
+            return self.accepted_at(index).await;
+        }
+        let sender = sender.clone();
+        self.off_thread(move |engine| {
+            match search::old_acceptance(engine, &sender, message_id).map_err(|error| error.to_store_error())? {
+                Some((index, slot)) => engine.accepted(index, &slot).map(Some),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError> {
+        self.look(|state| state.contact(unit).cloned()).await
+    }
+
+    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
+        self.look(|state| state.is_needed(participant)).await
+    }
+
+    async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
+        let due = self.look(|state| state.due(now, overdue_after, max)).await?;
+        // Overdue is only a mark; what erases waits until the clock is believed again.
+        Ok(if self.engine.calendar_is_held() { Due { overdue: due.overdue, ..Due::default() } } else { due })
+    }
+
+    fn durable(&self) -> watch::Receiver<u64> {
+        self.engine.durable.clone()
+    }
+
+    async fn checkpoint(&self) -> Result<Bytes, StoreError> {
+        Ok(Bytes::copy_from_slice(self.engine.head.load().signed.as_str().as_bytes()))
+    }
+
+    async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError> {
+        let (filter, size) = (filter.clone(), self.durable_size());
+        self.off_thread(move |engine| search::records(engine, &filter, max, size).map_err(|error| error.to_store_error())).await
+    }
+
+    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError> {
+        let filter = RecordFilter { message_id: Some(message_id), ..RecordFilter::default() };
+        Ok(self.records(&filter, max).await?.entries.into_iter().map(|entry| entry.index).collect())
+    }
+
+    async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
+        let head = self.engine.head.load_full();
+        if index >= head.size {
+            return Ok(None);
+        }
+        self.off_thread(move |engine| {
+            let slot = engine.slot(index).map_err(|error| error.to_store_error())?;
+            let leaf = match &slot {
+                Some(slot) => evidence::leaf(&slot.entry.record, &slot.entry.openings),
+                None => engine.published_leaf(index)?.ok_or_else(|| StoreError::Damaged { place: format!("the leaf at log index {index}") })?,
+            };
+            let record = slot.map(|slot| (slot.entry.record, slot.entry.openings));
+            evidence::entry_proof(leaf, record, index, head.size, &engine.all_nodes(), &head.signed)
+                .map(Some)
+                .map_err(|error| StoreError::Damaged { place: error.to_string() })
+        })
+        .await
+    }
+
+    async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        if old_size > new_size || new_size > self.durable_size() {
+            return Ok(None);
+        }
+        self.off_thread(move |engine| {
+            consistency_proof(&engine.all_nodes(), old_size, new_size).map(Some).map_err(|error| nodes_error(&error))
+        })
+        .await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let stats = self.look(super::state::State::stats).await?;
+        Ok(Stats { durable_size: self.durable_size(), published_size: self.engine.published.load(Ordering::SeqCst), ..stats })
+    }
+
+    async fn stop(&self) -> Result<(), StoreError> {
+        match self.act(Command::Note(Event::Stopped)).await {
+            // Stopped before: nothing is left to do.
+            Ok(_) | Err(StoreError::Stopped) => {}
+            Err(error) => return Err(error),
+        }
+        let mut started = {
+            let mut held = self.started.lock();
+            let emptied = Started { engine: Arc::clone(&self.engine), threads: Vec::new(), lock: None };
+            std::mem::replace(&mut *held, emptied)
+        };
+        tokio::task::spawn_blocking(move || started.halt()).await.map_err(|_| StoreError::Stopped)?;
+        if self.engine.is_broken() { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,320 @@
+//! Record files: one a month, fixed-size sealed slots, so that a log index is a place in a file and no index is needed.
+//!
+//! `header (32): "SbRec1\0\0" ‖ first log index (8) ‖ CRC-32 (4) ‖ zeros`, then slots of 768 bytes. A slot is written once; writing it again
+//! after a crash writes the very same bytes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::error::{IoContext as _, OpenError};
+use super::journal::SealedFile;
+use super::keys::Keys;
+use super::layout::{Layout, sync_dir};
+use crate::audit::leaf::Openings;
+use crate::audit::record::Record;
+use crate::clock::Entropy;
+use crate::domain::time::{Date, Timestamp, parse_date, plus_months};
+use crate::store::sealer::{Place, TAG_LEN};
+
+/// Bytes of a slot on disk.
+pub const SLOT_LEN: usize = 768;
+/// Bytes in front of the first slot.
+pub const HEADER_LEN: usize = 32;
+const MAGIC: &[u8; 8] = b"SbRec1\0\0";
+/// What a slot holds before sealing: a length, the bytes, zeros.
+const PLAIN_LEN: usize = SLOT_LEN - TAG_LEN;
+/// Slots read at once by a scan.
+const SCAN_SLOTS: u64 = 256;
+
+/// One record with what opens its leaf.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What auditors read.
+    pub record: Record,
+    /// The secrets of its leaf.
+    pub openings: Openings,
+}
+
+/// One record as it lies in a slot.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// The record and its secrets.
+    pub entry: Entry,
+    /// The tree size of the frame it was made durable with: the size its receipt was made at.
+    pub batch: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    record: Record,
+    r: [u8; 32],
+    r2: [u8; 32],
+    batch: u64,
+}
+
+/// One month of records: which slots of which file count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Month {
+    /// Its first day, in Oslo.
+    pub first_day: Date,
+    /// Log index of slot 0.
+    pub first_index: u64,
+    /// Slots written.
+    pub count: u64,
+}
+
+impl Month {
+    /// Name of its file.
+    #[must_use]
+    pub fn name(&self) -> String {
+        month_name(self.first_day)
+    }
+
+    /// One past the last log index.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.first_index + self.count
+    }
+}
+
+/// The first day of the month of `at`, in Oslo.
+#[must_use]
+pub fn month_of(at: Timestamp) -> Date {
+    at.oslo_date().first_of_month()
+}
+
+/// Name of a month's file.
+#[must_use]
+pub fn month_name(first_day: Date) -> String {
+    format!("records/{:04}-{:02}.rec", first_day.year(), first_day.month())
+}
+
+/// The month of a file name, if it is one of this store's making.
+#[must_use]
+pub fn month_of_name(name: &str) -> Option<Date> {
+    let date = parse_date(&format!("{}-01", name.strip_prefix("records/")?.strip_suffix(".rec")?))?;
+    (month_name(date) == name).then_some(date)
+}
+
+/// Months of `months` whose records have lived long enough on `today`.
+#[must_use]
+pub fn outlived(months: &[Month], today: Date, keep_months: u32) -> Vec<Month> {
+    let keep = i32::try_from(keep_months).unwrap_or(i32::MAX - 1);
+    // A month's records live `keep` whole months after the month's own end.
+    months.iter().filter(|month| plus_months(month.first_day, keep.saturating_add(1)) <= today).copied().collect()
+}
+
+fn place(slot: u64) -> Place {
+    Place { sequence: slot, part: 0, position: slot }
+}
+
+fn encode_slot(index: u64, slot: &Slot, number: u64, file: &SealedFile, out: &mut Vec<u8>) -> Result<(), OpenError> {
+    let Slot { entry, batch } = slot;
+    let stored = Stored { record: entry.record.clone(), r: *entry.openings.r(), r2: *entry.openings.r2(), batch: *batch };
+    let bytes = zeroize::Zeroizing::new(postcard::to_stdvec(&stored).expect("a record is plain data"));
+    if bytes.len() > PLAIN_LEN - 2 {
+        return Err(OpenError::RecordTooLong(index));
+    }
+    let mut plain = zeroize::Zeroizing::new([0_u8; PLAIN_LEN]);
+    plain[..2].copy_from_slice(&(bytes.len() as u16).to_le_bytes());
+    plain[2..2 + bytes.len()].copy_from_slice(&bytes);
+    file.sealer.seal_into(place(number), &plain[..], out);
+    Ok(())
+}
+
+/// Writes the slots of `entries`, the first of which has the log index `first`, and makes them durable. `months` grows with them; a month that is
+/// not in it gets a new file and key.
+pub fn write_slots(
+    (layout, keys, entropy): (&Layout, &Keys, &dyn Entropy),
+    months: &mut Vec<Month>,
+    first: u64,
+    entries: &[Slot],
+) -> Result<(), OpenError> {
+    let mut index = first;
+    for group in entries.chunk_by(|a, b| month_of(a.entry.record.time) == month_of(b.entry.record.time)) {
+        let first_day = month_of(group[0].entry.record.time);
+        let is_new = months.last().is_none_or(|month| month.first_day != first_day);
+        if is_new {
+            months.push(Month { first_day, first_index: index, count: 0 });
+        }
+        let month = months.last_mut().expect("one was just there or pushed");
+        let file = open_for_writing(layout, keys, entropy, month, is_new)?;
+        write_group(&file, month, group)?;
+        file.file.sync_data().at("cannot make durable", &layout.path(&month.name()))?;
+        index += group.len() as u64;
+    }
+    sync_dir(&layout.path("records"))
+}
+
+fn write_group(file: &SealedFile, month: &mut Month, group: &[Slot]) -> Result<(), OpenError> {
+    let mut buffer = Vec::with_capacity(SLOT_LEN * group.len().min(1024));
+    for chunk in group.chunks(1024) {
+        buffer.clear();
+        let start = month.count;
+        for slot in chunk {
+            encode_slot(month.end(), slot, month.count, file, &mut buffer)?;
+            month.count += 1;
+        }
+        let offset = HEADER_LEN as u64 + start * SLOT_LEN as u64;
+        file.file.write_all_at(&buffer, offset).at("cannot write", std::path::Path::new(&month.name()))?;
+    }
+    Ok(())
+}
+
+fn open_for_writing(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, month: &Month, is_new: bool) -> Result<SealedFile, OpenError> {
+    let name = month.name();
+    let path = layout.path(&name);
+    if !is_new {
+        let file = File::options().read(true).write(true).open(&path).at("cannot open", &path)?;
+        return Ok(SealedFile { file, sealer: keys.open(&name)? });
+    }
+    // What an unfinished turn left under this name is under a key that is overwritten here.
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).at("cannot create", &path)?;
+    let sealer = keys.create(&name, entropy)?;
+    let mut header = [0_u8; HEADER_LEN];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..16].copy_from_slice(&month.first_index.to_le_bytes());
+    let crc = crc32fast::hash(&header[..16]);
+    header[16..20].copy_from_slice(&crc.to_le_bytes());
+    file.write_all_at(&header, 0).at("cannot write", &path)?;
+    Ok(SealedFile { file, sealer })
+}
+
+/// Reads the record files in force.
+#[derive(Debug)]
+pub struct Archive {
+    layout: Layout,
+    keys: Keys,
+    months: Vec<Month>,
+    open: Mutex<HashMap<Date, Arc<SealedFile>>>,
+}
+
+impl Archive {
+    /// Over these months.
+    #[must_use]
+    pub fn new(layout: &Layout, keys: &Keys, months: Vec<Month>) -> Self {
+        Self { layout: layout.clone(), keys: keys.clone(), months, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// The months, oldest first, without gaps in their indices.
+    #[must_use]
+    pub fn months(&self) -> &[Month] {
+        &self.months
+    }
+
+    /// The first log index whose record is kept, if any is.
+    #[must_use]
+    pub fn first_kept(&self) -> Option<u64> {
+        self.months.first().map(|month| month.first_index)
+    }
+
+    fn file(&self, month: &Month) -> Result<Arc<SealedFile>, OpenError> {
+        let mut open = self.open.lock();
+        if let Some(file) = open.get(&month.first_day) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(open_month(&self.layout, &self.keys, month)?);
+        open.insert(month.first_day, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// The record at a log index; `None` when its month is erased or it is not here yet.
+    pub fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
+        let Some(month) = self.months.iter().find(|month| (month.first_index..month.end()).contains(&index)) else {
+            return Ok(None);
+        };
+        Ok(read_slots(&*self.file(month)?, month, index - month.first_index, 1)?.pop())
+    }
+
+    /// Gives the records from log index `from` up to `to` to `visit`, in order, until it says no more.
+    pub fn scan(&self, from: u64, to: u64, visit: &mut dyn FnMut(u64, Slot) -> bool) -> Result<(), OpenError> {
+        for month in &self.months {
+            let (mut next, end) = (from.max(month.first_index), to.min(month.end()));
+            while next < end {
+                let count = SCAN_SLOTS.min(end - next);
+                for slot in read_slots(&*self.file(month)?, month, next - month.first_index, count)? {
+                    if !visit(next, slot) {
+                        return Ok(());
+                    }
+                    next += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first log index whose record is not before `at`. Records are in order of time.
+    pub fn first_not_before(&self, at: Timestamp) -> Result<Option<u64>, OpenError> {
+        let Some(first) = self.first_kept() else { return Ok(None) };
+        let (mut low, mut high) = (first, self.months.last().map_or(first, Month::end));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.slot(middle)? {
+                Some(slot) if slot.entry.record.time < at => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(Some(low))
+    }
+}
+
+/// Opens a month's file for reading, its header checked.
+pub fn open_month(layout: &Layout, keys: &Keys, month: &Month) -> Result<SealedFile, OpenError> {
+    let name = month.name();
+    let path = layout.path(&name);
+    let file = File::open(&path).at("cannot open", &path)?;
+    let mut header = [0_u8; HEADER_LEN];
+    file.read_exact_at(&mut header, 0).at("cannot read", &path)?;
+    let crc = crc32fast::hash(&header[..16]).to_le_bytes();
+    if header[..8] != *MAGIC || header[8..16] != month.first_index.to_le_bytes() || header[16..20] != crc {
+        return Err(OpenError::damage(&name, 0, "the header of the record file is not what was written"));
+    }
+    Ok(SealedFile { file, sealer: keys.open(&name)? })
+}
+
+/// Reads `count` slots from slot `first` on.
+pub fn read_slots(file: &SealedFile, month: &Month, first: u64, count: u64) -> Result<Vec<Slot>, OpenError> {
+    let offset = HEADER_LEN as u64 + first * SLOT_LEN as u64;
+    let mut bytes = vec![0_u8; SLOT_LEN * count as usize];
+    let damage = |slot: u64, what: &str| OpenError::damage(&month.name(), HEADER_LEN as u64 + slot * SLOT_LEN as u64, what);
+    file.file.read_exact_at(&mut bytes, offset).map_err(|_| damage(first, "the file ends before this record"))?;
+    let mut slots = Vec::with_capacity(count as usize);
+    for (number, sealed) in (first..).zip(bytes.chunks_exact(SLOT_LEN)) {
+        let plain = file.sealer.open(place(number), &[], sealed).map_err(|error| damage(number, &error.to_string()))?;
+        let parsed = plain
+            .split_first_chunk::<2>()
+            .and_then(|(len, rest)| rest.get(..usize::from(u16::from_le_bytes(*len))))
+            .and_then(|bytes| postcard::from_bytes::<Stored>(bytes).ok())
+            .ok_or_else(|| damage(number, "the record has another shape"))?;
+        let Stored { record, r, r2, batch } = parsed;
+        slots.push(Slot { entry: Entry { record, openings: Openings::new(r, r2) }, batch });
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_lives_its_whole_months_after_its_own_end() {
+        let month = |y, m| Month { first_day: Date::constant(y, m, 1), first_index: 0, count: 1 };
+        let months = [month(2025, 1), month(2025, 2)];
+        assert!(outlived(&months, Date::constant(2026, 2, 28), 13).is_empty());
+        assert_eq!(outlived(&months, Date::constant(2026, 3, 1), 13), [months[0]]);
+        assert_eq!(outlived(&months, Date::constant(2026, 4, 1), 13), months);
+    }
+
+    #[test]
+    fn only_names_of_our_own_making_are_months() {
+        assert_eq!(month_of_name("records/2026-11.rec"), Some(Date::constant(2026, 11, 1)));
+        for name in ["records/2026-13.rec", "records/26-11.rec", "records/2026-11.rec.bak", "records/notes.txt"] {
+            assert_eq!(month_of_name(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The replay: base and journals give the state again. The same code runs at every start and in every turn.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::base::{self, content_place};
+use super::contents::{Holder, Location};
+use super::error::OpenError;
+use super::frame::{Chain, FrameKind};
+use super::journal::{Read, Reader, Torn};
+use super::keys::Keys;
+use super::layout::{Current, Layout, journal_name};
+use super::records::{Entry, Month, Slot};
+use super::tiles::TileBuilder;
+use crate::audit::event::Event;
+use crate::audit::leaf::Leaf;
+use crate::audit::nodes::RecentNodes;
+use crate::audit::record::Record;
+use crate::audit::tree::Hash;
+use crate::store::state::State;
+
+/// What a replay yields.
+pub struct Replayed {
+    /// The state after the last whole frame.
+    pub state: State,
+    /// The tree after it.
+    pub nodes: RecentNodes,
+    /// The tree at the base, with the tiles being filled.
+    pub base_tree: TileBuilder,
+    /// Entries after the base, in log order.
+    pub entries: Vec<Slot>,
+    /// Their leaves.
+    pub leaves: Vec<Leaf>,
+    /// Tree sizes at the ends of frames after the base.
+    pub frame_ends: Vec<u64>,
+    /// Every content there is on disk, needed or not.
+    pub contents: HashMap<u64, Location>,
+    /// The place of the next frame.
+    pub chain: Chain,
+    /// Record files in force.
+    pub months: Vec<Month>,
+    /// Erasures that the base is not known to have told of.
+    pub owed: Vec<Event>,
+    /// Where the last file stopped being readable, if it did.
+    pub torn: Option<Torn>,
+    /// The head that was asked for by its size, when a frame ended there.
+    pub head_at: Option<Hash>,
+}
+
+/// Replays what stands in `current` and the journal files `files`, which are those from `current.journal` on.
+///
+/// `watch` is a tree size whose root is wanted.
+///
+/// # Errors
+/// Damage, with file and offset.
+pub fn replay(
+    (layout, keys): (&Layout, &Keys),
+    subject_key: [u8; 32],
+    current: &Current,
+    files: &[u64],
+    watch: Option<u64>,
+) -> Result<Replayed, OpenError> {
+    let mut replayed = begin(layout, keys, subject_key, current)?;
+    replayed.watch(watch);
+    let mut reader = Reader::new(layout, Some(keys), replayed.chain);
+    for (done, file) in files.iter().enumerate() {
+        if files.len() > 4 {
+            tracing::info!(file = done + 1, of = files.len(), entries = replayed.nodes.size(), "replaying the journal");
+        }
+        reader.file(*file, &mut |read| replayed.frame(*file, read, watch))?;
+    }
+    replayed.chain = reader.chain();
+    replayed.torn = reader.torn();
+    Ok(replayed)
+}
+
+fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current) -> Result<Replayed, OpenError> {
+    let mut replayed = Replayed {
+        state: State::new(subject_key),
+        nodes: RecentNodes::default(),
+        base_tree: TileBuilder::default(),
+        entries: Vec::new(),
+        leaves: Vec::new(),
+        frame_ends: Vec::new(),
+        contents: HashMap::new(),
+        chain: Chain::START,
+        months: Vec::new(),
+        owed: Vec::new(),
+        torn: None,
+        head_at: None,
+    };
+    let Some(number) = current.base else { return Ok(replayed) };
+    let base = base::read_state(layout, keys, number)?;
+    let name = super::layout::state_name(number);
+    if base.tree.size() != current.size {
+        return Err(OpenError::damage(&name, 0, "the base has another tree size than CURRENT says"));
+    }
+    replayed.state = State::restore(base.snapshot).map_err(|_| OpenError::damage(&name, 0, "the register in the base breaks a rule"))?;
+    replayed.nodes = RecentNodes::new(base.tree.frontier());
+    replayed.base_tree = base.tree;
+    replayed.chain = base.chain;
+    replayed.months = base.months;
+    replayed.owed = base.owed;
+    let holder = Holder::Base(number);
+    replayed.contents = base
+        .contents
+        .into_iter()
+        .map(|(index, offset, len)| (index, Location { holder, offset, len, place: content_place(index, offset) }))
+        .collect();
+    Ok(replayed)
+}
+
+impl Replayed {
+    /// Log index of the first entry after the base.
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.base_tree.size()
+    }
+
+    fn watch(&mut self, watch: Option<u64>) {
+        if watch == Some(self.nodes.size()) {
+            self.head_at = Some(self.nodes.root());
+        }
+    }
+
+    fn frame(&mut self, file: u64, read: Read<'_>, watch: Option<u64>) -> Result<(), OpenError> {
+        let first = self.nodes.size();
+        let Read { header, offset, body, pieces } = read;
+        for piece in &pieces {
+            let location = Location { holder: Holder::Journal(file), offset: piece.offset, len: piece.len, place: piece.place };
+            self.contents.insert(first + u64::from(piece.entry), location);
+        }
+        for journaled in body.entries {
+            let index = self.nodes.size();
+            let record = Record::of(&journaled.event, journaled.time);
+            let openings = journaled.openings();
+            let leaf = Leaf::commit(&openings, &record.sender_part(), &record.gateway_part());
+            self.nodes.push(leaf.hash());
+            self.leaves.push(leaf);
+            self.state.apply(&journaled.event, index, journaled.time);
+            self.owed.retain(|owed| *owed != journaled.event);
+            self.entries.push(Slot { entry: Entry { record, openings }, batch: header.size });
+        }
+        if self.nodes.size() != header.size || self.nodes.root() != header.root {
+            let what = "the frame's events do not lead to the tree that was written with them";
+            return Err(OpenError::damage(&journal_name(file), offset, what));
+        }
+        if header.kind == FrameKind::Events {
+            self.frame_ends.push(header.size);
+        }
+        self.watch(watch);
+        Ok(())
+    }
+
+    /// The tree with the tiles being filled, after the last frame.
+    #[must_use]
+    pub fn tree(&self) -> TileBuilder {
+        let mut tree = self.base_tree.clone();
+        let mut full = VecDeque::new();
+        for leaf in &self.leaves {
+            tree.push(leaf, &mut full);
+            full.clear();
+        }
+        tree
+    }
+}

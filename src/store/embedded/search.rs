@@ -1,0 +1,137 @@
+//! Auditors' questions: pages of records, entries of a message, receipts of ids that the state has forgotten.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::error::OpenError;
+use super::records::{Archive, Entry, Month, Slot, month_of};
+use crate::audit::record::Record;
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
+use crate::store::{LogEntry, Page, RecordFilter};
+
+/// Hits asked of the index at once.
+const HITS_AT_ONCE: usize = 1024;
+/// Entries of the tail cloned under one hold of the lock.
+const TAIL_AT_ONCE: usize = 1024;
+
+/// A page that is being filled.
+struct Filling<'f> {
+    filter: &'f RecordFilter,
+    max: usize,
+    page: Page,
+}
+
+impl Filling<'_> {
+    /// Takes a record. False when nothing further can be wanted.
+    fn take(&mut self, index: u64, record: &Record) -> bool {
+        if self.filter.to_time.is_some_and(|to| record.time >= to) {
+            return false;
+        }
+        if !self.filter.matches(record) {
+            return true;
+        }
+        if self.page.entries.len() >= self.max {
+            self.page.next_index = Some(index);
+            return false;
+        }
+        self.page.entries.push(LogEntry { index, record: Some(record.clone()) });
+        true
+    }
+}
+
+/// A page of the log among the first `size` entries.
+pub fn records(engine: &Engine, filter: &RecordFilter, max: usize, size: u64) -> Result<Page, OpenError> {
+    let end = filter.to_index.unwrap_or(u64::MAX).min(size);
+    // Held to the end: a turn trims the tail only after it has replaced the archive.
+    let archive = engine.archive.read();
+    let kept = archive.first_kept().unwrap_or_else(|| engine.core.lock().tail_first);
+    let erased = kept.min(end).saturating_sub(filter.from_index);
+    let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased } };
+    let mut from = filter.from_index.max(kept);
+    if let Some(at) = filter.from_time {
+        from = from.max(archive.first_not_before(at)?.unwrap_or(0));
+    }
+    for month in archive.months() {
+        if !month_records(engine, &archive, month, &mut filling, from, end)? {
+            return Ok(filling.page);
+        }
+    }
+    tail_records(engine, &mut filling, from, end);
+    Ok(filling.page)
+}
+
+fn month_records(
+    engine: &Engine,
+    archive: &Archive,
+    month: &Month,
+    filling: &mut Filling<'_>,
+    from: u64,
+    end: u64,
+) -> Result<bool, OpenError> {
+    let (mut next, end) = (from.max(month.first_index), end.min(month.end()));
+    while next < end {
+        // The index may be being built; then every record is read.
+        let hits = engine.index.try_lock().and_then(|index| index.candidates(month, filling.filter, next, HITS_AT_ONCE));
+        let Some(hits) = hits else {
+            let mut more = true;
+            archive.scan(next, end, &mut |index, slot| {
+                more = filling.take(index, &slot.entry.record);
+                more
+            })?;
+            return Ok(more);
+        };
+        for index in hits.iter().copied().filter(|index| *index < end) {
+            // The index only proposes; the record decides.
+            if let Some(slot) = archive.slot(index)?
+                && !filling.take(index, &slot.entry.record)
+            {
+                return Ok(false);
+            }
+        }
+        next = if hits.len() < HITS_AT_ONCE { end } else { hits.last().map_or(end, |last| last + 1) };
+    }
+    Ok(true)
+}
+
+fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64) {
+    let mut next = from;
+    loop {
+        let chunk: Vec<(u64, Arc<Entry>)> = {
+            let core = engine.core.lock();
+            next = next.max(core.tail_first);
+            let skip = usize::try_from(next - core.tail_first).unwrap_or(usize::MAX);
+            (next..end).zip(core.tail.iter().skip(skip).take(TAIL_AT_ONCE).cloned()).collect()
+        };
+        let Some((last, _)) = chunk.last() else { return };
+        next = last + 1;
+        if !chunk.iter().all(|(index, entry)| filling.take(*index, &entry.record)) {
+            return;
+        }
+    }
+}
+
+/// The acceptance of a sender's message whose id the state has forgotten: only records between five minutes before and thirty days after the id
+/// was made can be it.
+pub fn old_acceptance(engine: &Engine, sender: &ParticipantId, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
+    let archive = engine.archive.read();
+    let made = message_id.timestamp();
+    let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
+    let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return Ok(None) };
+    if archive.months().last().is_none_or(|month| month.first_day < month_of(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))) {
+        return Ok(None);
+    }
+    let mut found = None;
+    archive.scan(first, u64::MAX, &mut |index, slot| {
+        let record = &slot.entry.record;
+        if record.time > last {
+            return false;
+        }
+        let own = record.message_id == Some(message_id) && record.actor.as_ref() == Some(sender) && record.content_commit.is_some();
+        if own {
+            found = Some((index, slot));
+        }
+        found.is_none()
+    })?;
+    Ok(found)
+}

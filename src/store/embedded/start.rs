@@ -1,0 +1,347 @@
+//! The start: lock, FORMAT, CURRENT, strangers, base, replay, a new journal file, `Started`, publish, serve.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::contents::Contents;
+use super::engine::{DiskBounds, Engine, Head, OnFatal};
+use super::error::{IoContext as _, OpenError};
+use super::index::SearchIndex;
+use super::journal::Writer;
+use super::keys::Keys;
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, write_checked};
+use super::queue::Queue;
+use super::records::{Archive, Month};
+use super::replay::{Replayed, replay};
+use super::sequencer::Core;
+use super::tiles::{HighWater, Publisher, TileFolder};
+use super::{background, base, commit, sequencer};
+use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::event::Event;
+use crate::audit::note::LogSigner;
+use crate::audit::tile_nodes::TileNodes;
+use crate::clock::{Clock, Entropy, random_32};
+use crate::domain::time::DAY_MILLIS;
+use crate::policy::command::Command;
+
+/// Sequencer and committer, which end before the slow threads.
+const COMMIT_THREADS: usize = 2;
+/// Longer stillness than this holds what the calendar demands, in milliseconds.
+const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
+/// A clock further behind the last event than this is not believed, in milliseconds.
+const BEHIND_MAX_MILLIS: i64 = 60 * 60 * 1000;
+/// Name under which the subject key is wrapped.
+const SUBJECT_KEY: &str = "FORMAT";
+
+/// Everything a store is opened with.
+pub struct Options {
+    /// The store's folder, on a local file system.
+    pub dir: PathBuf,
+    /// The log's name.
+    pub origin: Origin,
+    /// Wraps every key in the folder; lies elsewhere.
+    pub storage_key: Zeroizing<[u8; 32]>,
+    /// Signs the log.
+    pub log_signer: LogSigner,
+    /// Outside the folder, so that a restored folder is found out.
+    pub high_water_file: PathBuf,
+    /// Acknowledged content is gone from disk within this many milliseconds.
+    pub erase_within_millis: i64,
+    /// Whole months that records live after their month's end.
+    pub records_keep_months: u32,
+    /// Bounds of the data disk.
+    pub disk: DiskBounds,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The program's version, for the log.
+    pub version: String,
+    /// Synthetic numbers only.
+    pub test_mode: bool,
+    /// The last checkpoint of the log that this one follows, for a new store only.
+    pub previous_checkpoint: Option<String>,
+    /// What happens when a commit cannot be made durable.
+    pub on_fatal: OnFatal,
+}
+
+/// What a started store holds on to.
+pub struct Started {
+    /// Shared by the threads.
+    pub engine: Arc<Engine>,
+    /// The store's threads, in the order in which they end.
+    pub threads: Vec<JoinHandle<()>>,
+    /// Ours while it is open.
+    pub lock: Option<File>,
+}
+
+impl Started {
+    /// Commits and publishes what is in line, ends the threads, gives the lock back. Doing it again does nothing.
+    pub fn halt(&mut self) {
+        self.engine.queue.close();
+        for (at, thread) in self.threads.drain(..).enumerate() {
+            if at == COMMIT_THREADS {
+                self.engine.end();
+            }
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store had panicked");
+            }
+        }
+        self.lock = None;
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// Opens or creates a store.
+pub fn start(options: Options) -> Result<Started, OpenError> {
+    let layout = Layout::new(&options.dir);
+    std::fs::create_dir_all(&options.dir).at("cannot create", &options.dir)?;
+    let lock = layout.lock()?;
+    let keys = Keys::new(layout.clone(), options.storage_key.clone());
+    let format = format(&layout, &keys, &options)?;
+    let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
+    let current = current(&layout)?;
+    sweep(&layout, &keys, &current)?;
+    let files = layout.journals()?;
+    let mark = mark(&layout, &options)?;
+    let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
+    check_mark(&replayed, mark.as_ref())?;
+    let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
+    let head = (replayed.nodes.size(), replayed.nodes.root());
+    let writer = Writer::create(&layout, &keys, &options.entropy, next, replayed.chain, head)?;
+    let is_new = head.0 == 0;
+    let owed = replayed.owed.clone();
+    let (origin, previous, version, test_mode) =
+        (options.origin.as_str().to_owned(), options.previous_checkpoint.clone(), options.version.clone(), options.test_mode);
+    let (engine, durable) = engine(layout, keys, options, subject_key, replayed, &current)?;
+    let engine = Arc::new(engine);
+    let threads = commit_threads(&engine, writer, durable)?;
+    let mut started = Started { engine, threads, lock: Some(lock) };
+    let mut notes = Vec::new();
+    if is_new {
+        notes.push(Event::LogOpened { origin, previous_checkpoint: previous });
+    }
+    notes.push(Event::Started { version, test_mode });
+    notes.extend(owed);
+    for note in notes {
+        started.engine.act_blocking(Command::Note(note))?;
+    }
+    started.engine.publish()?;
+    background::look_at_disk(&started.engine)?;
+    let slow = slow_threads(&started.engine)?;
+    started.threads.extend(slow);
+    Ok(started)
+}
+
+fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, OpenError> {
+    let log_key = options.log_signer.verifier().to_string();
+    let Some(format) = Format::read(layout)? else {
+        layout.check_empty()?;
+        layout.make_folders()?;
+        let subject_key = random_32(options.entropy.as_ref());
+        let store_id = random_32(options.entropy.as_ref())[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let format = Format {
+            version: FORMAT_VERSION,
+            origin: options.origin.as_str().to_owned(),
+            store_id,
+            log_key,
+            subject_key: keys.wrap_secret(SUBJECT_KEY, &subject_key, options.entropy.as_ref()),
+        };
+        // CURRENT first: a folder with FORMAT always has one, so a missing CURRENT is damage and not a new store.
+        write_checked(&layout.path("CURRENT"), &Current::first(options.clock.now().millis()))?;
+        write_checked(&layout.path("FORMAT"), &format)?;
+        return Ok(format);
+    };
+    if format.origin != options.origin.as_str() {
+        return Err(OpenError::OtherOrigin { found: format.origin, configured: options.origin.as_str().to_owned() });
+    }
+    if format.log_key != log_key {
+        return Err(OpenError::OtherLogKey { found: format.log_key, configured: log_key });
+    }
+    layout.make_folders()?;
+    Ok(format)
+}
+
+fn current(layout: &Layout) -> Result<Current, OpenError> {
+    Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })
+}
+
+/// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named.
+fn sweep(layout: &Layout, keys: &Keys, current: &Current) -> Result<(), OpenError> {
+    let months = match current.base {
+        Some(number) => base::read_state(layout, keys, number)?.months,
+        None => Vec::new(),
+    };
+    let names: Vec<String> = months.iter().map(Month::name).collect();
+    let strangers = layout.strangers(current, &names)?;
+    for name in &strangers.own {
+        tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed");
+        keys.destroy(name)?;
+    }
+    for name in &strangers.foreign {
+        tracing::warn!(file = %name, "a file in the store's folder is not the store's; it is left alone");
+    }
+    Ok(())
+}
+
+/// The furthest head that is known to have been published: of the high-water mark or of the published checkpoint.
+fn mark(layout: &Layout, options: &Options) -> Result<Option<HighWater>, OpenError> {
+    let mark = HighWater::read(&options.high_water_file)?;
+    if let Some(mark) = &mark
+        && mark.origin != options.origin.as_str()
+    {
+        return Err(OpenError::OtherOrigin { found: mark.origin.clone(), configured: options.origin.as_str().to_owned() });
+    }
+    let text = std::fs::read_to_string(layout.path("log/checkpoint")).ok();
+    let published = text.and_then(|text| Checkpoint::open(&text, options.log_signer.verifier()).ok());
+    let published = published.map(|head| HighWater { origin: head.origin().to_string(), size: head.size(), root: head.root() });
+    Ok(match (mark, published) {
+        (Some(mark), Some(published)) if published.size > mark.size => Some(published),
+        (None, published) => published,
+        (mark, _) => mark,
+    })
+}
+
+fn check_mark(replayed: &Replayed, mark: Option<&HighWater>) -> Result<(), OpenError> {
+    let Some(mark) = mark else { return Ok(()) };
+    let found = replayed.nodes.size();
+    if found < mark.size
+        && let Some(torn) = replayed.torn
+    {
+        return Err(torn.as_damage("entries that were published are not readable here"));
+    }
+    let same = match replayed.head_at {
+        Some(root) => root == mark.root,
+        // A mark below the base was published before the last turn; the base was compared with it then.
+        None => mark.size < replayed.first(),
+    };
+    if found >= mark.size && same {
+        return Ok(());
+    }
+    Err(OpenError::Behind {
+        found_size: found,
+        found_root: replayed.head_at.map_or_else(String::new, |root| format!(" with the other root {root} at that size")),
+        mark_size: mark.size,
+        mark_root: mark.root.to_string(),
+    })
+}
+
+fn engine(
+    layout: Layout,
+    keys: Keys,
+    options: Options,
+    subject_key: Zeroizing<[u8; 32]>,
+    replayed: Replayed,
+    current: &Current,
+) -> Result<(Engine, watch::Sender<u64>), OpenError> {
+    let now = options.clock.now();
+    let last = replayed.state.last_time();
+    let still = now.millis() - last.millis();
+    let is_held = replayed.nodes.size() > 0 && !(-BEHIND_MAX_MILLIS..=STILL_MAX_MILLIS).contains(&still);
+    if is_held {
+        tracing::warn!("the clock and the last event lie too far apart; erasure of months and cases waits until it is confirmed");
+    }
+    let (size, root) = (replayed.nodes.size(), replayed.nodes.root());
+    let publisher = Publisher::new(&layout, options.high_water_file, options.origin.as_str().to_owned(), replayed.base_tree.clone());
+    let signed = Checkpoint::new(options.origin.clone(), size, root)
+        .and_then(|head| head.sign(&options.log_signer))
+        .map_err(|error| OpenError::damage("FORMAT", 0, error.to_string()))?;
+    let (durable, watching) = watch::channel(size);
+    let mut places = replayed.contents;
+    places.retain(|index, _| replayed.state.needs_content(*index));
+    let journal_bytes: u64 = layout
+        .journals()?
+        .into_iter()
+        .map(|n| layout.path(&super::layout::journal_name(n)).metadata().map_or(0, |meta| meta.len()))
+        .sum();
+    let engine = Engine {
+        contents: Mutex::new(Contents::new(&layout, &keys, places)),
+        archive: RwLock::new(Archive::new(&layout, &keys, replayed.months)),
+        register: ArcSwap::new(Arc::clone(replayed.state.register())),
+        head: ArcSwap::from_pointee(Head { size, root, signed: Arc::new(signed) }),
+        core: Mutex::new(Core {
+            size,
+            tail_first: replayed.base_tree.size(),
+            tail: replayed.entries.into_iter().map(|slot| Arc::new(slot.entry)).collect(),
+            frame_ends: replayed.frame_ends.into(),
+            state: replayed.state,
+        }),
+        nodes: RwLock::new(replayed.nodes),
+        durable: watching,
+        unpublished: Mutex::new(VecDeque::from(replayed.leaves)),
+        publisher: Mutex::new(publisher),
+        published: AtomicU64::new(0),
+        published_nodes: ArcSwap::from_pointee(TileNodes::new(0, TileFolder(layout.path("log")))),
+        turning: Mutex::new(()),
+        last_turn: AtomicI64::new(current.turned_at),
+        journal_bytes: AtomicU64::new(journal_bytes),
+        base_size: AtomicU64::new(current.size),
+        calendar_is_held: AtomicBool::new(is_held),
+        disk_is_full: AtomicBool::new(false),
+        index: Mutex::new(SearchIndex::new(&layout, &keys)),
+        broken: AtomicBool::new(false),
+        ending: Mutex::new(false),
+        ended: Condvar::new(),
+        queue: Queue::default(),
+        layout,
+        keys,
+        origin: options.origin,
+        signer: options.log_signer,
+        clock: options.clock,
+        entropy: options.entropy,
+        on_fatal: options.on_fatal,
+        subject_key,
+        records_keep_months: options.records_keep_months,
+        turn_every_millis: options.erase_within_millis / 4,
+        disk: options.disk,
+    };
+    Ok((engine, durable))
+}
+
+/// Ends the process's service when a thread of the store is gone without having been told to.
+struct Watch(Arc<Engine>, &'static str);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fatal(self.1);
+        }
+    }
+}
+
+fn thread(name: &str, engine: &Arc<Engine>, lost: &'static str, run: impl FnOnce(&Engine) + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let watched = Watch(Arc::clone(engine), lost);
+    let body = move || {
+        let watched = watched;
+        run(&watched.0);
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).at("cannot start a thread for", Path::new(name))
+}
+
+fn commit_threads(engine: &Arc<Engine>, writer: Writer, durable: watch::Sender<u64>) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    let (frames, handed) = std::sync::mpsc::sync_channel(1);
+    let committer = thread("commit", engine, "the committing thread is lost", move |engine| commit::run(engine, writer, &handed, &durable))?;
+    let sequencer = thread("sequence", engine, "the sequencing thread is lost", move |engine| sequencer::run(engine, &frames))?;
+    Ok(vec![sequencer, committer])
+}
+
+fn slow_threads(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, OpenError> {
+    Ok(vec![
+        thread("turn", engine, "the turning thread is lost", background::turns)?,
+        thread("publish", engine, "the publishing thread is lost", background::publish)?,
+    ])
+}

@@ -1,0 +1,230 @@
+//! The published log: bundles, tiles, checkpoint and the high-water mark. All of it follows from the journal and can be written again.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{IoContext as _, OpenError};
+use super::layout::{Layout, read_checked, write_checked};
+use crate::audit::bundle;
+use crate::audit::checkpoint::SignedCheckpoint;
+use crate::audit::leaf::Leaf;
+use crate::audit::tile_nodes::TileRead;
+use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind};
+use crate::audit::tree::{Frontier, Hash};
+
+const WIDTH: u64 = TILE_WIDTH as u64;
+const LEVELS_PER_TILE: u32 = 8;
+
+/// The tree with the tile of each level that is being filled: all that writing further tiles needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TileBuilder {
+    frontier: Frontier,
+    bundle: Vec<u8>,
+    levels: Vec<Vec<u8>>,
+}
+
+impl TileBuilder {
+    /// Leaves so far.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The right edge.
+    #[must_use]
+    pub const fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// Appends a leaf; tiles that are full with it go to `full`.
+    pub fn push(&mut self, leaf: &Leaf, full: &mut VecDeque<(TileId, Vec<u8>)>) {
+        let index = self.frontier.size();
+        bundle::push_entry(&mut self.bundle, leaf.as_bytes()).expect("a leaf is 33 bytes");
+        let levels = &mut self.levels;
+        let mut filled = Vec::new();
+        self.frontier.push_with(leaf.hash(), |level, node, hash| {
+            if !level.is_multiple_of(LEVELS_PER_TILE) {
+                return;
+            }
+            let level = (level / LEVELS_PER_TILE) as usize;
+            if levels.len() <= level {
+                levels.push(Vec::new());
+            }
+            let tile = &mut levels[level];
+            tile.extend_from_slice(hash.as_ref());
+            if tile.len() == usize::from(TILE_WIDTH) * Hash::LEN {
+                filled.push((level as u8, node / WIDTH, std::mem::take(tile)));
+            }
+        });
+        if (index + 1).is_multiple_of(WIDTH) {
+            full.push_back((tile_id(TileKind::Entries, index / WIDTH, TILE_WIDTH), std::mem::take(&mut self.bundle)));
+        }
+        for (level, number, content) in filled {
+            full.push_back((tile_id(TileKind::Hashes(level), number, TILE_WIDTH), content));
+        }
+    }
+
+    /// The partial bundle and tiles of the present size.
+    #[must_use]
+    pub fn partials(&self) -> Vec<(TileId, Vec<u8>)> {
+        let size = self.size();
+        let mut out = Vec::new();
+        if !self.bundle.is_empty() {
+            out.push((tile_id(TileKind::Entries, size / WIDTH, (size % WIDTH) as u16), self.bundle.clone()));
+        }
+        for (level, content) in (0_u8..).zip(&self.levels) {
+            if !content.is_empty() {
+                let count = size >> (LEVELS_PER_TILE * u32::from(level));
+                out.push((tile_id(TileKind::Hashes(level), count / WIDTH, (count % WIDTH) as u16), content.clone()));
+            }
+        }
+        out
+    }
+}
+
+fn tile_id(kind: TileKind, index: u64, width: u16) -> TileId {
+    TileId::new(kind, index, width).expect("a tree of at most 2^62 leaves has tiles of at most level 7")
+}
+
+/// Reads tiles from the published folder. A partial tile that is gone is read from the full one that took its place.
+#[derive(Debug, Clone)]
+pub struct TileFolder(pub PathBuf);
+
+impl TileRead for TileFolder {
+    type Error = TileUnreadable;
+
+    fn read(&self, tile: TileId) -> Result<Vec<u8>, TileUnreadable> {
+        let path = self.0.join(tile.path());
+        match fs::read(&path) {
+            Ok(content) => Ok(content),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !tile.is_full() => {
+                let mut content = fs::read(self.0.join(tile.full().path())).map_err(|_| TileUnreadable(tile))?;
+                let keep = match tile.kind() {
+                    TileKind::Hashes(_) => usize::from(tile.width()) * Hash::LEN,
+                    TileKind::Entries => usize::from(tile.width()) * (2 + Leaf::LEN),
+                };
+                content.truncate(keep);
+                Ok(content)
+            }
+            Err(_) => Err(TileUnreadable(tile)),
+        }
+    }
+}
+
+/// A tile that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("log/{0} cannot be read")]
+pub struct TileUnreadable(pub TileId);
+
+/// The last published head, kept outside the store's folder so that a restored folder is found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HighWater {
+    /// The log.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// Root over them.
+    pub root: Hash,
+}
+
+impl HighWater {
+    /// Reads the mark, if there is one.
+    pub fn read(path: &Path) -> Result<Option<Self>, OpenError> {
+        read_checked(path, &path.display().to_string())
+    }
+}
+
+/// Writes the published log. Owned by the publishing thread.
+pub struct Publisher {
+    folder: PathBuf,
+    high_water: PathBuf,
+    origin: String,
+    builder: TileBuilder,
+    /// Full tiles that are not on disk yet; survives an attempt that failed for want of space.
+    pending: VecDeque<(TileId, Vec<u8>)>,
+    published: u64,
+}
+
+impl Publisher {
+    /// Continues after the leaves in `builder`.
+    #[must_use]
+    pub fn new(layout: &Layout, high_water: PathBuf, origin: String, builder: TileBuilder) -> Self {
+        Self { folder: layout.path("log"), high_water, origin, builder, pending: VecDeque::new(), published: 0 }
+    }
+
+    /// Leaves taken so far.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.builder.size()
+    }
+
+    /// The tree so far.
+    #[must_use]
+    pub const fn builder(&self) -> &TileBuilder {
+        &self.builder
+    }
+
+    /// Takes the next leaves.
+    pub fn take(&mut self, leaves: impl IntoIterator<Item = Leaf>) {
+        for leaf in leaves {
+            self.builder.push(&leaf, &mut self.pending);
+        }
+    }
+
+    /// Publishes what was taken under the signed head of exactly that size.
+    pub fn publish(&mut self, signed: &SignedCheckpoint) -> Result<u64, OpenError> {
+        let size = self.builder.size();
+        if size == self.published && self.pending.is_empty() {
+            return Ok(size);
+        }
+        while let Some((tile, content)) = self.pending.front() {
+            self.write_tile(*tile, content)?;
+            self.remove_partials(*tile)?;
+            self.pending.pop_front();
+        }
+        for (tile, content) in self.builder.partials() {
+            self.write_tile(tile, &content)?;
+        }
+        // A crash up to here leaves tiles that no checkpoint names; the next start writes the same again.
+        super::layout::replace_file(&self.folder.join("checkpoint"), signed.as_str().as_bytes())?;
+        // A crash here leaves the mark behind the checkpoint; both are looked at.
+        let mark = HighWater { origin: self.origin.clone(), size, root: self.builder.frontier().root() };
+        write_checked(&self.high_water, &mark)?;
+        self.published = size;
+        Ok(size)
+    }
+
+    /// One name never gets two contents while the store runs; what differs is left from a crash before it was synced, and is written anew.
+    fn write_tile(&self, tile: TileId, content: &[u8]) -> Result<(), OpenError> {
+        let path = self.folder.join(tile.path());
+        match fs::read(&path) {
+            Ok(found) if found == content => return Ok(()),
+            Ok(_) => tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again"),
+            Err(_) => {}
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).at("cannot create", folder)?;
+        }
+        let tmp = path.with_file_name("writing.tmp");
+        fs::write(&tmp, content).at("cannot write", &tmp)?;
+        fs::rename(&tmp, &path).at("cannot rename", &tmp)
+    }
+
+    fn remove_partials(&self, full: TileId) -> Result<(), OpenError> {
+        let path = self.folder.join(format!("{}.p", full.path()));
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("cannot remove", &path),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes everything that was published durable, so that the journals it follows from may go.
+pub fn sync_published(layout: &Layout) -> Result<(), OpenError> {
+    let path = layout.path("log");
+    let folder = fs::File::open(&path).at("cannot open", &path)?;
+    rustix::fs::syncfs(&folder).map_err(std::io::Error::from).at("cannot sync", &path)
+}

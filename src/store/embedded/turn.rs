@@ -1,0 +1,226 @@
+//! The turn: snapshot, compaction and erasure as one act. The start-up replay itself makes the new base.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::base::{self, Base, ContentWriter, content_place};
+use super::contents::{self, Holder, Location};
+use super::engine::Engine;
+use super::error::OpenError;
+use super::journal::SealedFile;
+use super::layout::{Current, content_name, journal_name, state_name, write_checked};
+use super::queue::Rolled;
+use super::records::{Archive, Month, outlived, write_slots};
+use super::replay::{Replayed, replay};
+use super::tiles::sync_published;
+use crate::audit::event::Event;
+use crate::policy::command::Command;
+
+/// Where a test cuts a turn short, as a crash would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failpoint {
+    /// The journal is closed, nothing else is done.
+    Rolled,
+    /// The new content file stands.
+    ContentWritten,
+    /// Record slots are written.
+    RecordsWritten,
+    /// The new base stands, CURRENT does not name it.
+    StateWritten,
+    /// CURRENT names the new base, nothing is erased.
+    Committed,
+    /// One old file is destroyed.
+    OneDestroyed,
+    /// Everything is destroyed, the log does not say so yet.
+    Destroyed,
+}
+
+impl Failpoint {
+    /// All of them, in the order in which a turn passes them.
+    pub const ALL: [Self; 7] = [
+        Self::Rolled,
+        Self::ContentWritten,
+        Self::RecordsWritten,
+        Self::StateWritten,
+        Self::Committed,
+        Self::OneDestroyed,
+        Self::Destroyed,
+    ];
+}
+
+/// What a turn did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Turned {
+    /// Entries in the new base.
+    pub size: u64,
+    /// Messages whose content was carried over.
+    pub kept: u64,
+    /// Messages whose content was erased.
+    pub erased: u64,
+    /// Months of records that were erased.
+    pub months: u64,
+}
+
+struct Plan {
+    current: Current,
+    base: u64,
+    moved: HashMap<u64, Location>,
+    content: SealedFile,
+    outlived: Vec<Month>,
+    months: Vec<Month>,
+    owed: Vec<Event>,
+    turned: Turned,
+}
+
+/// Turns the store over. Only one turn at a time.
+///
+/// # Errors
+/// Whatever the disk says. The old base stays in force unless CURRENT was renamed; a turn that failed is simply done again.
+pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
+    let _only = engine.turning.lock();
+    let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
+    let carried = engine.journal_bytes.load(Ordering::Relaxed);
+    let rolled = engine.roll()?;
+    // A crash from here on leaves the old base and the closed journals valid; what this turn wrote is swept away or written again.
+    pass(Failpoint::Rolled)?;
+    let plan = write_new(engine, rolled, &pass)?;
+    pass(Failpoint::StateWritten)?;
+    let next = Current {
+        base: Some(plan.base),
+        journal: rolled.closed + 1,
+        size: rolled.size,
+        contents: plan.turned.kept,
+        first_month: plan.months.first().map(|month| month.first_day),
+        turned_at: engine.clock.now().millis(),
+    };
+    write_checked(&engine.layout.path("CURRENT"), &next)?;
+    // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
+    pass(Failpoint::Committed)?;
+    let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;
+    switch(engine, rolled, base, &moved, content, months);
+    engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
+    engine.base_size.store(rolled.size, Ordering::SeqCst);
+    destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;
+    pass(Failpoint::Destroyed)?;
+    for event in owed {
+        engine.act_blocking(Command::Note(event))?;
+    }
+    engine.last_turn.store(next.turned_at, Ordering::SeqCst);
+    tracing::info!(size = turned.size, kept = turned.kept, erased = turned.erased, months = turned.months, "the store was turned over");
+    Ok(turned)
+}
+
+fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result<(), OpenError>) -> Result<Plan, OpenError> {
+    let (layout, keys) = (&engine.layout, &engine.keys);
+    let tools = (layout, keys, engine.entropy.as_ref());
+    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| (current.journal..=rolled.closed).contains(n)).collect();
+    let mut replayed = replay((layout, keys), *engine.subject_key, &current, &files, None)?;
+    if replayed.nodes.size() != rolled.size || replayed.chain != rolled.chain {
+        return Err(OpenError::damage(&journal_name(rolled.closed), 0, "what is on disk is not what was written"));
+    }
+    let last_time = replayed.state.last_time();
+    replayed.state.forget_stale_ids(last_time);
+    let base = current.base.unwrap_or(0) + 1;
+    let (written, content) = carry_content(engine, &replayed, base)?;
+    pass(Failpoint::ContentWritten)?;
+    let mut months = std::mem::take(&mut replayed.months);
+    write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
+    pass(Failpoint::RecordsWritten)?;
+    let outlived = if engine.calendar_is_held() {
+        Vec::new()
+    } else {
+        outlived(&months, last_time.oslo_date(), engine.records_keep_months)
+    };
+    months.retain(|month| !outlived.contains(month));
+    let erased = replayed.contents.len() as u64 - written.len() as u64;
+    let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
+    let owed = owed(&replayed.owed, erased, &outlived);
+    // Nothing of the log may depend on journals that are about to go.
+    while engine.publish()? < rolled.size {}
+    sync_published(layout)?;
+    let moved = written
+        .iter()
+        .map(|(index, offset, len)| {
+            (*index, Location { holder: Holder::Base(base), offset: *offset, len: *len, place: content_place(*index, *offset) })
+        })
+        .collect();
+    let state = Base {
+        snapshot: replayed.state.snapshot(),
+        tree: replayed.tree(),
+        months: months.clone(),
+        chain: rolled.chain,
+        contents: written,
+        owed: owed.clone(),
+    };
+    base::write_state(tools, base, &state)?;
+    Ok(Plan { current, base, moved, content, outlived, months, owed, turned })
+}
+
+/// What the log is told once it is done.
+fn owed(still: &[Event], erased: u64, outlived: &[Month]) -> Vec<Event> {
+    let mut owed = still.to_vec();
+    if erased > 0 {
+        owed.push(Event::ContentErased { messages: erased });
+    }
+    owed.extend(outlived.iter().map(|month| Event::RecordsErased { month: month.first_day, records: month.count }));
+    owed
+}
+
+type Written = Vec<(u64, u64, u32)>;
+
+/// Seals anew, under the new file's key, what is still to be delivered.
+fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Written, SealedFile), OpenError> {
+    let mut writer = ContentWriter::create((&engine.layout, &engine.keys, engine.entropy.as_ref()), base)?;
+    let mut needed: Vec<(u64, Location)> =
+        replayed.contents.iter().filter(|(index, _)| replayed.state.needs_content(**index)).map(|(index, at)| (*index, *at)).collect();
+    needed.sort_unstable_by_key(|(index, _)| *index);
+    let mut files: HashMap<Holder, SealedFile> = HashMap::new();
+    for (index, location) in needed {
+        let file = match files.entry(location.holder) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(contents::open_holder(&engine.layout, &engine.keys, location.holder)?)
+            }
+        };
+        writer.add(index, &contents::read(file, &location)?)?;
+    }
+    writer.finish()
+}
+
+/// From here on, content and records are read from where the turn put them.
+fn switch(engine: &Engine, rolled: Rolled, base: u64, moved: &HashMap<u64, Location>, content: SealedFile, months: Vec<Month>) {
+    let closed = rolled.closed;
+    engine.contents.lock().carried(moved, Some((Holder::Base(base), content)), |holder| match holder {
+        Holder::Journal(n) => n <= closed,
+        Holder::Base(n) => n != base,
+    });
+    // Records first, then the tail: an entry is always found in one of the two.
+    *engine.archive.write() = Archive::new(&engine.layout, &engine.keys, months);
+    let mut core = engine.core.lock();
+    let now = core.state.last_time();
+    core.state.forget_stale_ids(now);
+    core.trim(rolled.size);
+}
+
+fn destroy_old(
+    engine: &Engine,
+    old: &Current,
+    closed: u64,
+    outlived: &[Month],
+    pass: &dyn Fn(Failpoint) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    for number in old.journal..=closed {
+        engine.keys.destroy(&journal_name(number))?;
+        pass(Failpoint::OneDestroyed)?;
+    }
+    if let Some(base) = old.base {
+        engine.keys.destroy(&content_name(base))?;
+        engine.keys.destroy(&state_name(base))?;
+    }
+    for month in outlived {
+        engine.index.lock().erase(month.first_day);
+        engine.keys.destroy(&month.name())?;
+    }
+    Ok(())
+}
