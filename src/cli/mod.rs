@@ -3,9 +3,12 @@
 mod audit;
 mod check_config;
 mod client;
+mod demo;
+mod dev_home;
 mod directory;
 mod exit;
 mod explain;
+mod gateway;
 mod keys;
 mod mailbox;
 mod outbox;
@@ -15,6 +18,7 @@ mod receipt;
 mod role;
 mod schema;
 mod send;
+mod serve;
 mod status;
 
 use std::process::ExitCode;
@@ -38,6 +42,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play everything end to end on this machine: PKI, gateway, the parties, a restart, the auditor
+    #[command(after_help = demo::HELP)]
+    Demo(demo::DemoArgs),
+    /// Run the gateway
+    #[command(after_help = serve::HELP)]
+    Serve(serve::ServeArgs),
     /// Certificates: a development PKI, or a signing request for the real thing
     #[command(subcommand)]
     Pki(pki::PkiCommand),
@@ -106,6 +116,8 @@ pub fn main() -> ExitCode {
 
 async fn run(command: &Command, out: Output) -> Result<(), CliError> {
     match command {
+        Command::Demo(args) => demo::run(args, out).await,
+        Command::Serve(args) => serve::run(args, out).await,
         Command::Pki(command) => pki::run(command, out),
         Command::Keys(command) => keys::run(command, out),
         Command::CheckConfig(args) => check_config::run(args, out),
