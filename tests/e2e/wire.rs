@@ -97,7 +97,7 @@ async fn a_reference_of_others_is_answered_like_one_that_never_was() {
 
 #[tokio::test]
 async fn wrong_references_have_their_own_limit() {
-    let limited = Settings { wrong_references: Rate { burst: 2, every_millis: 30_000 }, ..settings() };
+    let limited = Settings { wrong_references: Rate::one_in_millis(2, 30_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     let never = samband::domain::id::RequisitionId::from_bytes([3; 10]).to_string();
     for _ in 0..2 {
@@ -114,7 +114,7 @@ async fn wrong_references_have_their_own_limit() {
 
 #[tokio::test]
 async fn refusals_beyond_the_bucket_are_summed_by_the_minute() {
-    let limited = Settings { refusals: Rate { burst: 3, every_millis: 600_000 }, ..settings() };
+    let limited = Settings { refusals: Rate::one_in_millis(3, 600_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     for _ in 0..8 {
         refused(raw_call(world.channel(LAB), SEND, Bytes::new()).await, Code::PermissionDenied, "CALL_NOT_ALLOWED");
@@ -134,7 +134,7 @@ async fn refusals_beyond_the_bucket_are_summed_by_the_minute() {
 
 #[tokio::test]
 async fn too_many_calls_are_told_how_long_to_wait() {
-    let limited = Settings { calls: Rate { burst: 2, every_millis: 5_000 }, ..settings() };
+    let limited = Settings { calls: Rate::one_in_millis(2, 5_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     let ask = pb::LaboratoryServiceLookUpRequest::default;
     for _ in 0..2 {
