@@ -84,7 +84,7 @@ pub struct Engine {
     pub(super) core: Mutex<Core>,
     pub(super) nodes: RwLock<RecentNodes>,
     pub(super) contents: Mutex<Contents>,
-    pub(super) archive: RwLock<Archive>,
+    pub(super) archive: ArcSwap<Archive>,
     pub(super) register: ArcSwap<Register>,
     pub(super) head: ArcSwap<Head>,
     pub(super) durable: watch::Receiver<u64>,
@@ -177,7 +177,7 @@ impl Engine {
         if let Some(slot) = self.core.lock().slot(index) {
             return Ok(Some(slot));
         }
-        self.archive.read().slot(index)
+        self.archive.load().slot(index)
     }
 
     fn head_of(&self, size: u64, nodes: &AllNodes<'_>) -> Result<Arc<SignedCheckpoint>, StoreError> {
