@@ -3,11 +3,19 @@
 //! The modules in the order in which they may import each other, leftmost first:
 //! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
 
+pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod gateway;
 pub mod grpc;
 pub mod policy;
 pub mod store;
+pub mod telemetry;
 pub mod tls;
+
+#[cfg(test)]
+#[path = "../tests/rules_table/mod.rs"]
+mod rules_table;

@@ -1,19 +1,16 @@
 //! The codec of every service: the raw bytes pass the wire check before they are decoded.
 
-use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use bytes::{Buf as _, Bytes};
 use prost::{Message, Name};
+use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
-use tonic::{Code, Status};
 use tonic_prost::ProstEncoder;
-use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::convert::wire::{self, WireError};
-
-/// `ErrorInfo.domain` of every error that this gateway makes.
-pub const ERROR_DOMAIN: &str = "samband.v1";
+use super::convert::wire;
+use super::status;
+use crate::policy::reason::Reason;
 
 /// Encodes as prost does; decodes requests strictly. Answers, which only our own client decodes, are read leniently, so that an older client still
 /// understands a newer gateway.
@@ -65,26 +62,17 @@ impl<D: Message + Default> Decoder for StrictDecoder<D> {
 
 fn decode<D: Message + Default>(full_name: Option<&str>, bytes: Bytes) -> Result<D, Status> {
     if let Some(full_name) = full_name {
-        wire::check(full_name, &bytes).map_err(|error| refused(&error))?;
+        wire::check(full_name, &bytes).map_err(status::of_wire)?;
     }
-    D::decode(bytes).map_err(|_| undecodable())
-}
-
-/// The answer to bytes that the check refuses: `INVALID_ARGUMENT` with the fault's code as reason and the field's number.
-#[must_use]
-pub fn refused(error: &WireError) -> Status {
-    let metadata = HashMap::from([("field_number".to_owned(), error.field.to_string())]);
-    let details = ErrorDetails::with_error_info(error.fault.as_str(), ERROR_DOMAIN, metadata);
-    Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
-}
-
-fn undecodable() -> Status {
-    let details = ErrorDetails::with_error_info("UNDECODABLE", ERROR_DOMAIN, HashMap::new());
-    Status::with_error_details(Code::InvalidArgument, "encode the message as the schema says", details)
+    // prost's own words are not passed on: they may quote a field.
+    D::decode(bytes).map_err(|_| status::of_reason(Reason::Malformed))
 }
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
     use super::*;
     use crate::grpc::convert::canonical;
     use crate::grpc::pb;
@@ -98,7 +86,7 @@ mod tests {
         let status = decode::<pb::NonAttendanceReport>(REPORT, bytes.clone().into()).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let info = status.get_details_error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNKNOWN_FIELD", ERROR_DOMAIN));
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UNKNOWN_FIELD", status::DOMAIN));
         assert_eq!(info.metadata["field_number"], "9");
         assert!(decode::<pb::NonAttendanceReport>(None, bytes.into()).is_ok(), "an answer may know more than its reader");
     }
@@ -112,7 +100,7 @@ mod tests {
     #[test]
     fn bytes_that_do_not_decode_get_a_reason_and_no_echo() {
         let status = decode::<pb::NonAttendanceReport>(None, Bytes::from_static(&[0x0a, 5, b'x'])).unwrap_err();
-        assert_eq!(status.get_details_error_info().unwrap().reason, "UNDECODABLE");
+        assert_eq!(status.get_details_error_info().unwrap().reason, "MALFORMED_REQUEST");
         assert!(!status.message().contains('x'));
     }
 

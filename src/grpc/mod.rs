@@ -1,5 +1,14 @@
-//! The gRPC face: generated types, the strict wire check and the conversion into the domain.
+//! The gRPC face: generated types, the strict wire check, the conversion into the domain, the gate and thin handlers.
 
+mod audit;
+pub mod caller;
 pub mod codec;
 pub mod convert;
+mod laboratory;
+mod municipal;
 pub mod pb;
+mod prosecution;
+pub mod server;
+mod shared;
+pub mod status;
+mod stream;

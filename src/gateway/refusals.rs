@@ -1,0 +1,115 @@
+//! What was refused: an event each within a bucket, beyond it one event per participant, reason and minute; strangers are only ever summed.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+
+use super::bucket::{Buckets, Rate};
+use crate::audit::event::Event;
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::time::Timestamp;
+use crate::policy::command::Command;
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::store::Store;
+
+const MINUTE_MILLIS: i64 = 60_000;
+
+/// Buckets and sums. The keys are closed lists times the minutes since the last sweep, so the maps are bounded.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    events: Buckets,
+    sums: Mutex<BTreeMap<(Timestamp, ParticipantId, Reason), u64>>,
+    strangers: Mutex<BTreeMap<(Timestamp, &'static str), u64>>,
+}
+
+fn minute_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_millis(at.millis().div_euclid(MINUTE_MILLIS) * MINUTE_MILLIS)
+}
+
+/// Whether a denial is a rule's no. The others say that the gateway or the line was at its bounds; they are summed.
+const fn is_rule(reason: Reason) -> bool {
+    reason.number() < Reason::RateLimited.number()
+}
+
+/// Whether a reason says anything about the caller at all.
+const fn is_the_callers(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::StorageFull
+            | Reason::Unavailable
+            | Reason::DeadlineExceeded
+            | Reason::Overloaded
+            | Reason::Internal
+            | Reason::StreamTakenOver
+    )
+}
+
+impl Refusals {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { events: Buckets::new(rate), sums: Mutex::default(), strangers: Mutex::default() }
+    }
+
+    /// Records a refusal; when it returns, the event is durable or the refusal is counted.
+    pub(super) async fn record(
+        &self,
+        store: &dyn Store,
+        now: Timestamp,
+        caller: &Caller,
+        verb: Verb,
+        reason: Reason,
+        message_id: Option<MessageId>,
+    ) {
+        if !is_the_callers(reason) {
+            return;
+        }
+        if !is_rule(reason) || self.events.take(caller.id(), now).is_err() {
+            return self.sum(now, caller.id(), reason);
+        }
+        if let Err(error) = store.act(Command::Refuse { caller: caller.clone(), verb, reason, message_id }).await {
+            tracing::warn!(%error, "a refusal could not be recorded by itself and is summed");
+            self.sum(now, caller.id(), reason);
+        }
+    }
+
+    pub(super) fn sum(&self, now: Timestamp, caller: &ParticipantId, reason: Reason) {
+        *self.sums.lock().entry((minute_of(now), caller.clone(), reason)).or_default() += 1;
+    }
+
+    pub(super) fn stranger(&self, now: Timestamp, reason: &'static str) {
+        *self.strangers.lock().entry((minute_of(now), reason)).or_default() += 1;
+    }
+
+    /// The sums of minutes that are over at `now`, taken out; of all minutes at the gateway's stop.
+    pub(super) fn due(&self, now: Option<Timestamp>) -> Vec<Event> {
+        let is_over = |minute: Timestamp| now.is_none_or(|now| minute_of(now) != minute);
+        let mut events = Vec::new();
+        self.sums.lock().retain(|(minute, caller, reason), count| {
+            if is_over(*minute) {
+                events.push(Event::RefusalsSummed { caller: caller.clone(), reason: reason.number(), minute: *minute, count: *count });
+            }
+            !is_over(*minute)
+        });
+        self.strangers.lock().retain(|(minute, reason), count| {
+            if is_over(*minute) {
+                events.push(Event::StrangersRefused { reason: (*reason).to_owned(), minute: *minute, count: *count });
+            }
+            !is_over(*minute)
+        });
+        events
+    }
+
+    /// Puts back a sum that the store did not take.
+    pub(super) fn put_back(&self, event: Event) {
+        match event {
+            Event::RefusalsSummed { caller, reason, minute, count } => {
+                if let Some(reason) = Reason::of_number(reason) {
+                    *self.sums.lock().entry((minute, caller, reason)).or_default() += count;
+                }
+            }
+            Event::StrangersRefused { .. } => tracing::warn!("a sum of refused strangers is lost: the store did not take it"),
+            _ => {}
+        }
+    }
+}

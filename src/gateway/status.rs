@@ -1,0 +1,133 @@
+//! Where a sender's messages stand: asked for, or as a feed; and receipts again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::leases::Ending;
+use super::{Gateway, Refusal};
+use crate::domain::id::MessageId;
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::store::{Accepted, Cursor, StatusEntry};
+
+/// Changes read from the store at once.
+const PAGE: usize = 64;
+
+/// The answer to a question for several messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statuses {
+    /// In the order of the question.
+    pub known: Vec<StatusEntry>,
+    /// No message of this sender.
+    pub unknown: Vec<MessageId>,
+}
+
+/// One change in the feed.
+pub type Change = StatusEntry;
+
+/// A sender's feed, read one change at a time.
+pub struct Changes {
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    verb: Verb,
+    cursor: Cursor,
+    follow: bool,
+    durable: tokio::sync::watch::Receiver<u64>,
+    page: VecDeque<StatusEntry>,
+    ending: Ending,
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Changes").field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Where messages of `caller` stand.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn statuses(&self, caller: &Caller, verb: Verb, ids: &[MessageId]) -> Result<Statuses, Refusal> {
+        drop(self.permit_or_refuse(caller, verb).await?);
+        let mut statuses = Statuses::default();
+        for id in ids {
+            match self.store.status(caller.id(), *id).await {
+                Ok(Some(entry)) => statuses.known.push(entry),
+                Ok(None) => statuses.unknown.push(*id),
+                Err(error) => return Err(self.failed(caller, verb, error, Some(*id)).await),
+            }
+        }
+        Ok(statuses)
+    }
+
+    /// The receipt of a message of `caller`, the same bytes as the first time.
+    ///
+    /// # Errors
+    /// [`Reason::MessageUnknown`], not the caller's call, or the store's refusal.
+    pub async fn receipt(&self, caller: &Caller, verb: Verb, message_id: MessageId) -> Result<Accepted, Refusal> {
+        drop(self.permit_or_refuse(caller, verb).await?);
+        match self.store.receipt(caller.id(), message_id).await {
+            Ok(Some(accepted)) => Ok(accepted),
+            Ok(None) => Err(self.refuse(caller, verb, Reason::MessageUnknown.into(), Some(message_id)).await),
+            Err(error) => Err(self.failed(caller, verb, error, Some(message_id)).await),
+        }
+    }
+
+    /// The feed of `caller` from `cursor` on; it ends at the present unless it is to follow.
+    ///
+    /// # Errors
+    /// Not the caller's call, too many feeds, or a cursor from the future.
+    pub async fn watch(self: &Arc<Self>, caller: &Caller, verb: Verb, cursor: Cursor, follow: bool) -> Result<Changes, Refusal> {
+        drop(self.permit_or_refuse(caller, verb).await?);
+        let mut durable = self.store.durable();
+        if cursor.changed > *durable.borrow_and_update() {
+            return Err(self.refuse(caller, verb, Reason::CursorAhead.into(), None).await);
+        }
+        let ending = match self.leases.open_feed(caller.id()) {
+            Ok(ending) => ending,
+            Err(reason) => return Err(self.refuse(caller, verb, reason.into(), None).await),
+        };
+        Ok(Changes { gateway: self.clone(), caller: caller.clone(), verb, cursor, follow, durable, page: VecDeque::new(), ending })
+    }
+}
+
+impl Changes {
+    /// The next change; none when the feed is at its end.
+    ///
+    /// # Errors
+    /// The caller's key is no longer enrolled, or the store's refusal. The feed is over then.
+    pub async fn next(&mut self) -> Result<Option<Change>, Refusal> {
+        loop {
+            if let Some(reason) = self.ending.reason() {
+                return Err(Refusal(reason.into()));
+            }
+            if let Some(entry) = self.page.pop_front() {
+                self.cursor = entry.cursor;
+                return Ok(Some(entry));
+            }
+            // Marked as seen before the question, so that no change falls between question and wait.
+            self.durable.mark_unchanged();
+            drop(self.gateway.permit_or_refuse(&self.caller, self.verb).await?);
+            match self.gateway.store.changes(self.caller.id(), self.cursor, PAGE).await {
+                Ok(page) => self.page = page.into(),
+                Err(error) => return Err(self.gateway.failed(&self.caller, self.verb, error, None).await),
+            }
+            if !self.page.is_empty() {
+                continue;
+            }
+            if !self.follow {
+                return Ok(None);
+            }
+            tokio::select! {
+                () = self.ending.ended() => {}
+                changed = self.durable.changed() => {
+                    if changed.is_err() {
+                        return Err(Refusal(Reason::Unavailable.into()));
+                    }
+                }
+            }
+        }
+    }
+}

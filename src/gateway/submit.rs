@@ -1,0 +1,91 @@
+//! Taking a message: permit, bounds, then the store's decision.
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+
+use super::{Gateway, Refusal};
+use crate::audit::event::{ContentCommit, MessageKind};
+use crate::domain::id::MessageId;
+use crate::domain::limits::CONTENT_BYTES_MAX;
+use crate::policy::command::{Body, Command, Reference, Submission};
+use crate::policy::permit::{Caller, Denial, authorize};
+use crate::policy::reason::Reason;
+use crate::policy::table::{FLOWS, Verb};
+use crate::store::{Accepted, Outcome};
+
+/// A message as the wire gave it, parsed.
+#[derive(Debug)]
+pub struct Draft {
+    /// Which of the three.
+    pub kind: MessageKind,
+    /// The sender's handle.
+    pub message_id: MessageId,
+    /// The sender's salt.
+    pub salt: [u8; 32],
+    /// The message that is corrected or withdrawn.
+    pub replaces: Option<MessageId>,
+    /// Only answer as if.
+    pub validate_only: bool,
+    /// Content or withdrawal.
+    pub body: Body,
+    /// The request written again without its handle, salt and `validate_only`.
+    pub canonical: Bytes,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// Accepted, now or before.
+    Accepted(Accepted),
+    /// `validate_only`: it would have been.
+    Validated,
+}
+
+/// HMAC-SHA256 of the canonical content under the sender's salt.
+#[must_use]
+pub fn content_commit(salt: &[u8; 32], canonical: &[u8]) -> ContentCommit {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), canonical);
+    let mut commit = [0; 32];
+    commit.copy_from_slice(tag.as_ref());
+    commit
+}
+
+fn send_verb(kind: MessageKind) -> Verb {
+    FLOWS.iter().find(|flow| flow.kind == kind).map_or(Verb::SendNotice, |flow| flow.send)
+}
+
+impl Gateway {
+    /// Takes a message. Durable when it returns.
+    ///
+    /// # Errors
+    /// Why not; in the log already.
+    pub async fn submit(&self, caller: &Caller, draft: Draft) -> Result<Submitted, Refusal> {
+        let (verb, message_id) = (send_verb(draft.kind), draft.message_id);
+        match self.try_submit(caller, verb, draft).await {
+            Ok(submitted) => Ok(submitted),
+            Err(denial) => Err(self.refuse(caller, verb, denial, Some(message_id)).await),
+        }
+    }
+
+    async fn try_submit(&self, caller: &Caller, verb: Verb, draft: Draft) -> Result<Submitted, Denial> {
+        let Draft { kind, message_id, salt, replaces, validate_only, body, canonical } = draft;
+        if canonical.len() > CONTENT_BYTES_MAX {
+            return Err(Reason::TooLarge.into());
+        }
+        let commit = content_commit(&salt, &canonical);
+        let permit = authorize(caller, verb, commit, &self.store.register())?;
+        // A withdrawal has no content to deliver; its reason stands in the event.
+        let canonical = if matches!(body, Body::Withdrawal(_)) { Bytes::new() } else { canonical };
+        let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical };
+        if submission.reference() != Reference::None {
+            self.references
+                .peek(caller.id(), self.clock.now())
+                .map_err(|wait| Denial { reason: Reason::ReferencesLimited, retry_after_millis: Some(wait) })?;
+        }
+        let outcome = self.store.act(Command::Submit { permit, submission: Box::new(submission) }).await;
+        match outcome.map_err(|error| super::denial_of(&error))? {
+            Outcome::Accepted(accepted) => Ok(Submitted::Accepted(accepted)),
+            Outcome::Done { .. } => Ok(Submitted::Validated),
+        }
+    }
+}

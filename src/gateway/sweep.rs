@@ -1,0 +1,80 @@
+//! What time demands: overdue items, ended cases, forgotten cases, sums of refusals. One loop.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use crate::policy::command::Command;
+use crate::store::StoreError;
+
+impl Gateway {
+    /// One round. Returns how many acts it put to the store.
+    ///
+    /// # Errors
+    /// The store's first error that is no rule's; the rest waits for the next round.
+    pub async fn sweep(&self) -> Result<usize, StoreError> {
+        let max = self.settings.sweep_batch_max;
+        let mut acts = 0;
+        loop {
+            let due = self.store.due(self.store.now(), self.settings.overdue_after, max).await?;
+            let full = due.overdue.len() == max || due.ended.len() == max || due.forgotten.len() == max;
+            let commands = due
+                .overdue
+                .into_iter()
+                .map(|item| Command::MarkOverdue { item })
+                .chain(due.ended.into_iter().map(|case_ref| Command::EndCase { case_ref }))
+                .chain(due.forgotten.into_iter().map(|case_ref| Command::ForgetCase { case_ref }));
+            for command in commands {
+                self.store.act(command).await?;
+                acts += 1;
+            }
+            if !full {
+                break;
+            }
+        }
+        acts += self.flush_sums(false).await?;
+        Ok(acts)
+    }
+
+    /// Notes the sums of refusals of minutes that are over, or of all.
+    ///
+    /// # Errors
+    /// The store's; what it did not take is kept.
+    pub async fn flush_sums(&self, all: bool) -> Result<usize, StoreError> {
+        let mut acts = 0;
+        let mut failed = None;
+        for event in self.refusals.due((!all).then(|| self.clock.now())) {
+            if failed.is_some() {
+                self.refusals.put_back(event);
+                continue;
+            }
+            match self.store.act(Command::Note(event.clone())).await {
+                Ok(_) => acts += 1,
+                Err(error) => {
+                    self.refusals.put_back(event);
+                    failed = Some(error);
+                }
+            }
+        }
+        failed.map_or(Ok(acts), Err)
+    }
+
+    /// Sweeps until `stop`. An error is told and the next round tries again; a stopped store ends the loop.
+    pub async fn run_sweep(self: Arc<Self>, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(self.settings.sweep_interval);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            match self.sweep().await {
+                Ok(0) => {}
+                Ok(acts) => tracing::debug!(acts, "swept"),
+                Err(StoreError::Stopped) => return,
+                Err(error) => tracing::error!(%error, "the sweep failed and will be tried again"),
+            }
+        }
+    }
+}

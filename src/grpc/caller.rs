@@ -1,0 +1,372 @@
+//! The gate in front of every call: who calls, may it, and what the log says when not. Nothing of a body is read before the gate has said yes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::Instrument as _;
+
+use super::status::{self, Refused};
+use crate::domain::time::Timestamp;
+use crate::gateway::Gateway;
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::tls::{self, PeerInfo, TlsSettings};
+
+/// Bounds of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
+    /// A call that is no stream takes no longer, whatever its client asked for.
+    pub call_timeout: Duration,
+    /// Calls at work at once; further ones hear OVERLOADED.
+    pub calls_max: usize,
+    /// Streams open at once, in all.
+    pub streams_max: usize,
+    /// An answer leaves this much before the client's deadline, so that it arrives.
+    pub deadline_margin: Duration,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { call_timeout: Duration::from_secs(30), calls_max: 4096, streams_max: 8192, deadline_margin: Duration::from_millis(50) }
+    }
+}
+
+/// When a call's answer must have left. In every request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Option<Instant>);
+
+struct Shared {
+    gateway: Arc<Gateway>,
+    tls: Arc<TlsSettings>,
+    limits: CallLimits,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+/// Puts the gate in front of a service.
+#[derive(Clone)]
+pub struct GateLayer(Arc<Shared>);
+
+impl std::fmt::Debug for GateLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GateLayer").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl GateLayer {
+    /// A gate that asks `gateway` for the register and the log, and `tls` for revoked certificates.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>, limits: CallLimits) -> Self {
+        let (calls, streams) = (Arc::new(Semaphore::new(limits.calls_max)), Arc::new(Semaphore::new(limits.streams_max)));
+        Self(Arc::new(Shared { gateway, tls, limits, calls, streams }))
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate { shared: self.0.clone(), inner }
+    }
+}
+
+/// The service behind the gate.
+#[derive(Clone)]
+pub struct Gate<S> {
+    shared: Arc<Shared>,
+    inner: S,
+}
+
+impl<S> std::fmt::Debug for Gate<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// What a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Call(Verb),
+    Health,
+    Reflection,
+    Unknown,
+}
+
+fn asked(path: &str) -> Asked {
+    let of_service =
+        |service: &str| path.strip_prefix('/').and_then(|rest| rest.strip_prefix(service)).is_some_and(|rest| rest.starts_with('/'));
+    if let Some(verb) = path.strip_prefix("/samband.v1.").and_then(Verb::of_call) {
+        Asked::Call(verb)
+    } else if of_service("grpc.health.v1.Health") {
+        Asked::Health
+    } else if of_service("grpc.reflection.v1.ServerReflection") || of_service("grpc.reflection.v1alpha.ServerReflection") {
+        Asked::Reflection
+    } else {
+        Asked::Unknown
+    }
+}
+
+const fn is_stream(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::ProsecutionReceive
+            | Verb::MunicipalReceive
+            | Verb::ProsecutionWatchStatus
+            | Verb::MunicipalWatchStatus
+            | Verb::LaboratoryWatchStatus
+            | Verb::ListRecords
+    )
+}
+
+/// The time that a client gives a call: `grpc-timeout`, at most eight digits and a unit.
+fn asked_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+impl Shared {
+    /// Who is at the other end, by the register in force now.
+    fn caller(&self, peer: &PeerInfo) -> Result<Caller, Box<tonic::Status>> {
+        let stranger = |error: tls::IdentityError| {
+            self.gateway.stranger(error.as_reason());
+            Box::new(status::of_identity(error))
+        };
+        let identity = peer.identity().map_err(stranger)?;
+        let (participant, key) = tls::resolve(identity, &self.gateway.store().register()).map_err(stranger)?;
+        let now: Timestamp = self.gateway.store().now();
+        if self.tls.is_revoked(identity) || identity.not_after().plus_millis(1000) <= now {
+            self.gateway.stranger(Reason::IdentityWithdrawn.code());
+            return Err(Box::new(status::of_reason(Reason::IdentityWithdrawn)));
+        }
+        Ok(Caller { participant, key: key.hash, key_label: key.label })
+    }
+
+    fn deadline(&self, verb: Verb, headers: &HeaderMap) -> Deadline {
+        let CallLimits { call_timeout, deadline_margin, .. } = self.limits;
+        // A tenth of a short deadline; else the margin would eat it.
+        let early = asked_timeout(headers).map(|asked| asked.saturating_sub(deadline_margin.min(asked / 10)));
+        let bound = if is_stream(verb) { early } else { Some(early.map_or(call_timeout, |early| early.min(call_timeout))) };
+        Deadline(bound.and_then(|bound| Instant::now().checked_add(bound)))
+    }
+
+    /// Records a refusal that is not in the log yet, and gives what the client is told.
+    async fn settle(&self, caller: &Caller, verb: Verb, refused: Refused) -> Response<Body> {
+        let Refused { status, reason, recorded, message_id } = refused;
+        if !recorded {
+            self.gateway.refuse(caller, verb, reason.into(), message_id).await;
+        }
+        status.into_http()
+    }
+
+    async fn call<S>(&self, inner: S, request: Request<Body>, caller: Caller, verb: Verb) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let began = Instant::now();
+        let response = match self.admit(&caller, verb).await {
+            Ok(permit) => self.admitted(inner, request, &caller, verb, permit).await,
+            Err(refusal) => *refusal,
+        };
+        let reason = status::refused(response.headers()).map_or("OK", |refused| refused.reason.code());
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(reason, millis, "answered");
+        response
+    }
+
+    /// Suspended, role, rate, room; in this order, and before anything of the request is read.
+    async fn admit(&self, caller: &Caller, verb: Verb) -> Result<OwnedSemaphorePermit, Box<Response<Body>>> {
+        let room = if is_stream(verb) { &self.streams } else { &self.calls };
+        let admitted = match self.gateway.admit(caller, verb).and_then(|()| self.gateway.count_call(caller)) {
+            Ok(()) => room.clone().try_acquire_owned().map_err(|_| Reason::Overloaded.into()),
+            Err(denial) => Err(denial),
+        };
+        match admitted {
+            Ok(permit) => Ok(permit),
+            Err(denial) => {
+                let refusal = self.gateway.refuse(caller, verb, denial, None).await;
+                Err(Box::new(status::of_end(refusal).into_http()))
+            }
+        }
+    }
+
+    async fn admitted<S>(
+        &self,
+        mut inner: S,
+        mut request: Request<Body>,
+        caller: &Caller,
+        verb: Verb,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let deadline = self.deadline(verb, request.headers());
+        request.extensions_mut().insert(caller.clone());
+        request.extensions_mut().insert(deadline);
+        let answered = async {
+            let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
+            let Ok(response) = inner.call(request).await;
+            response
+        };
+        let response = match deadline.0 {
+            Some(at) => match tokio::time::timeout_at(at, answered).await {
+                Ok(response) => response,
+                Err(_) => status::of_reason(Reason::DeadlineExceeded).into_http(),
+            },
+            None => answered.await,
+        };
+        match status::refused(response.headers()) {
+            Some(refused) => self.settle(caller, verb, refused).await,
+            None => response.map(|inner| Body::new(Held { inner, _permit: permit })),
+        }
+    }
+}
+
+/// Health and reflection: their errors get a reason too.
+async fn plain<S>(mut inner: S, request: Request<Body>) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+    S::Future: Send,
+{
+    let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
+    let Ok(response) = inner.call(request).await;
+    match status::refused(response.headers()) {
+        Some(refused) => refused.status.into_http(),
+        None => response,
+    }
+}
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (shared, inner) = (self.shared.clone(), self.inner.clone());
+        Box::pin(async move { Ok(shared.pass(inner, request).await) })
+    }
+}
+
+impl Shared {
+    async fn pass<S>(&self, inner: S, request: Request<Body>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        let asked = asked(request.uri().path());
+        // Health is for load balancers and monitors too: any certificate of a known CA.
+        if asked == Asked::Health {
+            return plain(inner, request).await;
+        }
+        let Some(peer) = request.extensions().get::<PeerInfo>().cloned() else {
+            return status::of_reason(Reason::Internal).into_http();
+        };
+        let caller = match self.caller(&peer) {
+            Ok(caller) => caller,
+            Err(status) => return status.into_http(),
+        };
+        match asked {
+            Asked::Call(verb) => {
+                let span =
+                    tracing::info_span!("call", verb = verb.call(), participant = caller.id().as_str(), key = caller.key_label.as_str());
+                self.call(inner, request, caller, verb).instrument(span).await
+            }
+            Asked::Reflection | Asked::Health => plain(inner, request).await,
+            Asked::Unknown => {
+                self.gateway.count_refusal(&caller, Reason::Unimplemented);
+                status::of_reason(Reason::Unimplemented).into_http()
+            }
+        }
+    }
+}
+
+/// An answer's body that keeps its call's place until it is sent or dropped.
+struct Held {
+    inner: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_known_call_or_nothing() {
+        assert_eq!(asked("/samband.v1.AuditService/GetProof"), Asked::Call(Verb::GetProof));
+        assert_eq!(asked("/samband.v1.AuditService/GetProof/"), Asked::Unknown);
+        assert_eq!(asked("/samband.v2.AuditService/GetProof"), Asked::Unknown);
+        assert_eq!(asked("/samband.v1.ProsecutionService/ReportNonAttendance"), Asked::Unknown);
+        assert_eq!(asked("/grpc.health.v1.Health/Check"), Asked::Health);
+        assert_eq!(asked("/grpc.health.v1.HealthX/Check"), Asked::Unknown);
+        assert_eq!(asked("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), Asked::Reflection);
+        assert_eq!(asked("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"), Asked::Reflection);
+        assert_eq!(asked(""), Asked::Unknown);
+    }
+
+    #[test]
+    fn a_timeout_is_read_as_the_protocol_writes_it() {
+        let of = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", http::HeaderValue::from_static(text));
+            asked_timeout(&headers)
+        };
+        assert_eq!(of("5S"), Some(Duration::from_secs(5)));
+        assert_eq!(of("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(of("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for bad in ["", "S", "5", "-5S", "123456789S", "5X", "5 S"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        assert_eq!(asked_timeout(&HeaderMap::new()), None);
+    }
+}
