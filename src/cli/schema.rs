@@ -258,7 +258,9 @@ mod tests {
             }
             assert_eq!(back, text, "{name}");
         }
-        let listed = std::fs::read_dir(folder).unwrap().filter(|entry| entry.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|x| x == "json")));
+        let listed = std::fs::read_dir(folder)
+            .unwrap()
+            .filter(|entry| entry.as_ref().is_ok_and(|e| e.path().extension().is_some_and(|x| x == "json")));
         assert_eq!(listed.count(), SAMPLES.len(), "a sample that no test reads");
     }
 

@@ -105,7 +105,8 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
         let end = loop {
-            let row = rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
+            let row =
+                rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
             match (row.get("entry"), row.get("end")) {
                 (Some(entry), _) => {
                     bar.suspend(|| out.result(&line(entry), entry));
@@ -162,7 +163,8 @@ pub fn line(entry: &Value) -> String {
     if let Some(reason) = number(record, "reason") {
         // Only a refusal's number is a reason of the gateway; withdrawals and returns have their own lists.
         let refusal = matches!(text("kind_name"), "REFUSED" | "REFUSALS_SUMMED");
-        let word = Reason::of_number(reason).filter(|_| refusal).map_or_else(|| format!("reason {reason}"), |reason| reason.code().to_owned());
+        let word =
+            Reason::of_number(reason).filter(|_| refusal).map_or_else(|| format!("reason {reason}"), |reason| reason.code().to_owned());
         parts.push(word);
     }
     if let Some(count) = record["count"].as_u64() {
@@ -190,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_who_which_call_and_why() {
-        let entry = json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
+        let entry =
+            json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
         let line = line(&entry);
         assert!(line.contains("by ru-oslo  ProsecutionService/Receive  CALL_NOT_ALLOWED"), "{line}");
     }
