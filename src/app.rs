@@ -87,7 +87,7 @@ impl std::fmt::Debug for RunningApp {
 pub struct App;
 
 impl App {
-    /// Accepts connections. The store has made "started" durable when it opened. Must be called on a tokio runtime.
+    /// Accepts connections over a store whose own start is durable already. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// A listener without address.

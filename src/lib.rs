@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
@@ -14,3 +15,7 @@ pub mod policy;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+
+#[cfg(test)]
+#[path = "../tests/rules_table/mod.rs"]
+mod rules_table;
