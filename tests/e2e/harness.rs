@@ -298,7 +298,7 @@ pub fn salt() -> Bytes {
 
 /// A golden sample in its generated form.
 pub fn sample<M: Message + Name + Default>(name: &str) -> M {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/samples").join(format!("{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(format!("{name}.json"));
     let text = std::fs::read_to_string(path).unwrap();
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let mut deserializer = serde_json::Deserializer::from_str(&text);
