@@ -61,6 +61,8 @@ impl Buckets {
         let full_at = all.get(of).copied().unwrap_or(now).clamp(now, now.saturating_add(span));
         let wait = full_at.saturating_add(every).saturating_sub(now.saturating_add(span));
         if wait > 0 {
+            // Kept as clamped, or the next look would clamp anew from a later time and never open.
+            all.insert(of.clone(), full_at);
             return Err(u64::try_from(wait).unwrap_or(1).div_ceil(1000));
         }
         if take {

@@ -155,3 +155,26 @@ async fn a_stream_past_its_deadline_ends_with_a_reason_before_the_client_gives_u
     assert_eq!((status.code(), crate::harness::reason(&status).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
     assert!(status.get_details_retry_info().is_some());
 }
+
+#[tokio::test]
+async fn a_call_past_its_deadline_says_so_before_the_client_gives_up() {
+    let world = World::start().await;
+    let mut client = tonic::client::Grpc::new(world.channel(OSLO));
+    client.ready().await.unwrap();
+    // A request whose body never ends: the gateway waits for it no longer than the deadline.
+    let mut request = tonic::Request::new(tokio_stream::pending::<Bytes>());
+    request.metadata_mut().insert("grpc-timeout", "400m".parse().unwrap());
+    let call = client.streaming(request, SEND.parse().unwrap(), crate::harness::Raw);
+    let answer = tokio::time::timeout(Duration::from_secs(5), call).await.unwrap();
+    let status = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    assert!(status.get_details_retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_gateway_without_room_says_overloaded_and_when_to_try_again() {
+    let none = samband::grpc::caller::CallLimits { calls_max: 0, ..Default::default() };
+    let world = World::with(settings(), ServerLimits { calls: none, ..ServerLimits::default() }).await;
+    let answer = world.laboratory().look_up(pb::LaboratoryServiceLookUpRequest::default()).await;
+    let status = refused(answer, Code::Unavailable, "OVERLOADED");
+    assert!(status.get_details_retry_info().is_some());
+}
