@@ -65,7 +65,10 @@ impl KeyFiles {
     pub fn make(&self, origin: &Origin, entropy: &dyn Entropy) -> Result<(), CliError> {
         for file in [&self.storage_key, &self.log_key, &self.vkey] {
             if file.exists() {
-                return Err(CliError::Config(format!("{}: is there already; keys are never overwritten, choose another folder", file.display())));
+                return Err(CliError::Config(format!(
+                    "{}: is there already; keys are never overwritten, choose another folder",
+                    file.display()
+                )));
             }
         }
         if let Some(dir) = self.log_key.parent() {

@@ -81,7 +81,10 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
     let (mut offset, mut piece, mut ended) = (0_usize, 0_u64, false);
     while offset < bytes.len() {
         let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
-        let len = bytes[offset..].first_chunk::<4>().map(|raw| u32::from_le_bytes(*raw) as usize).ok_or_else(|| damage("the file ends too early"))?;
+        let len = bytes[offset..]
+            .first_chunk::<4>()
+            .map(|raw| u32::from_le_bytes(*raw) as usize)
+            .ok_or_else(|| damage("the file ends too early"))?;
         let sealed = bytes.get(offset + 4..offset + 4 + len).ok_or_else(|| damage("the file ends too early"))?;
         let is_last = offset + 4 + len == bytes.len();
         let place = Place { sequence: piece, part: if is_last { LAST } else { 0 }, position: piece };

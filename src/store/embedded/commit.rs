@@ -22,11 +22,7 @@ pub fn run(engine: &Engine, mut writer: Writer, frames: &Receiver<Frame>, durabl
     engine.queue.committer_is_free();
     let mut sealed = true;
     loop {
-        let frame = if sealed {
-            frames.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            frames.recv_timeout(QUIET)
-        };
+        let frame = if sealed { frames.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { frames.recv_timeout(QUIET) };
         let result = match frame {
             Ok(frame) => {
                 sealed = false;

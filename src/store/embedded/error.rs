@@ -48,7 +48,9 @@ pub enum OpenError {
         configured: String,
     },
     /// The log's key is another one.
-    #[error("the store's log is signed by the key {found}, the configured key is {configured}; one log has one key for ever, a new key is a new log")]
+    #[error(
+        "the store's log is signed by the key {found}, the configured key is {configured}; one log has one key for ever, a new key is a new log"
+    )]
     OtherLogKey {
         /// The verifier key in FORMAT.
         found: String,

@@ -351,4 +351,3 @@ pub fn log_key(dir: &Path) -> Result<LogVerifier, OpenError> {
     let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
     format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })
 }
-

@@ -112,9 +112,11 @@ impl Writer {
     }
 
     fn write(&mut self) -> Result<(), OpenError> {
-        self.file
-            .write_all_at(&self.buffer, self.offset)
-            .map_err(|source| OpenError::Io { what: "cannot write", path: self.layout.path(&journal_name(self.number)), source })?;
+        self.file.write_all_at(&self.buffer, self.offset).map_err(|source| OpenError::Io {
+            what: "cannot write",
+            path: self.layout.path(&journal_name(self.number)),
+            source,
+        })?;
         self.offset += self.buffer.len() as u64;
         Ok(())
     }

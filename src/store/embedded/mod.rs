@@ -152,7 +152,10 @@ impl EmbeddedStore {
     }
 
     /// What `work` finds on disk, off the threads that serve.
-    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
         tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|_| StoreError::Stopped)?
     }
@@ -283,7 +286,9 @@ impl Store for EmbeddedStore {
             let slot = engine.slot(index).map_err(|error| error.to_store_error())?;
             let leaf = match &slot {
                 Some(slot) => evidence::leaf(&slot.entry.record, &slot.entry.openings),
-                None => engine.published_leaf(index)?.ok_or_else(|| StoreError::Damaged { place: format!("the leaf at log index {index}") })?,
+                None => {
+                    engine.published_leaf(index)?.ok_or_else(|| StoreError::Damaged { place: format!("the leaf at log index {index}") })?
+                }
             };
             let record = slot.map(|slot| (slot.entry.record, slot.entry.openings));
             evidence::entry_proof(leaf, record, index, head.size, &engine.all_nodes(), &head.signed)

@@ -263,11 +263,8 @@ fn engine(
     let (durable, watching) = watch::channel(size);
     let mut places = replayed.contents;
     places.retain(|index, _| replayed.state.needs_content(*index));
-    let journal_bytes: u64 = layout
-        .journals()?
-        .into_iter()
-        .map(|n| layout.path(&super::layout::journal_name(n)).metadata().map_or(0, |meta| meta.len()))
-        .sum();
+    let journal_bytes: u64 =
+        layout.journals()?.into_iter().map(|n| layout.path(&super::layout::journal_name(n)).metadata().map_or(0, |meta| meta.len())).sum();
     let engine = Engine {
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
         archive: RwLock::new(Archive::new(&layout, &keys, replayed.months)),
@@ -323,7 +320,12 @@ impl Drop for Watch {
     }
 }
 
-fn thread(name: &str, engine: &Arc<Engine>, lost: &'static str, run: impl FnOnce(&Engine) + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+fn thread(
+    name: &str,
+    engine: &Arc<Engine>,
+    lost: &'static str,
+    run: impl FnOnce(&Engine) + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
     let watched = Watch(Arc::clone(engine), lost);
     let body = move || {
         let watched = watched;
@@ -334,7 +336,8 @@ fn thread(name: &str, engine: &Arc<Engine>, lost: &'static str, run: impl FnOnce
 
 fn commit_threads(engine: &Arc<Engine>, writer: Writer, durable: watch::Sender<u64>) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let (frames, handed) = std::sync::mpsc::sync_channel(1);
-    let committer = thread("commit", engine, "the committing thread is lost", move |engine| commit::run(engine, writer, &handed, &durable))?;
+    let committer =
+        thread("commit", engine, "the committing thread is lost", move |engine| commit::run(engine, writer, &handed, &durable))?;
     let sequencer = thread("sequence", engine, "the sequencing thread is lost", move |engine| sequencer::run(engine, &frames))?;
     Ok(vec![sequencer, committer])
 }

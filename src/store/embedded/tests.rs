@@ -133,4 +133,3 @@ pub(in crate::store) fn contract_bed() -> Bed {
     let world = World { store, clock: home.clock, verifier: verifier(), origin: origin(), fail_next: None };
     Bed::new(world)
 }
-

@@ -127,11 +127,8 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     let mut months = std::mem::take(&mut replayed.months);
     write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
     pass(Failpoint::RecordsWritten)?;
-    let outlived = if engine.calendar_is_held() {
-        Vec::new()
-    } else {
-        outlived(&months, last_time.oslo_date(), engine.records_keep_months)
-    };
+    let outlived =
+        if engine.calendar_is_held() { Vec::new() } else { outlived(&months, last_time.oslo_date(), engine.records_keep_months) };
     months.retain(|month| !outlived.contains(month));
     let erased = replayed.contents.len() as u64 - written.len() as u64;
     let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
