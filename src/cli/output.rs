@@ -115,7 +115,7 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
                 }
             }
             Value::Array(items) => {
-                let joined: Vec<_> = items.iter().map(|item| scalar(item)).collect();
+                let joined: Vec<_> = items.iter().map(scalar).collect();
                 out.push_str(&format!("{indent}{name}: {}\n", joined.join(", ")));
             }
             other => out.push_str(&format!("{indent}{name}: {}\n", scalar(other))),
