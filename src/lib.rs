@@ -15,3 +15,7 @@ pub mod policy;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+
+#[cfg(test)]
+#[path = "../tests/rules_table/mod.rs"]
+mod rules_table;

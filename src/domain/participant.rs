@@ -450,3 +450,7 @@ impl Register {
         self.by_id.values()
     }
 }
+
+#[cfg(test)]
+#[path = "participant_tests.rs"]
+mod tests;

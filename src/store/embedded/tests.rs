@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod reopen;
+mod speed;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -1,1 +1,162 @@
+//! One flipped bit anywhere is refused at the start or reported by the check, with file and offset.
+
 use super::*;
+use crate::store::contract::case_bed::{RU_OSLO, wish};
+use crate::store::embedded::fsck::{FsckReport, fsck};
+use crate::store::{RecordFilter, Store, StoreError};
+
+/// A store with a base, records of a turn, content, tiles and a journal with several frames.
+async fn rich() -> Home {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    for _ in 0..260 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    for _ in 0..5 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.stop().await.unwrap();
+    home
+}
+
+fn flip(path: &Path, offset: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x10], offset).unwrap();
+}
+
+fn one(home: &Home, folder: &str, suffix: &str) -> (PathBuf, String) {
+    let path = files_below(&home.data().join(folder)).into_iter().find(|path| path.to_string_lossy().ends_with(suffix)).unwrap();
+    let name = path.strip_prefix(home.data()).unwrap().to_string_lossy().into_owned();
+    (path, name)
+}
+
+fn check(home: &Home) -> FsckReport {
+    fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap()
+}
+
+fn refused(home: &Home) -> (String, u64) {
+    match home.try_open() {
+        Err(OpenError::Damaged(damage)) => (damage.file, damage.offset),
+        Err(other) => panic!("expected damage, not {other}"),
+        Ok(_) => panic!("expected damage, but the store opened"),
+    }
+}
+
+#[tokio::test]
+async fn a_sound_store_has_no_damage_stopped_or_running() {
+    let home = rich().await;
+    let report = check(&home);
+    assert_eq!(report.damages, []);
+    assert!(report.published > 260 && report.records >= 263 && report.contents == 265 && report.frames > 5, "{report:?}");
+    let store = home.open();
+    assert_eq!(check(&home).damages, []);
+    let mut stages = Vec::new();
+    let without_key = fsck(&home.data(), None, &mut |progress| stages.push(progress.stage)).unwrap();
+    assert_eq!(without_key.damages, []);
+    assert!(without_key.frames > 5 && stages.contains(&"published log") && stages.contains(&"journal"));
+    drop(store);
+}
+
+#[tokio::test]
+async fn another_storage_key_is_told_apart_from_damage() {
+    let home = rich().await;
+    let error = fsck(&home.data(), Some(Zeroizing::new([1; 32])), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::StorageKey { .. }));
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_journal_stops_the_start_with_file_and_offset() {
+    let home = rich().await;
+    let (path, name) = one(&home, "journal", ".j");
+    let len = std::fs::metadata(&path).unwrap().len();
+    for at in [0, 60, 130, len / 2, len - 1_000, len - 130] {
+        flip(&path, at);
+        let (file, offset) = refused(&home);
+        assert_eq!(file, name);
+        assert!(offset <= at && at - offset < 2_000, "flipped {at}, found {offset}");
+        let report = check(&home);
+        assert_eq!(report.damages.len(), 1);
+        assert_eq!((report.damages[0].file.as_str(), report.damages[0].offset), (name.as_str(), offset));
+        assert!(!fsck(&home.data(), None, &mut |_| ()).unwrap().is_sound(), "found without the key as well");
+        flip(&path, at);
+    }
+    home.open();
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_base_stops_the_start() {
+    let home = rich().await;
+    let (path, name) = one(&home, "base", ".state");
+    for at in [0, 3, 500] {
+        flip(&path, at);
+        assert_eq!(refused(&home), (name.clone(), 0));
+        assert_eq!(check(&home).damages[0].file, name);
+        flip(&path, at);
+    }
+    home.open();
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_current_format_or_a_key_stops_the_start() {
+    let home = rich().await;
+    for name in ["CURRENT", "FORMAT"] {
+        flip(&home.data().join(name), 14);
+        let error = home.try_open().unwrap_err();
+        assert!(matches!(&error, OpenError::NotAStore { file } if file == name), "{error}");
+        flip(&home.data().join(name), 14);
+    }
+    let (path, name) = one(&home, "keys", ".state.key");
+    flip(&path, 20);
+    assert_eq!(refused(&home).0, name);
+    flip(&path, 20);
+    home.open();
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_record_is_named_by_the_check_and_the_answer() {
+    let home = rich().await;
+    let (path, name) = one(&home, "records", ".rec");
+    flip(&path, 32 + 768 * 3 + 100);
+    let report = check(&home);
+    assert_eq!(report.damages.len(), 1);
+    assert_eq!((report.damages[0].file.as_str(), report.damages[0].offset), (name.as_str(), 32 + 768 * 3));
+    let store = home.open();
+    let error = store.records(&RecordFilter::default(), 100).await.unwrap_err();
+    assert_eq!(error, StoreError::Damaged { place: format!("{name}, offset {}", 32 + 768 * 3) });
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_content_is_named_and_never_handed_out() {
+    let home = rich().await;
+    let (path, name) = one(&home, "base", ".content");
+    flip(&path, 5);
+    let report = check(&home);
+    assert_eq!(report.damages.len(), 1);
+    assert_eq!((report.damages[0].file.as_str(), report.damages[0].offset), (name.as_str(), 0));
+    let store = home.open();
+    let bed = home.bed(&store);
+    let items = bed.waiting(RU_OSLO).await;
+    assert!(matches!(store.content(items[0].item).await, Err(StoreError::Damaged { .. })));
+    assert!(store.content(items[1].item).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_tile_or_bundle_is_named_by_the_check() {
+    let home = rich().await;
+    for (name, at) in [("log/tile/entries/000", 35 * 7 + 4), ("log/tile/0/000", 32 * 9 + 1), ("log/tile/1/000.p/1", 3)] {
+        let path = home.data().join(name);
+        flip(&path, at);
+        let report = fsck(&home.data(), None, &mut |_| ()).unwrap();
+        assert!(report.damages.iter().any(|damage| damage.file.starts_with("log/tile/")), "{name}: {:?}", report.damages);
+        let named = report.damages.iter().any(|damage| damage.file == name || damage.what.contains(name));
+        assert!(named, "{name}: {:?}", report.damages);
+        flip(&path, at);
+    }
+    assert_eq!(check(&home).damages, []);
+}

@@ -1,0 +1,79 @@
+//! A test for each rule of the register of participants.
+
+use super::*;
+
+fn participant(name: &str, role: Role, key: u8, municipalities: &[&str]) -> Participant {
+    Participant {
+        id: name.parse().unwrap(),
+        name: name.to_uppercase(),
+        role,
+        organisation_number: "800000017".parse().unwrap(),
+        keys: vec![EnrolledKey { hash: KeyHash::from_bytes([key; 32]), label: "hoved".into(), operated_by: None }],
+        municipalities: municipalities.iter().map(|number| number.parse().unwrap()).collect(),
+        contacts: Vec::new(),
+        administrative_system: role == Role::MunicipalUnit,
+        successor: None,
+        standing: Standing::Active,
+    }
+}
+
+fn usual() -> Vec<Participant> {
+    vec![
+        participant("politi-oslo", Role::Prosecution, 1, &[]),
+        participant("ru-oslo", Role::MunicipalUnit, 2, &["0301"]),
+        participant("ru-hamar", Role::MunicipalUnit, 3, &["3403", "3411"]),
+    ]
+}
+
+fn refused(change: impl FnOnce(&mut Vec<Participant>)) -> RegisterError {
+    let mut participants = usual();
+    change(&mut participants);
+    Register::new(1, participants, &|number| number.to_string() != "9999").unwrap_err()
+}
+
+fn id(text: &str) -> ParticipantId {
+    text.parse().unwrap()
+}
+
+#[test]
+fn one_unit_serves_many_municipalities() {
+    let register = Register::new(1, usual(), &|_| true).unwrap();
+    for number in ["3403", "3411"] {
+        assert_eq!(register.unit_of(number.parse().unwrap()).unwrap().id, id("ru-hamar"));
+    }
+    assert!(register.unit_of("5501".parse().unwrap()).is_none());
+}
+
+#[test]
+fn one_municipality_has_one_unit() {
+    let error = refused(|all| all[2].municipalities.push("0301".parse().unwrap()));
+    assert_eq!(error, RegisterError::MunicipalityTwice(id("ru-hamar")));
+}
+
+#[test]
+fn a_unit_without_an_administrative_system_is_not_enrolled() {
+    assert_eq!(refused(|all| all[1].administrative_system = false), RegisterError::NotAdministrative(id("ru-oslo")));
+}
+
+#[test]
+fn only_a_unit_serves_municipalities_and_it_serves_one_at_least() {
+    assert_eq!(refused(|all| all[1].municipalities.clear()), RegisterError::Municipalities(id("ru-oslo")));
+    assert_eq!(refused(|all| all[0].municipalities.push("5501".parse().unwrap())), RegisterError::Municipalities(id("politi-oslo")));
+    assert_eq!(refused(|all| all[1].municipalities.push("9999".parse().unwrap())), RegisterError::UnknownMunicipality(id("ru-oslo")));
+}
+
+#[test]
+fn ids_and_keys_stand_once() {
+    assert_eq!(refused(|all| all[2].id = id("ru-oslo")), RegisterError::DuplicateId(id("ru-oslo")));
+    assert_eq!(refused(|all| all[2].keys = all[1].keys.clone()), RegisterError::DuplicateKey(id("ru-hamar")));
+    assert_eq!(refused(|all| all[0].keys.clear()), RegisterError::Keys(id("politi-oslo")));
+    assert_eq!(refused(|all| all[0].keys[0].label = "-a".into()), RegisterError::Shape(id("politi-oslo")));
+    assert_eq!(refused(|all| all[0].name.clear()), RegisterError::Shape(id("politi-oslo")));
+}
+
+#[test]
+fn a_successor_is_another_participant_of_the_same_role() {
+    for successor in ["politi-oslo", "ru-ukjent", "ru-oslo"] {
+        assert_eq!(refused(|all| all[1].successor = Some(id(successor))), RegisterError::Successor(id("ru-oslo")), "{successor}");
+    }
+}

@@ -1,0 +1,297 @@
+"""A client of every role and a gateway process to speak to, for the tests.
+
+Made from `proto/` alone, with grpcio's own stubs; it shares no code with the program under test.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import grpc
+from google.protobuf import json_format
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, os.environ.get("SAMBAND_STUBS", str(ROOT / "target/python/stubs")))
+
+from samband.v1 import audit_pb2, audit_pb2_grpc, common_pb2, laboratory_pb2, laboratory_pb2_grpc  # noqa: E402
+from samband.v1 import messages_pb2, municipal_pb2, municipal_pb2_grpc, prosecution_pb2, prosecution_pb2_grpc  # noqa: E402
+
+BINARY = Path(os.environ.get("SAMBAND_BINARY", ROOT / "target/release/samband"))
+SAMPLES = ROOT / "samples" if (ROOT / "samples").is_dir() else ROOT / "tests/data/samples"
+# The day on which the samples were written; their dates are moved so that this is today.
+SAMPLE_DAY = date(2026, 11, 20)
+DEADLINE = 20.0
+
+
+def today() -> date:
+    return datetime.now(ZoneInfo("Europe/Oslo")).date()
+
+
+def day(offset: int) -> str:
+    """The date so many days after today, as the messages want it."""
+    return (today() + timedelta(days=offset)).isoformat()
+
+
+def message_id(at_ms: int | None = None) -> str:
+    """A UUID version 7."""
+    at_ms = int(time.time() * 1000) if at_ms is None else at_ms
+    raw = bytearray(at_ms.to_bytes(6, "big") + os.urandom(10))
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    text = raw.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def moved(value):
+    """The value with every date moved as far as today is from the samples' day."""
+    if isinstance(value, dict):
+        return {key: moved(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [moved(part) for part in value]
+    if isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-":
+        return day((date.fromisoformat(value) - SAMPLE_DAY).days)
+    return value
+
+
+def sample(name: str) -> dict:
+    return moved(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8")))
+
+
+class Refusal(Exception):
+    """A call that the gateway refused, with what the details of its status say."""
+
+    def __init__(self, error: grpc.RpcError):
+        self.code = error.code()
+        self.text = error.details() or ""
+        self.reason, self.domain, self.fields, self.retry = None, None, {}, None
+        status = rpc_status.from_call(error)
+        for detail in status.details if status else ():
+            for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo):
+                if detail.Is(kind.DESCRIPTOR):
+                    part = kind()
+                    detail.Unpack(part)
+                    self.take(part)
+        super().__init__(f"{self.code.name} {self.reason} {self.fields} {self.text}")
+
+    def take(self, part) -> None:
+        if isinstance(part, error_details_pb2.ErrorInfo):
+            self.reason, self.domain = part.reason, part.domain
+        elif isinstance(part, error_details_pb2.BadRequest):
+            self.fields = {violation.field: violation.reason or violation.description for violation in part.field_violations}
+        else:
+            self.retry = part.retry_delay.ToTimedelta().total_seconds()
+
+
+def checked(call, *args, **kwargs):
+    """The answer of a call, or the Refusal."""
+    try:
+        return call(*args, **{"timeout": DEADLINE, **kwargs})
+    except grpc.RpcError as error:
+        raise Refusal(error) from None
+
+
+def streamed(call, request, timeout: float = DEADLINE) -> list:
+    """All items of a stream that ends."""
+    try:
+        return list(call(request, timeout=timeout))
+    except grpc.RpcError as error:
+        raise Refusal(error) from None
+
+
+class Gateway:
+    """The real program in a folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.log = folder / "gateway.log"
+        self.process = None
+
+    def start(self) -> None:
+        command = [str(BINARY), "serve", "--dev", "--dir", str(self.folder), "--listen", f"127.0.0.1:{self.port}"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_until_serving(self, seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the gateway ended with {self.process.returncode}: {self.tail()}")
+            if (self.certs() / "ca.pem").exists() and (self.certs() / "tilsyn" / "key.pem").exists():
+                try:
+                    with Party(self, "tilsyn") as auditor:
+                        auditor.call("AuditService", "GetCheckpoint", timeout=2)
+                    return
+                except Refusal as refusal:
+                    if refusal.code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                        raise
+            time.sleep(0.05)
+        raise RuntimeError(f"the gateway does not serve after {seconds} s: {self.tail()}")
+
+    def tail(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Asks it to end and gives its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise RuntimeError(f"the gateway does not stop: {self.tail()}") from None
+
+    def certs(self) -> Path:
+        return self.folder / "certs-dev"
+
+    def find(self, name: str) -> Path:
+        """The one file or folder of this name below the gateway's folder."""
+        found = sorted(self.folder.rglob(name), key=lambda path: len(path.parts))
+        if not found:
+            raise RuntimeError(f"there is no {name} below the gateway's folder")
+        return found[0]
+
+    def vkey(self) -> str:
+        return self.find("log.vkey").read_text(encoding="utf-8").strip()
+
+    def register(self) -> dict:
+        text = (self.certs() / "participants.toml").read_text(encoding="utf-8")
+        (entries,) = (value for value in tomllib.loads(text).values() if isinstance(value, list))
+        return {entry["id"]: entry for entry in entries}
+
+    def contact(self, prosecution: str) -> str:
+        """The key of a contact that the prosecution's notices may name."""
+        return self.register()[prosecution]["contacts"][0]["key"]
+
+
+SERVICES = {
+    "ProsecutionService": (prosecution_pb2, prosecution_pb2_grpc.ProsecutionServiceStub),
+    "MunicipalService": (municipal_pb2, municipal_pb2_grpc.MunicipalServiceStub),
+    "LaboratoryService": (laboratory_pb2, laboratory_pb2_grpc.LaboratoryServiceStub),
+    "AuditService": (audit_pb2, audit_pb2_grpc.AuditServiceStub),
+}
+PREFIXES = (("politi-", "ProsecutionService"), ("ru-", "MunicipalService"), ("lab-", "LaboratoryService"), ("tilsyn", "AuditService"))
+SEND = {"ProsecutionService": "SendConditionNotice", "MunicipalService": "ReportNonAttendance", "LaboratoryService": "SendLabResult"}
+CONTENT = {
+    "ProsecutionService": messages_pb2.ConditionNotice,
+    "MunicipalService": messages_pb2.NonAttendanceReport,
+    "LaboratoryService": messages_pb2.LabResult,
+}
+
+
+def methods(service: str):
+    """Descriptors of a service's calls."""
+    return SERVICES[service][0].DESCRIPTOR.services_by_name[service].methods
+
+
+def request_type(service: str, method: str):
+    module = SERVICES[service][0]
+    return getattr(module, module.DESCRIPTOR.services_by_name[service].methods_by_name[method].input_type.name)
+
+
+class Party:
+    """A participant with its certificate and one connection."""
+
+    def __init__(self, gateway: Gateway, name: str, identity: bool = True):
+        self.name = name
+        self.service = next(service for prefix, service in PREFIXES if name.startswith(prefix))
+        read = lambda *parts: gateway.certs().joinpath(*parts).read_bytes()  # noqa: E731
+        own = {"private_key": read(name, "key.pem"), "certificate_chain": read(name, "cert.pem")} if identity else {}
+        credentials = grpc.ssl_channel_credentials(root_certificates=read("ca.pem"), **own)
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 200)]
+        self.channel = grpc.secure_channel(f"localhost:{gateway.port}", credentials, options=options)
+        self.gateway = gateway
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+
+    def stub(self, service: str | None = None):
+        return SERVICES[service or self.service][1](self.channel)
+
+    def call(self, service: str, method: str, request=None, **kwargs):
+        """Any call of any service, also those that the role does not have. A stream is read to its end."""
+        request = request_type(service, method)() if request is None else request
+        bound = getattr(self.stub(service), method)
+        if SERVICES[service][0].DESCRIPTOR.services_by_name[service].methods_by_name[method].server_streaming:
+            return streamed(bound, request, **kwargs)
+        return checked(bound, request, **kwargs)
+
+    def own(self, method: str, **fields):
+        """A call of the own service, by its fields."""
+        return self.call(self.service, method, request_type(self.service, method)(**fields))
+
+    def raw(self, service: str, method: str, data: bytes) -> bytes:
+        """Bytes as they are."""
+        call = self.channel.unary_unary(f"/samband.v1.{service}/{method}", request_serializer=bytes, response_deserializer=bytes)
+        return checked(call, data)
+
+    def request(self, content: dict | None = None, *, withdrawal: int | None = None, replaces: str | None = None, **fields):
+        """A request to send content, or a withdrawal, with a fresh id and salt."""
+        request = request_type(self.service, SEND[self.service])(message_id=message_id(), content_salt=os.urandom(32))
+        if content is not None:
+            json_format.ParseDict(content, request.content)
+        if withdrawal is not None:
+            request.withdrawal = withdrawal
+        if replaces is not None:
+            request.replaces = replaces
+        for name, value in fields.items():
+            setattr(request, name, value)
+        return request
+
+    def send(self, request):
+        """Sends a request of the own service's kind; the answer's accepted or validated part."""
+        answer = self.call(self.service, SEND[self.service], request)
+        return getattr(answer, answer.WhichOneof("outcome"))
+
+    def receive(self, reader: str = "main", max_items: int = 0) -> list:
+        return self.own("Receive", reader_id=reader, max_items=max_items, until_empty=True)
+
+    def acknowledge(self, *items) -> None:
+        self.own("Acknowledge", item_numbers=[item.item_number for item in items])
+
+    def take(self, reader: str = "main") -> list:
+        """Receives and acknowledges everything."""
+        items = self.receive(reader)
+        if items:
+            self.acknowledge(*items)
+        return items
+
+    def notice(self, name: str = "notice-both", **fields) -> dict:
+        """A sample notice that names a contact of this prosecution."""
+        return {**sample(name), "contact": self.gateway.contact(self.name), **fields}
+
+
+def report(case_ref: str, *, missed: str = "MISSED_APPOINTMENT_CONVERSATION", summoned: int = -10, absent: int = -3) -> dict:
+    return {"case_ref": case_ref, "missed": missed, "summons_dates": [day(summoned)], "missed_dates": [day(absent)]}
+
+
+def result(requisition_id: str, label: str, name: str = "result") -> dict:
+    content = {**sample(name), "requisition_id": requisition_id}
+    content["sample"]["label"] = label
+    return content
+
+
+__all__ = [
+    "BINARY", "CONTENT", "Gateway", "PREFIXES", "Party", "ROOT", "Refusal", "SEND", "SERVICES", "audit_pb2", "checked", "common_pb2", "day",
+    "laboratory_pb2", "message_id", "messages_pb2", "methods", "municipal_pb2", "prosecution_pb2", "report", "request_type", "result", "sample",
+    "streamed",
+]  # fmt: skip

