@@ -167,7 +167,7 @@ fn transport(status: &Status) -> Option<String> {
     } else if lower.contains("lookup") || lower.contains("dns") {
         "the host name is not known; check --gateway"
     } else {
-        "the outcome is unknown; run the same command again"
+        "the gateway may be stopping, or not accept this certificate (check --identity); what was being sent is safe to send again:\n  run the same command"
     };
     let cause = causes.last().cloned().unwrap_or_else(|| "the connection was lost".to_owned());
     Some(format!("cannot reach the gateway: {cause}\n  {advice}"))

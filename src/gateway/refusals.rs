@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn sums_leave_when_their_minute_is_over_and_come_back_when_the_store_refuses() {
-        let refusals = Refusals::new(Rate { burst: 1, every_millis: 1 });
+        let refusals = Refusals::new(Rate::one_in_millis(1, 1));
         let id: ParticipantId = "aa".parse().unwrap();
         for _ in 0..3 {
             refusals.sum(at(59_000), &id, Reason::RateLimited);

@@ -87,9 +87,9 @@ async fn sent_anew(stage: &mut Stage, wrong: &Sent) -> Result<Sent, CliError> {
     expect(anew.case_ref == wrong.case_ref, "the case keeps its reference")?;
     let item = only(&stage.cast.receive("ru-hamar", Service::Municipal, true).await?, "ru-hamar")?;
     expect(names(&item, people::MOVED) && item["case_ref"] == wrong.case_ref.as_str(), "ru-hamar gets the notice that Tromsø returned")?;
-    let left = stage.cast.receive("ru-tromso", Service::Municipal, true).await?;
-    expect(left.iter().all(|item| item.get("notice").is_none()), "ru-tromso gets no notice any more")?;
-    stage.step("politi-oslo sends it anew to Hamar, with the same case reference");
+    let told = only(&stage.cast.receive("ru-tromso", Service::Municipal, true).await?, "ru-tromso")?;
+    expect(told["withdrawal"].is_string() && told.get("notice").is_none(), "ru-tromso is told that its notice is withdrawn, and no more")?;
+    stage.step("politi-oslo sends it anew to Hamar, with the same case reference; ru-tromso is told it is withdrawn");
     Ok(anew)
 }
 
