@@ -119,7 +119,7 @@ demo() {
 
 python_client() {
     cd tests/python
-    "$venv/bin/python" -m unittest -v test_evidence test_roles
+    PYTHONPATH=$root/tests/kill "$venv/bin/python" -m unittest -v test_evidence test_kill test_roles
 }
 
 kill_test() {
