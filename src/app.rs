@@ -8,9 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::event::Event;
 use crate::clock::Clock;
-use crate::domain::identity::IdentityMode;
 use crate::domain::participant::Register;
 use crate::gateway::{Gateway, LoadError, Loaded, Settings};
 use crate::grpc::server::{self, ServerError, ServerLimits};
@@ -89,7 +87,7 @@ impl std::fmt::Debug for RunningApp {
 pub struct App;
 
 impl App {
-    /// Makes "started" durable, then accepts connections. Must be called on a tokio runtime.
+    /// Accepts connections over a store whose own start is durable already. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// The store's refusal, or a listener without address.
@@ -97,8 +95,6 @@ impl App {
         let AppConfig { store, tls, listener, connections, server: limits, gateway: settings, clock } = config;
         let local_addr = listener.local_addr()?;
         let gateway = Gateway::new(store, clock.clone(), settings);
-        let test_mode = settings.identity_mode == IdentityMode::Test;
-        gateway.note(Event::Started { version: env!("CARGO_PKG_VERSION").to_owned(), test_mode }).await?;
         let open = Arc::new(OpenConnections::default());
         let observer = Arc::new(Handshakes(gateway.clone()));
         let incoming = tls::accept(listener, tls.clone(), Alpn::H2, connections, observer, open.clone());
@@ -211,7 +207,6 @@ impl RunningApp {
             let _ = task.await;
         }
         gateway.flush_sums(true).await?;
-        gateway.note(Event::Stopped).await?;
         gateway.store().stop().await?;
         tracing::info!("stopped");
         served

@@ -1,2 +1,7 @@
 //! The `samband` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    samband::cli::main()
+}

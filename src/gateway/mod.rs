@@ -14,8 +14,6 @@ mod settings;
 mod status;
 mod submit;
 mod sweep;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The golden samples of `tests/data/samples`: JSON form → generated type → domain, and the same bytes whoever encodes them.
+//! The golden samples of `samples/`: JSON form → generated type → domain, and the same bytes whoever encodes them.
 
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage as _};
@@ -14,7 +14,7 @@ use crate::grpc::pb;
 
 macro_rules! sample {
     ($name:literal) => {
-        include_str!(concat!("../../../tests/data/samples/", $name, ".json"))
+        include_str!(concat!("../../../samples/", $name, ".json"))
     };
 }
 

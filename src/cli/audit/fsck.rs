@@ -1,0 +1,62 @@
+//! `samband audit fsck`: the files of a gateway's store, read and compared, never changed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::config::keys::read_storage_key;
+use crate::store::embedded::fsck::{Progress, fsck};
+
+/// What `audit fsck --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit fsck /var/lib/samband/data
+  samband audit fsck /var/lib/samband/data --storage-key /etc/samband/storage-key
+
+Nothing is changed, and the gateway may run. Without the storage key the published log and the journal's chain are checked; with it also
+every record against its leaf and all content that is still kept. Prints every damage with file and offset.";
+
+/// Arguments of `audit fsck`.
+#[derive(Debug, Args)]
+pub struct FsckArgs {
+    /// The store's folder (data_dir)
+    #[arg(value_name = "DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// The storage key, to check what is sealed too
+    #[arg(long, value_name = "FILE")]
+    pub storage_key: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError::Failed`] for damage; [`CliError::Config`] for a folder that is no store or a key that does not fit.
+pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
+    let key = args.storage_key.as_deref().map(read_storage_key).transpose().map_err(|error| CliError::Config(error.to_string()))?;
+    let bar = out.progress(1, "");
+    let report = fsck(&args.data_dir, key, &mut |Progress { stage, done, total }| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(stage);
+    });
+    bar.finish_and_clear();
+    let report = report.map_err(|error| CliError::Config(error.to_string()))?;
+    for damage in &report.damages {
+        out.result(&format!("damaged: {damage}"), &json!({"damaged": {"file": damage.file, "offset": damage.offset, "what": damage.what}}));
+    }
+    if !report.is_sound() {
+        return Err(CliError::Failed(format!("{}: {} damaged places", args.data_dir.display(), report.damages.len())));
+    }
+    let text = format!(
+        "sound: log {}, {} entries published, {} frames, {} records and {} contents compared",
+        report.origin, report.published, report.frames, report.records, report.contents
+    );
+    let json = json!({
+        "sound": true, "log": report.origin, "log_key": report.log_key, "published": report.published, "journaled": report.journaled,
+        "frames": report.frames, "records": report.records, "contents": report.contents,
+    });
+    out.result(&text, &json);
+    Ok(())
+}

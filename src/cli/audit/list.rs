@@ -1,0 +1,203 @@
+//! `samband audit list`: records by filter.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::audit::event::TABLE;
+use crate::cli::client::{Client, ConnectArgs};
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::schema::Service;
+use crate::domain::id::MessageId;
+use crate::domain::time::{Timestamp, parse_date};
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+
+/// What `audit list --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit list --identity certs-dev/tilsyn
+  samband audit list --identity certs-dev/tilsyn --kind refused --since 2026-11-01
+  samband audit list --identity certs-dev/tilsyn --participant ru-oslo --max 50
+  samband audit list --identity certs-dev/tilsyn --message-id 019a9b3c-0000-7000-8000-000000000001 --json
+
+The search itself becomes a record before the first row is shown.";
+
+/// Arguments of `audit list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// First index
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub from_index: u64,
+    /// One past the last index
+    #[arg(long, value_name = "INDEX")]
+    pub to_index: Option<u64>,
+    /// Not before: a date (midnight in Oslo) or an instant like 2026-11-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub since: Option<Timestamp>,
+    /// Before: a date or an instant
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub until: Option<Timestamp>,
+    /// Acted, sent or received
+    #[arg(long, value_name = "ID")]
+    pub participant: Option<String>,
+    /// A kind by name or number; may be repeated
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    pub kind: Vec<u16>,
+    /// About this message
+    #[arg(long, value_name = "MESSAGE_ID")]
+    pub message_id: Option<MessageId>,
+    /// In this case
+    #[arg(long, value_name = "CASE_REF")]
+    pub case: Option<String>,
+    /// End after this many records
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    if let Some(date) = parse_date(text) {
+        return Ok(Timestamp::start_of(date));
+    }
+    let at: jiff::Timestamp = text.parse().map_err(|_| "give a date 2026-11-01 or an instant 2026-11-01T08:00:00Z".to_owned())?;
+    Ok(Timestamp::from_millis(at.as_millisecond()))
+}
+
+fn kind(text: &str) -> Result<u16, String> {
+    let name = text.to_uppercase().replace('-', "_");
+    let found = TABLE.iter().find(|row| row.name == name || text.parse() == Ok(row.number));
+    found.map(|row| row.number).ok_or_else(|| {
+        let names: Vec<String> = TABLE.iter().map(|row| row.name.to_lowercase().replace('_', "-")).collect();
+        format!("one of {}", names.join(", "))
+    })
+}
+
+fn request(args: &ListArgs, from_index: u64, left: u32) -> Value {
+    let mut request = json!({"from_index": from_index, "max_records": left, "kinds": args.kind});
+    let texts = [
+        ("from_time", args.since.map(|at| at.to_string())),
+        ("to_time", args.until.map(|at| at.to_string())),
+        ("participant", args.participant.clone()),
+        ("message_id", args.message_id.map(|id| id.to_string())),
+        ("case_ref", args.case.clone()),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            request[name] = value.into();
+        }
+    }
+    if let Some(to) = args.to_index {
+        request["to_index"] = to.into();
+    }
+    request
+}
+
+/// Runs the command, page by page.
+///
+/// # Errors
+/// See [`CliError`]; also a list that ends without its last row.
+pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
+    let client = Client::new(&args.connect)?;
+    let bar = out.progress(0, "records");
+    let (mut from, mut left, mut erased) = (args.from_index, args.max.unwrap_or(0), 0);
+    loop {
+        let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
+        let mut shown = 0_u32;
+        let end = loop {
+            let row = rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
+            match (row.get("entry"), row.get("end")) {
+                (Some(entry), _) => {
+                    bar.suspend(|| out.result(&line(entry), entry));
+                    bar.inc(1);
+                    shown = shown.saturating_add(1);
+                }
+                (None, Some(end)) => break end.clone(),
+                (None, None) => {}
+            }
+        };
+        erased += end["erased"].as_u64().unwrap_or_default();
+        let full = args.max.is_some() && shown >= left;
+        match end["next_index"].as_u64() {
+            Some(next) if !full => {
+                from = next;
+                left = left.saturating_sub(shown);
+            }
+            _ => break,
+        }
+    }
+    bar.finish_and_clear();
+    if erased > 0 {
+        out.note(&format!("{erased} records in this range are erased by their retention rule; their leaves still stand in the log"));
+    }
+    Ok(())
+}
+
+/// One record on one line.
+#[must_use]
+pub fn line(entry: &Value) -> String {
+    let index = entry["index"].as_u64().unwrap_or_default();
+    let Some(record) = entry.get("record") else { return format!("{index:>6}  erased") };
+    let text = |name: &str| record[name].as_str().unwrap_or_default();
+    let mut parts = vec![format!("{index:>6}  {}  {:<17}", text("time"), text("kind_name"))];
+    for (name, label) in [
+        ("actor", "by"),
+        ("sender", "sent by"),
+        ("recipient", "to"),
+        ("message_id", "message"),
+        ("replaces", "replaces"),
+        ("case_ref", "case"),
+        ("requisition_id", "requisition"),
+    ] {
+        if record.get(name).is_some() {
+            parts.push(format!("{label} {}", text(name)));
+        }
+    }
+    if let Some(about) = record["about"].as_u64() {
+        parts.push(format!("about {about}"));
+    }
+    if let Some(verb) = number(record, "verb").and_then(Verb::of_number) {
+        parts.push(verb.call().to_owned());
+    }
+    if let Some(reason) = number(record, "reason") {
+        // Only a refusal's number is a reason of the gateway; withdrawals and returns have their own lists.
+        let refusal = matches!(text("kind_name"), "REFUSED" | "REFUSALS_SUMMED");
+        let word = Reason::of_number(reason).filter(|_| refusal).map_or_else(|| format!("reason {reason}"), |reason| reason.code().to_owned());
+        parts.push(word);
+    }
+    if let Some(count) = record["count"].as_u64() {
+        parts.push(format!("count {count}"));
+    }
+    if record.get("note").is_some() {
+        parts.push(format!("({})", text("note")));
+    }
+    parts.join("  ")
+}
+
+fn number(record: &Value, name: &str) -> Option<u16> {
+    record[name].as_u64().and_then(|number| u16::try_from(number).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_named_or_numbered() {
+        assert_eq!((kind("refused"), kind("40"), kind("NOTICE_ACCEPTED")), (Ok(40), Ok(40), Ok(10)));
+        assert!(kind("rumours").unwrap_err().contains("audit-read"));
+    }
+
+    #[test]
+    fn a_refusal_reads_as_who_which_call_and_why() {
+        let entry = json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
+        let line = line(&entry);
+        assert!(line.contains("by ru-oslo  ProsecutionService/Receive  CALL_NOT_ALLOWED"), "{line}");
+    }
+
+    #[test]
+    fn a_date_is_midnight_in_oslo() {
+        assert_eq!(instant("2026-11-01").unwrap().to_string(), "2026-10-31T23:00:00.000Z");
+        assert!(instant("yesterday").is_err());
+    }
+}

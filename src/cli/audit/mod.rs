@@ -1,0 +1,46 @@
+//! `samband audit`: the auditor's tools. `verify` and `fsck` work offline.
+
+pub mod checkpoint;
+pub mod fsck;
+pub mod list;
+pub mod prove;
+pub mod verify;
+
+use clap::Subcommand;
+
+use super::exit::CliError;
+use super::output::Output;
+
+/// What the auditor does.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List records of the log
+    #[command(after_help = list::HELP)]
+    List(Box<list::ListArgs>),
+    /// Fetch the proof of an entry, or of every entry about a message
+    #[command(after_help = prove::HELP)]
+    Prove(prove::ProveArgs),
+    /// Verify a proof, a receipt or a whole log folder, offline
+    #[command(after_help = verify::HELP)]
+    Verify(verify::VerifyArgs),
+    /// Check the files of a stopped gateway's store
+    #[command(after_help = fsck::HELP)]
+    Fsck(fsck::FsckArgs),
+    /// Fetch the newest signed head, and check that it continues an older one
+    #[command(after_help = checkpoint::HELP)]
+    Checkpoint(checkpoint::CheckpointArgs),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub async fn run(command: &AuditCommand, out: Output) -> Result<(), CliError> {
+    match command {
+        AuditCommand::List(args) => list::run(args, out).await,
+        AuditCommand::Prove(args) => prove::run(args, out).await,
+        AuditCommand::Verify(args) => verify::run(args, out),
+        AuditCommand::Fsck(args) => fsck::run(args, out),
+        AuditCommand::Checkpoint(args) => checkpoint::run(args, out).await,
+    }
+}

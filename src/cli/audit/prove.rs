@@ -1,0 +1,73 @@
+//! `samband audit prove`: proofs of entries against the newest head.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::list::line;
+use crate::cli::client::{Client, ConnectArgs};
+use crate::cli::exit::CliError;
+use crate::cli::outbox::write_durably;
+use crate::cli::output::Output;
+use crate::cli::schema::Service;
+use crate::domain::id::MessageId;
+use crate::tls::files;
+
+/// What `audit prove --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit prove 12 --identity certs-dev/tilsyn --out proofs
+  samband audit prove --message-id 019a9b3c-0000-7000-8000-000000000001 --identity certs-dev/tilsyn --out proofs
+
+Writes INDEX.tlog-proof and the 33 bytes of the entry, INDEX.leaf. Check them with `samband audit verify` or any tool for C2SP tlog-proof.";
+
+/// Arguments of `audit prove`.
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// The entry's place in the log
+    #[arg(value_name = "INDEX", required_unless_present = "message_id", conflicts_with = "message_id")]
+    pub index: Option<u64>,
+    /// Every entry about this message
+    #[arg(long, value_name = "MESSAGE_ID")]
+    pub message_id: Option<MessageId>,
+    /// Folder for the proofs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
+    let client = Client::new(&args.connect)?;
+    let request = match (args.index, args.message_id) {
+        (_, Some(id)) => json!({"message_id": id.to_string()}),
+        (index, None) => json!({"index": index.unwrap_or_default()}),
+    };
+    let answer = client.ask(Service::Audit, "GetProof", &request).await?;
+    files::make_private_dir(&args.out).map_err(|error| CliError::Usage(error.to_string()))?;
+    for proof in answer["proofs"].as_array().into_iter().flatten() {
+        let index = proof["index"].as_u64().unwrap_or_default();
+        let (text, leaf) = (field(proof, "proof")?, field(proof, "leaf")?);
+        let file = args.out.join(format!("{index}.tlog-proof"));
+        write_durably(&file, &text)?;
+        write_durably(&args.out.join(format!("{index}.leaf")), &leaf)?;
+        let json = json!({"index": index, "record": proof.get("record"), "proof_file": file.display().to_string()});
+        out.result(&format!("{}\n        {}", line(proof), file.display()), &json);
+    }
+    Ok(())
+}
+
+/// A field of bytes of an answer.
+///
+/// # Errors
+/// It is not there.
+pub fn field(answer: &Value, name: &str) -> Result<Vec<u8>, CliError> {
+    let bytes = answer[name].as_str().and_then(|text| STANDARD.decode(text).ok()).filter(|bytes| !bytes.is_empty());
+    bytes.ok_or_else(|| CliError::Failed(format!("the gateway's answer holds no {name}")))
+}

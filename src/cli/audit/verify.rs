@@ -1,0 +1,147 @@
+//! `samband audit verify`: a proof, a receipt or a whole log folder, with nothing but the log's public key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::audit::check::check_log;
+use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::note::LogVerifier;
+use crate::audit::tiles::TileId;
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::receipt::{Proved, prove_file, read_vkey, show};
+use crate::tls::files;
+
+/// The largest tile or bundle, in bytes: 256 entries of the longest kind.
+const TILE_BYTES_MAX: u64 = 256 * (2 + u16::MAX as u64);
+
+/// What `audit verify --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit verify 12.tlog-proof --vkey log.vkey
+  samband audit verify demo/log --vkey demo/log.vkey
+  samband audit verify demo/log --vkey demo/log.vkey --receipts demo/receipts
+
+A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's entry stands in it.";
+
+/// Arguments of `audit verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A proof, a receipt, or a log's folder (tlog-tiles with `checkpoint`)
+    #[arg(value_name = "FILE|DIR")]
+    pub target: PathBuf,
+    /// The log's public key, as name+hash+base64
+    #[arg(long, value_name = "FILE")]
+    pub vkey: PathBuf,
+    /// Check also that the entry of each *.tlog-proof in this folder stands in the log
+    #[arg(long, value_name = "DIR")]
+    pub receipts: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What does not hold.
+pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
+    let (verifier, origin) = read_vkey(&args.vkey)?;
+    if !args.target.is_dir() {
+        if args.receipts.is_some() {
+            return Err(CliError::Usage("--receipts is for a log's folder".to_owned()));
+        }
+        let proved = prove_file(&args.target, &verifier, &origin)?;
+        show(&proved, &origin, out);
+        return Ok(());
+    }
+    let receipts = match &args.receipts {
+        Some(dir) => prove_folder(dir, &verifier, &origin)?,
+        None => BTreeMap::new(),
+    };
+    let bar = out.progress(0, "entries");
+    let checked = verify_log(&args.target, &verifier, &receipts, || bar.inc(1));
+    bar.finish_and_clear();
+    let head = checked?;
+    let text = format!("holds: {} entries of {}, root {}, {} receipts", head.size(), head.origin(), head.root(), receipts.len());
+    let json = json!({"verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": receipts.len()});
+    out.result(&text, &json);
+    Ok(())
+}
+
+/// The receipts of a folder, each verified on its own.
+///
+/// # Errors
+/// The folder cannot be read, or the first receipt that does not hold.
+pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<BTreeMap<PathBuf, Proved>, CliError> {
+    let mut proved = BTreeMap::new();
+    for entry in fs::read_dir(dir).map_err(|error| CliError::file(dir, &error))? {
+        let path = entry.map_err(|error| CliError::file(dir, &error))?.path();
+        if path.extension().is_some_and(|extension| extension == "tlog-proof") {
+            let holds = prove_file(&path, verifier, origin)?;
+            proved.insert(path, holds);
+        }
+    }
+    Ok(proved)
+}
+
+/// Checks a tlog-tiles folder whole, and that each receipt's leaf stands at its place. `tick` is called for each entry.
+///
+/// # Errors
+/// What does not hold.
+pub fn verify_log(
+    dir: &Path,
+    verifier: &LogVerifier,
+    receipts: &BTreeMap<PathBuf, Proved>,
+    mut tick: impl FnMut(),
+) -> Result<Checkpoint, CliError> {
+    let file = dir.join("checkpoint");
+    let bytes = files::read(&file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
+    let failed = |what: String| CliError::Failed(format!("{}: {what}", dir.display()));
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("the checkpoint is no text".to_owned()))?;
+    let head = Checkpoint::open(text, verifier).map_err(|error| failed(format!("checkpoint: {error}")))?;
+    let read = |tile: TileId| match files::read(&dir.join(tile.path()), TILE_BYTES_MAX) {
+        // A log that grew on has the full tile in place of the partial one.
+        Err(files::FileError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound && !tile.is_full() => cut(dir, tile),
+        other => other.map_err(|error| error.to_string()),
+    };
+    let mut wanted: BTreeMap<u64, Vec<(&Path, &Proved)>> = BTreeMap::new();
+    for (path, proved) in receipts {
+        wanted.entry(proved.index).or_default().push((path, proved));
+    }
+    let mut astray = None;
+    check_log(&head, &read, |index, data| {
+        tick();
+        for (path, proved) in wanted.remove(&index).into_iter().flatten() {
+            if proved.leaf.as_bytes() != data {
+                astray.get_or_insert_with(|| path.to_owned());
+            }
+        }
+    })
+    .map_err(|error| failed(error.to_string()))?;
+    if let Some((path, _)) = wanted.values().flatten().next() {
+        return Err(CliError::Failed(format!("{}: its entry is beyond the end of this log", path.display())));
+    }
+    match astray {
+        Some(path) => Err(CliError::Failed(format!("{}: another entry stands in its place in this log", path.display()))),
+        None => Ok(head),
+    }
+}
+
+/// The start of the full tile, as wide as the partial one.
+fn cut(dir: &Path, tile: TileId) -> Result<Vec<u8>, String> {
+    let full = files::read(&dir.join(tile.full().path()), TILE_BYTES_MAX).map_err(|_| "neither the partial nor the full one is there".to_owned())?;
+    let bytes = match tile.kind() {
+        crate::audit::tiles::TileKind::Hashes(_) => usize::from(tile.width()) * crate::audit::tree::Hash::LEN,
+        crate::audit::tiles::TileKind::Entries => {
+            let mut end = 0_usize;
+            for _ in 0..tile.width() {
+                let length = full.get(end..end + 2).ok_or("the full bundle ends too early")?;
+                end += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            }
+            end
+        }
+    };
+    full.get(..bytes).map(<[u8]>::to_vec).ok_or_else(|| "the full tile ends too early".to_owned())
+}

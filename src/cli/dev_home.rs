@@ -1,0 +1,119 @@
+//! A gateway's folder for development: PKI, keys, register and configuration, made where nothing is prepared.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::audit::checkpoint::Origin;
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+use crate::tls::files;
+use crate::tls::pki::{self, DevPki, Existing};
+
+use super::exit::CliError;
+use super::keys::KeyFiles;
+
+/// The log's name in development.
+const ORIGIN: &str = "localhost/samband-dev";
+
+/// The folder's files.
+#[derive(Debug, Clone)]
+pub struct DevHome {
+    dir: PathBuf,
+    pki: DevPki,
+}
+
+impl DevHome {
+    /// Makes what is missing in `dir`; keeps what is there.
+    ///
+    /// # Errors
+    /// A file cannot be written, or does not fit.
+    pub fn prepare(dir: &Path, listen: SocketAddr) -> Result<Self, CliError> {
+        files::make_private_dir(dir)?;
+        let register = pki::development_register().map_err(|error| CliError::Config(error.to_string()))?;
+        let entropy = SystemEntropy::default();
+        let made = pki::dev(&dir.join("certs-dev"), SystemClock.now(), &entropy, Existing::Keep, &register);
+        let home = Self { dir: dir.to_owned(), pki: made.map_err(|error| CliError::Config(error.to_string()))? };
+        let keys = KeyFiles::at(dir);
+        if !keys.log_key.exists() {
+            let origin: Origin = ORIGIN.parse().map_err(|_| CliError::Config("the development log's name is out of shape".to_owned()))?;
+            keys.make(&origin, &entropy)?;
+        }
+        if !home.config_file().exists() {
+            files::write(&home.config_file(), config(listen).as_bytes(), 0o644)?;
+        }
+        Ok(home)
+    }
+
+    /// The configuration, as `serve --config` reads it.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("samband.toml")
+    }
+
+    /// The log's public key.
+    #[must_use]
+    pub fn vkey_file(&self) -> PathBuf {
+        KeyFiles::at(&self.dir).vkey
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// The certificates.
+    #[must_use]
+    pub const fn pki(&self) -> &DevPki {
+        &self.pki
+    }
+
+    /// Where the certificates lie.
+    #[must_use]
+    pub fn certificates_dir(&self) -> PathBuf {
+        self.dir.join("certs-dev")
+    }
+}
+
+fn config(listen: SocketAddr) -> String {
+    format!(
+        "# A development gateway, written by `samband serve --dev`: synthetic persons only.\n\
+         listen = \"{listen}\"\n\
+         data_dir = \"data\"\n\
+         origin = \"{ORIGIN}\"\n\
+         storage_key_file = \"storage-key\"\n\
+         log_key_file = \"log-key\"\n\
+         high_water_file = \"high-water\"\n\
+         participants_file = \"certs-dev/participants.toml\"\n\
+         identity_mode = \"test\"\n\
+         \n\
+         [tls]\n\
+         certificate_file = \"certs-dev/gateway/cert.pem\"\n\
+         key_file = \"certs-dev/gateway/key.pem\"\n\
+         client_ca_files = [\"certs-dev/ca.pem\"]\n\
+         \n\
+         [log]\n\
+         level = \"warn\"\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config, Severity};
+
+    #[test]
+    fn what_is_made_is_what_serve_starts_with_and_a_second_time_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let home = DevHome::prepare(&dir.path().join("dev"), listen).unwrap();
+        let vkey = std::fs::read(home.vkey_file()).unwrap();
+        let config = Config::load(&home.config_file()).unwrap();
+        assert_eq!(config.data_dir, home.data_dir());
+        let clock: std::sync::Arc<dyn crate::clock::Clock> = std::sync::Arc::new(SystemClock);
+        let findings = config::check(&config, &clock, &|_| true);
+        let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        let again = DevHome::prepare(&dir.path().join("dev"), listen).unwrap();
+        assert_eq!(std::fs::read(again.vkey_file()).unwrap(), vkey);
+    }
+}

@@ -1,0 +1,187 @@
+//! From a configuration to a gateway that serves: store, certificates, register, listener.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+
+use crate::app::{App, AppConfig, AppError, RunningApp};
+use crate::audit::note::LogSigner;
+use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::config::keys::{read_log_key, read_storage_key};
+use crate::config::participants::parse_register;
+use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
+use crate::domain::participant::Register;
+use crate::domain::{identity, municipality};
+use crate::gateway::{Gateway, Loaded, Settings};
+use crate::grpc::server::ServerLimits;
+use crate::store::embedded::{DiskBounds, EmbeddedStore, OpenError, Options, end_process};
+use crate::store::{self, Store, StoreError};
+use crate::tls::{TlsSettings, files};
+
+use super::exit::CliError;
+
+/// Calls at work may end within this long after a stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// Free space below which new messages are refused, in bytes.
+const LOW_WATER_BYTES: u64 = 512 * 1024 * 1024;
+/// Preallocated for draining a full disk, in bytes.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+/// The same in test mode, where a laptop's disk is to be left alone.
+const TEST_DISK: DiskBounds = DiskBounds { low_water: 16 * 1024 * 1024, reserve: 1024 * 1024 };
+
+/// A gateway that serves, and where its files are.
+pub struct Serving {
+    app: RunningApp,
+    participants_file: PathBuf,
+    clock: Arc<dyn Clock>,
+    /// The log's public key, as text.
+    pub vkey: String,
+}
+
+fn config_error(error: &impl std::fmt::Display) -> CliError {
+    CliError::Config(error.to_string())
+}
+
+fn app_error(error: &AppError) -> CliError {
+    match error {
+        AppError::Store(StoreError::Stopped | StoreError::Damaged { .. } | StoreError::Full) => CliError::Storage(error.to_string()),
+        _ => CliError::Config(error.to_string()),
+    }
+}
+
+impl Serving {
+    /// Opens the store, loads the register, listens on `listen` and serves.
+    ///
+    /// # Errors
+    /// What keeps it from serving.
+    pub async fn start(config: &Config, listen: SocketAddr) -> Result<Self, CliError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
+        let tls = Arc::new(TlsSettings::load(config.tls.files(), clock.clone()).map_err(|error| config_error(&error))?);
+        let (register, digest) = read_register(&config.participants_file, &clock)?;
+        let listener = tokio::net::TcpListener::bind(listen)
+            .await
+            .map_err(|error| CliError::Config(format!("cannot listen on {listen}: {error}; is another gateway running there?")))?;
+        let (store, vkey) = open_store(config, clock.clone(), entropy).await?;
+        let gateway = settings(config);
+        // In force before the first connection, so that nobody enrolled is turned away.
+        let loaded = Gateway::new(store.clone(), clock.clone(), gateway).load_register(&register, digest).await;
+        if let Err(error) = loaded {
+            _ = store.stop().await;
+            return Err(config_error(&format!("{}: {error}", config.participants_file.display())));
+        }
+        let app = App::start(AppConfig {
+            store,
+            tls,
+            listener,
+            connections: config.limits.acceptor(),
+            server: ServerLimits::default(),
+            gateway,
+            clock: clock.clone(),
+        });
+        let app = app.await.map_err(|error| app_error(&error))?;
+        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.app.local_addr()
+    }
+
+    /// Reads certificates and register anew; what cannot be used leaves the one in force as it is, and the log says so.
+    pub async fn reload(&self) {
+        if let Err(error) = self.app.reload_tls().await {
+            tracing::error!(%error, "TLS settings not reloaded; those in force stay");
+        }
+        let read = read_register(&self.participants_file, &self.clock);
+        let loaded = match read {
+            Ok((register, digest)) => self.app.load_register(&register, digest).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match loaded {
+            Ok(Loaded::Generation(generation)) => tracing::info!(generation, "participant register reloaded"),
+            Ok(Loaded::Unchanged) => tracing::info!("participant register unchanged"),
+            Err(error) => tracing::error!(%error, "participant register not reloaded; the one in force stays"),
+        }
+    }
+
+    /// Returns when the server ends by itself.
+    pub async fn failed(&mut self) -> CliError {
+        match self.app.failed().await {
+            Some(error) => app_error(&error),
+            None => CliError::Storage("the server ended by itself".to_owned()),
+        }
+    }
+
+    /// Stops; everything acted is durable and published when this returns.
+    ///
+    /// # Errors
+    /// The store's or the server's.
+    pub async fn stop(self) -> Result<(), CliError> {
+        self.app.shutdown(GRACE).await.map_err(|error| app_error(&error))
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let OverdueAfter { condition_notice, non_attendance_report, lab_result } = config.overdue_after_s;
+    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    Settings {
+        identity_mode: match config.identity_mode {
+            IdentityMode::Production => identity::IdentityMode::Production,
+            IdentityMode::Test => identity::IdentityMode::Test,
+        },
+        overdue_after: store::OverdueAfter {
+            notice_millis: millis(condition_notice.get()),
+            report_millis: millis(non_attendance_report.get()),
+            result_millis: millis(lab_result.get()),
+        },
+        ..Settings::default()
+    }
+}
+
+async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<(Arc<dyn Store>, String), CliError> {
+    let key = |error: ConfigError| config_error(&error);
+    let storage_key = read_storage_key(&config.storage_key_file).map_err(key)?;
+    let log_key = read_log_key(&config.log_key_file, &config.origin).map_err(key)?;
+    let signer = LogSigner::from_text(&log_key).map_err(|error| config_error(&format!("{}: {error}", config.log_key_file.display())))?;
+    let vkey = signer.verifier().to_string();
+    let test_mode = config.identity_mode == IdentityMode::Test;
+    let disk = if test_mode { TEST_DISK } else { DiskBounds { low_water: LOW_WATER_BYTES, reserve: RESERVE_BYTES } };
+    let options = Options {
+        dir: config.data_dir.clone(),
+        origin: config.origin.as_str().parse().map_err(|error| config_error(&error))?,
+        storage_key,
+        log_signer: signer,
+        high_water_file: config.high_water_file.clone(),
+        erase_within_millis: i64::try_from(config.erase_within_s.get().saturating_mul(1000)).unwrap_or(i64::MAX),
+        records_keep_months: u32::try_from(config.records_keep_months.get()).unwrap_or(u32::MAX),
+        disk,
+        clock,
+        entropy,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        test_mode,
+        previous_checkpoint: None,
+        on_fatal: end_process(),
+    };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;
+    let opened = opened.map_err(|_| CliError::Storage("opening the store failed; the log above says where".to_owned()))?;
+    let store = opened.map_err(|error| match error {
+        OpenError::Damaged(_) | OpenError::Io { .. } | OpenError::Stopped => CliError::Storage(error.to_string()),
+        other => config_error(&other),
+    })?;
+    Ok((store, vkey))
+}
+
+fn read_register(file: &std::path::Path, clock: &Arc<dyn Clock>) -> Result<(Register, [u8; 32]), CliError> {
+    let bytes = files::read(file, crate::config::FILE_BYTES_MAX)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| CliError::Config(format!("{}: not UTF-8 text", file.display())))?;
+    let today = clock.now().oslo_date();
+    let register = parse_register(file, text, 1, &|number| municipality::exists(number, today)).map_err(|error| config_error(&error))?;
+    let mut hash = [0_u8; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
+    Ok((register, hash))
+}

@@ -1,0 +1,137 @@
+//! The command line: one binary for the gateway, for a client of each role and for the auditor.
+
+mod audit;
+mod check_config;
+mod client;
+mod demo;
+mod dev_home;
+mod directory;
+mod exit;
+mod explain;
+mod gateway;
+mod keys;
+mod mailbox;
+mod outbox;
+mod output;
+mod pki;
+mod receipt;
+mod role;
+mod schema;
+mod send;
+mod serve;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{CliError, EXIT_CODES};
+use output::{Format, Output};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "samband", version, about = "A secure messaging gateway between public agencies", after_help = EXIT_CODES)]
+#[command(propagate_version = true, arg_required_else_help = true, subcommand_required = true)]
+struct Cli {
+    /// One JSON object a line, for machines
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play everything end to end on this machine: PKI, gateway, the parties, a restart, the auditor
+    #[command(after_help = demo::HELP)]
+    Demo(demo::DemoArgs),
+    /// Run the gateway
+    #[command(after_help = serve::HELP)]
+    Serve(serve::ServeArgs),
+    /// Certificates: a development PKI, or a signing request for the real thing
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
+    /// Keys of a new installation
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Say all that serve would refuse in a configuration
+    #[command(after_help = check_config::HELP)]
+    CheckConfig(check_config::CheckConfigArgs),
+    /// Send, correct or withdraw one of the three messages
+    #[command(subcommand)]
+    Send(send::SendCommand),
+    /// Receive what is in the mailbox
+    #[command(after_help = mailbox::RECEIVE_HELP)]
+    Receive(mailbox::ReceiveArgs),
+    /// Acknowledge items that are safe in your own system
+    #[command(after_help = mailbox::ACK_HELP)]
+    Ack(mailbox::AckArgs),
+    /// Give a notice back to the prosecution
+    #[command(after_help = mailbox::RETURN_HELP)]
+    Return(mailbox::ReturnArgs),
+    /// Show where own messages stand
+    #[command(after_help = status::HELP)]
+    Status(status::StatusArgs),
+    /// Receipts: fetch one again, or verify one offline
+    #[command(subcommand)]
+    Receipt(receipt::ReceiptCommand),
+    /// Show counterparts, whom they serve and how to reach them
+    #[command(after_help = directory::LOOK_UP_HELP)]
+    LookUp(directory::LookUpArgs),
+    /// Set the own contact of a municipal unit
+    #[command(after_help = directory::SET_CONTACT_HELP)]
+    SetContact(directory::SetContactArgs),
+    /// The auditor's tools
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let out = Output::new(if cli.json { Format::Json } else { Format::Text });
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = CliError::Storage(format!("the system gives no threads: {error}"));
+            out.error(&error);
+            return error.exit();
+        }
+    };
+    match runtime.block_on(run(&cli.command, out)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&error);
+            error.exit()
+        }
+    }
+}
+
+async fn run(command: &Command, out: Output) -> Result<(), CliError> {
+    match command {
+        Command::Demo(args) => demo::run(args, out).await,
+        Command::Serve(args) => serve::run(args, out).await,
+        Command::Pki(command) => pki::run(command, out),
+        Command::Keys(command) => keys::run(command, out),
+        Command::CheckConfig(args) => check_config::run(args, out),
+        Command::Send(command) => send::run(command, out).await,
+        Command::Receive(args) => mailbox::receive(args, out).await,
+        Command::Ack(args) => mailbox::ack(args, out).await,
+        Command::Return(args) => mailbox::give_back(args, out).await,
+        Command::Status(args) => status::run(args, out).await,
+        Command::Receipt(command) => receipt::run(command, out).await,
+        Command::LookUp(args) => directory::look_up(args, out).await,
+        Command::SetContact(args) => directory::set_contact(args, out).await,
+        Command::Audit(command) => audit::run(command, out).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

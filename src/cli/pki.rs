@@ -1,0 +1,96 @@
+//! `samband pki dev|csr`: a development PKI of all roles, and a signing request for the real thing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+use crate::domain::participant::OrganisationNumber;
+use crate::tls::pki::{self, Existing};
+
+use super::exit::CliError;
+use super::output::Output;
+
+/// What to make.
+#[derive(Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make a CA, the gateway's certificate and one for each participant of the development register
+    #[command(after_help = DEV_HELP)]
+    Dev(DevArgs),
+    /// Make a key and a signing request for an enterprise certificate
+    #[command(after_help = CSR_HELP)]
+    Csr(CsrArgs),
+}
+
+const DEV_HELP: &str = "Examples:
+  samband pki dev
+  samband pki dev --dir certs-dev --force
+
+Writes ca.pem, <id>/cert.pem and <id>/key.pem, and participants.toml. For development only: whoever can read the folder can be anyone.";
+
+const CSR_HELP: &str = "Examples:
+  samband pki csr --dir identity --organisation-number 800000017 --name 'Eksempel politidistrikt'
+
+Writes request.pem for the issuer and key.pem (0600), which never leaves this machine. Save the certificate as cert.pem beside them.";
+
+/// Arguments of `pki dev`.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where
+    #[arg(long, value_name = "DIR", default_value = "certs-dev")]
+    pub dir: PathBuf,
+    /// Make everything anew, also what is there and valid
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `pki csr`.
+#[derive(Debug, Args)]
+pub struct CsrArgs {
+    /// Where
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The organisation's number
+    #[arg(long, value_name = "NINE_DIGITS")]
+    pub organisation_number: String,
+    /// The organisation's name
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub fn run(command: &PkiCommand, out: Output) -> Result<(), CliError> {
+    match command {
+        PkiCommand::Dev(args) => dev(args, out),
+        PkiCommand::Csr(args) => csr(args, out),
+    }
+}
+
+fn config(error: pki::PkiError) -> CliError {
+    CliError::Config(error.to_string())
+}
+
+fn dev(args: &DevArgs, out: Output) -> Result<(), CliError> {
+    let existing = if args.force { Existing::Renew } else { Existing::Keep };
+    let register = pki::development_register().map_err(config)?;
+    let made = pki::dev(&args.dir, SystemClock.now(), &SystemEntropy::default(), existing, &register).map_err(config)?;
+    let dir = args.dir.display();
+    let json = json!({"ca": made.ca_file().display().to_string(), "participants": made.participants_file().display().to_string()});
+    out.result(&format!("development PKI in {dir}: ca.pem, participants.toml, and a folder with cert.pem and key.pem for each participant"), &json);
+    Ok(())
+}
+
+fn csr(args: &CsrArgs, out: Output) -> Result<(), CliError> {
+    let number: OrganisationNumber = args
+        .organisation_number
+        .parse()
+        .map_err(|_| CliError::Usage("--organisation-number: nine digits with a right check digit".to_owned()))?;
+    let (request, key) = pki::write_csr(&args.dir, number, &args.name).map_err(config)?;
+    let json = json!({"request": request.display().to_string(), "key": key.display().to_string()});
+    out.result(&format!("send {} to the issuer; keep {} here", request.display(), key.display()), &json);
+    Ok(())
+}

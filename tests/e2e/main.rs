@@ -1,0 +1,11 @@
+//! The gateway over real mutual TLS on port 0: every call, every refusal, every promise that a client can see.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod calls;
+mod delivery;
+mod harness;
+mod identity;
+mod policy_cells;
+mod retries;
+mod wire;
