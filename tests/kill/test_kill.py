@@ -1,5 +1,6 @@
 """The kill test can fail: each promise, broken by hand in a small history, is found."""
 
+import threading
 import unittest
 from types import SimpleNamespace
 
@@ -96,6 +97,15 @@ class Losses(unittest.TestCase):
         client = receiver(history)
         client.party = SimpleNamespace(send=lambda _: SimpleNamespace(receipt=b"another"))
         client.deliver(sent)
+        self.assertEqual(len(history.losses), 1)
+
+    def test_a_client_that_falls_out_of_the_test_is_found(self):
+        history = History()
+        client = receiver(history)
+        client.stop = threading.Event()
+        client.party = SimpleNamespace(channel=SimpleNamespace(close=lambda: None))
+        client.step = lambda: 1 / 0
+        client.run()
         self.assertEqual(len(history.losses), 1)
 
     def test_a_fork_is_found(self):
