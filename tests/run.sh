@@ -5,7 +5,7 @@
 #   tests/run.sh             everything
 #   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny release demo evidence python kill clean
 #
-# SAMBAND_KILL_ROUNDS (4) and SAMBAND_KILL_SEED bound the kill test.
+# SAMBAND_KILL_ROUNDS (4) and SAMBAND_KILL_SEED bound the kill test; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -17,7 +17,7 @@ mkdir -p "$logs"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 before=$(git status --porcelain 2>/dev/null || true)
-export SAMBAND_BINARY=$target/release/samband SAMBAND_STUBS=$target/python/stubs SAMBAND_VERIFIERS=$target/verifiers
+export SAMBAND_BINARY=${SAMBAND_BINARY:-$target/release/samband} SAMBAND_STUBS=$target/python/stubs SAMBAND_VERIFIERS=$target/verifiers
 export SAMBAND_EXAMPLE_LOGS=$work/examples
 passed=0
 failed=0
@@ -119,7 +119,7 @@ demo() {
 
 python_client() {
     cd tests/python
-    "$venv/bin/python" -m unittest -v test_evidence test_roles
+    PYTHONPATH=$root/tests/kill "$venv/bin/python" -m unittest -v test_evidence test_kill test_roles
 }
 
 kill_test() {

@@ -27,7 +27,7 @@ from samband.v1 import audit_pb2, audit_pb2_grpc, common_pb2, laboratory_pb2, la
 from samband.v1 import messages_pb2, municipal_pb2, municipal_pb2_grpc, prosecution_pb2, prosecution_pb2_grpc  # noqa: E402
 
 BINARY = Path(os.environ.get("SAMBAND_BINARY", ROOT / "target/release/samband"))
-SAMPLES = ROOT / "samples" if (ROOT / "samples").is_dir() else ROOT / "tests/data/samples"
+SAMPLES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "samples").glob("*.json")}
 # The day on which the samples were written; their dates are moved so that this is today.
 SAMPLE_DAY = date(2026, 11, 20)
 DEADLINE = 20.0
@@ -64,7 +64,7 @@ def moved(value):
 
 
 def sample(name: str) -> dict:
-    return moved(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8")))
+    return moved(SAMPLES[name])
 
 
 class Refusal(Exception):
