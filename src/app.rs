@@ -90,7 +90,8 @@ impl App {
     /// Accepts connections over a store whose own start is durable already. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// The store's refusal, or a listener without address.
+    /// A listener without address.
+    #[expect(clippy::unused_async, reason = "may only be called on a runtime, which an async signature says best")]
     pub async fn start(config: AppConfig) -> Result<RunningApp, AppError> {
         let AppConfig { store, tls, listener, connections, server: limits, gateway: settings, clock } = config;
         let local_addr = listener.local_addr()?;

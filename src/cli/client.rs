@@ -167,7 +167,9 @@ mod tests {
     fn a_gateway_is_named_by_https_host_and_port() {
         assert_eq!(address("https://localhost:8443").unwrap(), ("localhost:8443".to_owned(), "localhost".to_owned()));
         assert_eq!(address("https://[::1]:1/").unwrap(), ("[::1]:1".to_owned(), "::1".to_owned()));
-        for wrong in ["http://localhost:1", "localhost:1", "https://localhost", "https://:1", "https://a:b", "https://::1:8443", "https://a/b:1"] {
+        for wrong in
+            ["http://localhost:1", "localhost:1", "https://localhost", "https://:1", "https://a:b", "https://::1:8443", "https://a/b:1"]
+        {
             assert_eq!(address(wrong).unwrap_err().code(), 2, "{wrong}");
         }
     }

@@ -33,7 +33,10 @@ impl DevHome {
         let made = pki::dev(&dir.join("certs-dev"), SystemClock.now(), &entropy, Existing::Keep, &register);
         let home = Self { dir: dir.to_owned(), pki: made.map_err(|error| CliError::Config(error.to_string()))? };
         let keys = KeyFiles::at(dir);
-        if !keys.log_key.exists() {
+        if !home.data_dir().exists() {
+            keys.clear_unfinished()?;
+        }
+        if !keys.vkey.exists() {
             let origin: Origin = ORIGIN.parse().map_err(|_| CliError::Config("the development log's name is out of shape".to_owned()))?;
             keys.make(&origin, &entropy)?;
         }
@@ -113,6 +116,14 @@ mod tests {
         let findings = config::check(&config, &clock, &|_| true);
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{errors:?}");
+        for unfinished in ["storage-key", "log-key"] {
+            let cut = dir.path().join("cut-short");
+            std::fs::create_dir_all(&cut).unwrap();
+            std::fs::write(cut.join(unfinished), "").unwrap();
+            let whole = DevHome::prepare(&cut, listen).unwrap();
+            assert!(whole.vkey_file().exists(), "a first start that was cut short is begun again");
+            std::fs::remove_dir_all(cut).unwrap();
+        }
         let again = DevHome::prepare(&dir.path().join("dev"), listen).unwrap();
         assert_eq!(std::fs::read(again.vkey_file()).unwrap(), vkey);
     }

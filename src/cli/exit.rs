@@ -77,7 +77,9 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::Failed(text) | Self::Usage(text) | Self::Unreachable(text) | Self::Storage(text) | Self::Config(text) => f.write_str(text),
+            Self::Failed(text) | Self::Usage(text) | Self::Unreachable(text) | Self::Storage(text) | Self::Config(text) => {
+                f.write_str(text)
+            }
         }
     }
 }

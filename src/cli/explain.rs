@@ -41,7 +41,13 @@ impl Refusal {
     pub const fn is_final(&self) -> bool {
         !matches!(
             self.code,
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal | Code::Aborted | Code::ResourceExhausted
+            Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Cancelled
+                | Code::Unknown
+                | Code::Internal
+                | Code::Aborted
+                | Code::ResourceExhausted
         )
     }
 
@@ -71,7 +77,9 @@ impl Refusal {
     fn next(&self) -> Option<String> {
         match self.retry_after {
             Some(after) => Some(format!("wait {} and run the same command again", seconds(after))),
-            None if !self.is_final() => Some("run the same command again: the same message id is used and nothing is sent twice".to_owned()),
+            None if !self.is_final() => {
+                Some("run the same command again: the same message id is used and nothing is sent twice".to_owned())
+            }
             None => None,
         }
     }
@@ -115,7 +123,11 @@ pub fn explain(status: &Status) -> CliError {
             advice: status.message().to_owned(),
             fields: fields
                 .iter()
-                .map(|fault| FieldFault { field: fault.field.clone(), reason: fault.reason.clone(), description: fault.description.clone() })
+                .map(|fault| FieldFault {
+                    field: fault.field.clone(),
+                    reason: fault.reason.clone(),
+                    description: fault.description.clone(),
+                })
                 .collect(),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
             code: status.code(),
@@ -155,7 +167,7 @@ fn transport(status: &Status) -> Option<String> {
     } else if lower.contains("lookup") || lower.contains("dns") {
         "the host name is not known; check --gateway"
     } else {
-        "the outcome is unknown; run the same command again"
+        "the gateway may be stopping, or not accept this certificate (check --identity); what was being sent is safe to send again:\n  run the same command"
     };
     let cause = causes.last().cloned().unwrap_or_else(|| "the connection was lost".to_owned());
     Some(format!("cannot reach the gateway: {cause}\n  {advice}"))

@@ -58,6 +58,23 @@ impl KeyFiles {
         Self { storage_key: dir.join("storage-key"), log_key: dir.join("log-key"), vkey: dir.join("log.vkey") }
     }
 
+    /// Removes what a start that was cut short left behind: the public part is written last, and before it nothing is in use.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn clear_unfinished(&self) -> Result<(), CliError> {
+        if self.vkey.exists() {
+            return Ok(());
+        }
+        for file in [&self.storage_key, &self.log_key] {
+            match std::fs::remove_file(file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(CliError::file(file, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the keys. Nothing there is overwritten.
     ///
     /// # Errors
@@ -65,7 +82,10 @@ impl KeyFiles {
     pub fn make(&self, origin: &Origin, entropy: &dyn Entropy) -> Result<(), CliError> {
         for file in [&self.storage_key, &self.log_key, &self.vkey] {
             if file.exists() {
-                return Err(CliError::Config(format!("{}: is there already; keys are never overwritten, choose another folder", file.display())));
+                return Err(CliError::Config(format!(
+                    "{}: is there already; keys are never overwritten, choose another folder",
+                    file.display()
+                )));
             }
         }
         if let Some(dir) = self.log_key.parent() {

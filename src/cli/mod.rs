@@ -134,4 +134,6 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
 }
 
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;

@@ -226,8 +226,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::clock::{MockClock, SeededEntropy};
     use crate::cli::schema::{descriptor, from_value};
+    use crate::clock::{MockClock, SeededEntropy};
     use crate::domain::time::Timestamp;
 
     fn draft(date: &str) -> DynamicMessage {

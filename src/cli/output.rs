@@ -15,6 +15,9 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+    /// For tests, which read files and errors.
+    #[cfg(test)]
+    Nothing,
 }
 
 /// Where results and errors go.
@@ -35,6 +38,8 @@ impl Output {
         let line = match self.format {
             Format::Text => text.to_owned(),
             Format::Json => json.to_string(),
+            #[cfg(test)]
+            Format::Nothing => return,
         };
         let mut out = std::io::stdout().lock();
         _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -52,6 +57,8 @@ impl Output {
         let line = match self.format {
             Format::Text => format!("samband: {error}"),
             Format::Json => error_json(error).to_string(),
+            #[cfg(test)]
+            Format::Nothing => return,
         };
         _ = writeln!(std::io::stderr(), "{line}");
     }
@@ -59,7 +66,7 @@ impl Output {
     /// A progress bar on standard error, only when it is a terminal and the reader a person. `total` 0 for an unknown end.
     #[must_use]
     pub fn progress(self, total: u64, what: &'static str) -> ProgressBar {
-        if self.format == Format::Json || !std::io::stderr().is_terminal() {
+        if self.format != Format::Text || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
@@ -108,7 +115,7 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
                 }
             }
             Value::Array(items) => {
-                let joined: Vec<_> = items.iter().map(|item| scalar(item)).collect();
+                let joined: Vec<_> = items.iter().map(scalar).collect();
                 out.push_str(&format!("{indent}{name}: {}\n", joined.join(", ")));
             }
             other => out.push_str(&format!("{indent}{name}: {}\n", scalar(other))),

@@ -80,7 +80,10 @@ fn dev(args: &DevArgs, out: Output) -> Result<(), CliError> {
     let made = pki::dev(&args.dir, SystemClock.now(), &SystemEntropy::default(), existing, &register).map_err(config)?;
     let dir = args.dir.display();
     let json = json!({"ca": made.ca_file().display().to_string(), "participants": made.participants_file().display().to_string()});
-    out.result(&format!("development PKI in {dir}: ca.pem, participants.toml, and a folder with cert.pem and key.pem for each participant"), &json);
+    out.result(
+        &format!("development PKI in {dir}: ca.pem, participants.toml, and a folder with cert.pem and key.pem for each participant"),
+        &json,
+    );
     Ok(())
 }
 

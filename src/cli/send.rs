@@ -181,9 +181,10 @@ pub fn enum_number(message: &prost_reflect::MessageDescriptor, field: &str, word
     let short = |name: &str| name.trim_start_matches(prefix.as_str()).to_lowercase().replace('_', "-");
     let asked = short(&word.to_uppercase().replace('-', "_"));
     let known = || values.values().filter(|value| value.number() != 0);
-    known().find(|value| short(value.name()) == asked).map(|value| value.number()).ok_or_else(|| {
-        known().map(|value| short(value.name())).collect::<Vec<_>>().join(", ")
-    })
+    known()
+        .find(|value| short(value.name()) == asked)
+        .map(|value| value.number())
+        .ok_or_else(|| known().map(|value| short(value.name())).collect::<Vec<_>>().join(", "))
 }
 
 /// An acceptance without its receipt, and the receipt's bytes.

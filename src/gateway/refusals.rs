@@ -1,5 +1,6 @@
 //! What was refused: an event each within a bucket, beyond it one event per participant, reason and minute; strangers are only ever summed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ const MINUTE_MILLIS: i64 = 60_000;
 pub(super) struct Refusals {
     events: Buckets,
     sums: Mutex<BTreeMap<(Timestamp, ParticipantId, Reason), u64>>,
-    strangers: Mutex<BTreeMap<(Timestamp, &'static str), u64>>,
+    strangers: Mutex<BTreeMap<(Timestamp, Cow<'static, str>), u64>>,
 }
 
 fn minute_of(at: Timestamp) -> Timestamp {
@@ -78,7 +79,7 @@ impl Refusals {
     }
 
     pub(super) fn stranger(&self, now: Timestamp, reason: &'static str) {
-        *self.strangers.lock().entry((minute_of(now), reason)).or_default() += 1;
+        *self.strangers.lock().entry((minute_of(now), Cow::Borrowed(reason))).or_default() += 1;
     }
 
     /// The sums of minutes that are over at `now`, taken out; of all minutes at the gateway's stop.
@@ -93,7 +94,7 @@ impl Refusals {
         });
         self.strangers.lock().retain(|(minute, reason), count| {
             if is_over(*minute) {
-                events.push(Event::StrangersRefused { reason: (*reason).to_owned(), minute: *minute, count: *count });
+                events.push(Event::StrangersRefused { reason: reason.clone().into_owned(), minute: *minute, count: *count });
             }
             !is_over(*minute)
         });
@@ -108,8 +109,37 @@ impl Refusals {
                     *self.sums.lock().entry((minute, caller, reason)).or_default() += count;
                 }
             }
-            Event::StrangersRefused { .. } => tracing::warn!("a sum of refused strangers is lost: the store did not take it"),
+            Event::StrangersRefused { reason, minute, count } => {
+                *self.strangers.lock().entry((minute, Cow::Owned(reason))).or_default() += count;
+            }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn sums_leave_when_their_minute_is_over_and_come_back_when_the_store_refuses() {
+        let refusals = Refusals::new(Rate::one_in_millis(1, 1));
+        let id: ParticipantId = "aa".parse().unwrap();
+        for _ in 0..3 {
+            refusals.sum(at(59_000), &id, Reason::RateLimited);
+            refusals.stranger(at(59_000), "timeout");
+        }
+        assert!(refusals.due(Some(at(59_999))).is_empty());
+        let events = refusals.due(Some(at(60_000)));
+        assert_eq!(events.len(), 2);
+        assert!(refusals.due(None).is_empty());
+        for event in events.clone() {
+            refusals.put_back(event);
+        }
+        assert_eq!(refusals.due(None), events);
     }
 }

@@ -5,9 +5,10 @@ use samband::grpc::pb;
 use samband::grpc::pb::list_records_response::Row;
 use samband::grpc::pb::municipal_service_receive_response::Item as ToUnit;
 use samband::grpc::pb::prosecution_service_receive_response::Item as ToProsecution;
+use samband::grpc::server::ServerLimits;
 use tonic::Code;
 
-use crate::harness::{AUDITOR, LAB, OSLO, UNIT, World, drain, notice, refused};
+use crate::harness::{AUDITOR, Kind, LAB, OSLO, UNIT, World, accepted_notice, drain, notice, refused, settings};
 
 const AUDIT_READ: u16 = 60;
 
@@ -141,7 +142,7 @@ async fn status_tells_known_and_unknown_ids_apart_and_is_each_senders_own() {
     assert_eq!(answer.statuses[0].status(), pb::DeliveryStatus::Accepted);
     let ask = pb::LaboratoryServiceGetStatusRequest { message_ids: vec![request.message_id.clone()] };
     let answer = world.laboratory().get_status(ask).await.unwrap().into_inner();
-    assert_eq!(answer.unknown_message_ids, [request.message_id.clone()]);
+    assert_eq!(answer.unknown_message_ids, std::slice::from_ref(&request.message_id));
     let none = pb::ProsecutionServiceGetStatusRequest { message_ids: Vec::new() };
     refused(world.prosecution().get_status(none).await, Code::InvalidArgument, "BAD_ARGUMENT");
     let receipt = pb::LaboratoryServiceGetReceiptRequest { message_id: request.message_id };
@@ -203,4 +204,16 @@ async fn a_result_of_a_laboratory_that_the_order_does_not_name_is_unknown() {
     let mut other = pb::laboratory_service_client::LaboratoryServiceClient::new(world.channel(crate::harness::LAB_2));
     refused(other.send_lab_result(result).await, Code::NotFound, "REFERENCE_UNKNOWN");
     assert!(world.records(40, Some(LAB)).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_embedded_store_gives_the_same_receipt_after_a_restart() {
+    let world = World::on(Kind::Embedded, settings(), ServerLimits::default()).await;
+    let (request, first) = world.noticed().await;
+    let items = world.unit_polls("r").await;
+    assert_eq!(items.len(), 1);
+    let world = world.restarted().await;
+    let again = world.prosecution().send_condition_notice(request).await.unwrap().into_inner();
+    assert_eq!(accepted_notice(again), first);
+    assert_eq!(world.unit_polls("r").await, items, "unacknowledged, so it comes again, the same");
 }

@@ -25,6 +25,7 @@ use samband::grpc::pb::laboratory_service_client::LaboratoryServiceClient;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
+use samband::store::embedded::{DiskBounds, EmbeddedStore, Options};
 use samband::store::memory::MemoryStore;
 use samband::store::{RecordFilter, Store};
 use samband::tls::pki::{DevPki, Existing, dev, development_register};
@@ -62,6 +63,43 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Arc<MockClock>,
     next: AtomicU64,
+    /// Where a store on disk lies.
+    pub dir: tempfile::TempDir,
+}
+
+/// Which store is under the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Memory,
+    Embedded,
+}
+
+impl Kind {
+    fn open(self, dir: &Path, clock: &Arc<MockClock>) -> Arc<dyn Store> {
+        let origin: Origin = "log.samband.example/e2e".parse().unwrap();
+        let signer = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
+        let entropy = Arc::new(SeededEntropy::new(1));
+        match self {
+            Self::Memory => Arc::new(MemoryStore::new(origin, signer, clock.clone(), entropy)),
+            Self::Embedded => EmbeddedStore::open(Options {
+                dir: dir.join("store"),
+                origin,
+                storage_key: zeroize::Zeroizing::new([4; 32]),
+                log_signer: signer,
+                high_water_file: dir.join("high-water"),
+                erase_within_millis: 86_400_000,
+                records_keep_months: 24,
+                disk: DiskBounds { low_water: 1 << 20, reserve: 1 << 20 },
+                clock: clock.clone(),
+                entropy,
+                version: "e2e".to_owned(),
+                test_mode: true,
+                previous_checkpoint: None,
+                on_fatal: Arc::new(|what| panic!("{what}")),
+            })
+            .unwrap(),
+        }
+    }
 }
 
 pub fn settings() -> Settings {
@@ -72,30 +110,49 @@ pub fn register_of(generation: u64) -> Register {
     load_register(&pki().participants_file(), generation, &|_| true).unwrap()
 }
 
+async fn serve(store: Arc<dyn Store>, clock: &Arc<MockClock>, gateway: Settings, server: ServerLimits) -> RunningApp {
+    let files = TlsFiles {
+        certificate_file: pki().certificate_file("gateway"),
+        key_file: pki().key_file("gateway"),
+        client_ca_files: vec![pki().ca_file()],
+        crl_files: Vec::new(),
+        require_unexpired_crl: false,
+    };
+    let tls = Arc::new(TlsSettings::load(files, clock.clone()).unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connections = Limits::default();
+    let app = App::start(AppConfig { store, tls, listener, connections, server, gateway, clock: clock.clone() });
+    app.await.unwrap()
+}
+
 impl World {
     pub async fn start() -> Self {
         Self::with(settings(), ServerLimits::default()).await
     }
 
     pub async fn with(gateway: Settings, server: ServerLimits) -> Self {
+        let kind = if std::env::var("SAMBAND_E2E_STORE").is_ok_and(|kind| kind == "embedded") { Kind::Embedded } else { Kind::Memory };
+        Self::on(kind, gateway, server).await
+    }
+
+    /// On a store of this kind; the others take the one that `SAMBAND_E2E_STORE` names, the reference store if none.
+    pub async fn on(kind: Kind, gateway: Settings, server: ServerLimits) -> Self {
         let clock = Arc::new(MockClock::new(noon()));
-        let origin: Origin = "log.samband.example/e2e".parse().unwrap();
-        let signer = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(origin, signer, clock.clone(), Arc::new(SeededEntropy::new(1))));
-        let files = TlsFiles {
-            certificate_file: pki().certificate_file("gateway"),
-            key_file: pki().key_file("gateway"),
-            client_ca_files: vec![pki().ca_file()],
-            crl_files: Vec::new(),
-            require_unexpired_crl: false,
-        };
-        let tls = Arc::new(TlsSettings::load(files, clock.clone()).unwrap());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let connections = Limits::default();
-        let app = App::start(AppConfig { store: store.clone(), tls, listener, connections, server, gateway, clock: clock.clone() });
-        let app = app.await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = kind.open(dir.path(), &clock);
+        let app = serve(store.clone(), &clock, gateway, server).await;
         app.load_register(&register_of(1), [1; 32]).await.unwrap();
-        Self { app, store, clock, next: AtomicU64::new(1) }
+        Self { app, store, clock, next: AtomicU64::new(1), dir }
+    }
+
+    /// The same embedded store, closed and opened again under a new gateway.
+    pub async fn restarted(self) -> Self {
+        let Self { app, store, clock, next, dir } = self;
+        app.shutdown(Duration::from_secs(5)).await.unwrap();
+        drop(store);
+        let store = Kind::Embedded.open(dir.path(), &clock);
+        let app = serve(store.clone(), &clock, settings(), ServerLimits::default()).await;
+        Self { app, store, clock, next, dir }
     }
 
     pub fn channel(&self, who: &str) -> Channel {
@@ -241,7 +298,7 @@ pub fn salt() -> Bytes {
 
 /// A golden sample in its generated form.
 pub fn sample<M: Message + Name + Default>(name: &str) -> M {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/samples").join(format!("{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(format!("{name}.json"));
     let text = std::fs::read_to_string(path).unwrap();
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let mut deserializer = serde_json::Deserializer::from_str(&text);

@@ -97,7 +97,7 @@ async fn a_reference_of_others_is_answered_like_one_that_never_was() {
 
 #[tokio::test]
 async fn wrong_references_have_their_own_limit() {
-    let limited = Settings { wrong_references: Rate { burst: 2, every_millis: 30_000 }, ..settings() };
+    let limited = Settings { wrong_references: Rate::one_in_millis(2, 30_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     let never = samband::domain::id::RequisitionId::from_bytes([3; 10]).to_string();
     for _ in 0..2 {
@@ -114,7 +114,7 @@ async fn wrong_references_have_their_own_limit() {
 
 #[tokio::test]
 async fn refusals_beyond_the_bucket_are_summed_by_the_minute() {
-    let limited = Settings { refusals: Rate { burst: 3, every_millis: 600_000 }, ..settings() };
+    let limited = Settings { refusals: Rate::one_in_millis(3, 600_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     for _ in 0..8 {
         refused(raw_call(world.channel(LAB), SEND, Bytes::new()).await, Code::PermissionDenied, "CALL_NOT_ALLOWED");
@@ -134,7 +134,7 @@ async fn refusals_beyond_the_bucket_are_summed_by_the_minute() {
 
 #[tokio::test]
 async fn too_many_calls_are_told_how_long_to_wait() {
-    let limited = Settings { calls: Rate { burst: 2, every_millis: 5_000 }, ..settings() };
+    let limited = Settings { calls: Rate::one_in_millis(2, 5_000), ..settings() };
     let world = World::with(limited, ServerLimits::default()).await;
     let ask = pb::LaboratoryServiceLookUpRequest::default;
     for _ in 0..2 {
@@ -153,5 +153,28 @@ async fn a_stream_past_its_deadline_ends_with_a_reason_before_the_client_gives_u
     let mut stream = world.unit().receive(request).await.unwrap().into_inner();
     let status = tokio::time::timeout(Duration::from_secs(5), stream.message()).await.unwrap().unwrap_err();
     assert_eq!((status.code(), crate::harness::reason(&status).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    assert!(status.get_details_retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_call_past_its_deadline_says_so_before_the_client_gives_up() {
+    let world = World::start().await;
+    let mut client = tonic::client::Grpc::new(world.channel(OSLO));
+    client.ready().await.unwrap();
+    // A request whose body never ends: the gateway waits for it no longer than the deadline.
+    let mut request = tonic::Request::new(tokio_stream::pending::<Bytes>());
+    request.metadata_mut().insert("grpc-timeout", "400m".parse().unwrap());
+    let call = client.streaming(request, SEND.parse().unwrap(), crate::harness::Raw);
+    let answer = tokio::time::timeout(Duration::from_secs(5), call).await.unwrap();
+    let status = refused(answer, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+    assert!(status.get_details_retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_gateway_without_room_says_overloaded_and_when_to_try_again() {
+    let none = samband::grpc::caller::CallLimits { calls_max: 0, ..Default::default() };
+    let world = World::with(settings(), ServerLimits { calls: none, ..ServerLimits::default() }).await;
+    let answer = world.laboratory().look_up(pb::LaboratoryServiceLookUpRequest::default()).await;
+    let status = refused(answer, Code::Unavailable, "OVERLOADED");
     assert!(status.get_details_retry_info().is_some());
 }

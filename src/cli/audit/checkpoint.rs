@@ -95,7 +95,8 @@ pub fn open(text: &str, verifier: &LogVerifier, whose: &str) -> Result<Checkpoin
 /// # Errors
 /// It does not, or the gateway cannot prove it.
 pub async fn continues(client: &Client, older: &Checkpoint, newer: &Checkpoint) -> Result<(), CliError> {
-    let failed = || CliError::Failed(format!("the log of size {} does not continue that of size {}: it was changed", newer.size(), older.size()));
+    let failed =
+        || CliError::Failed(format!("the log of size {} does not continue that of size {}: it was changed", newer.size(), older.size()));
     if older.origin() != newer.origin() || older.size() > newer.size() {
         return Err(failed());
     }

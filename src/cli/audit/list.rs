@@ -7,7 +7,7 @@ use crate::audit::event::TABLE;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
-use crate::cli::schema::Service;
+use crate::cli::schema::{Service, enum_name};
 use crate::domain::id::MessageId;
 use crate::domain::time::{Timestamp, parse_date};
 use crate::policy::reason::Reason;
@@ -105,7 +105,8 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
         let end = loop {
-            let row = rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
+            let row =
+                rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
             match (row.get("entry"), row.get("end")) {
                 (Some(entry), _) => {
                     bar.suspend(|| out.result(&line(entry), entry));
@@ -160,10 +161,7 @@ pub fn line(entry: &Value) -> String {
         parts.push(verb.call().to_owned());
     }
     if let Some(reason) = number(record, "reason") {
-        // Only a refusal's number is a reason of the gateway; withdrawals and returns have their own lists.
-        let refusal = matches!(text("kind_name"), "REFUSED" | "REFUSALS_SUMMED");
-        let word = Reason::of_number(reason).filter(|_| refusal).map_or_else(|| format!("reason {reason}"), |reason| reason.code().to_owned());
-        parts.push(word);
+        parts.push(reason_word(text("kind_name"), reason));
     }
     if let Some(count) = record["count"].as_u64() {
         parts.push(format!("count {count}"));
@@ -172,6 +170,18 @@ pub fn line(entry: &Value) -> String {
         parts.push(format!("({})", text("note")));
     }
     parts.join("  ")
+}
+
+/// A refusal's number is a reason of the gateway; withdrawals and returns have their own lists.
+fn reason_word(kind: &str, number: u16) -> String {
+    let list = match kind {
+        "NOTICE_WITHDRAWN" => "NoticeWithdrawalReason",
+        "REPORT_WITHDRAWN" => "ReportWithdrawalReason",
+        "RESULT_WITHDRAWN" => "ResultWithdrawalReason",
+        "NOTICE_RETURNED" => "NoticeReturnReason",
+        _ => return Reason::of_number(number).map_or_else(|| format!("reason {number}"), |reason| reason.code().to_owned()),
+    };
+    enum_name(list, i32::from(number)).unwrap_or_else(|| format!("reason {number}"))
 }
 
 fn number(record: &Value, name: &str) -> Option<u16> {
@@ -190,9 +200,17 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_who_which_call_and_why() {
-        let entry = json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
+        let entry =
+            json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
         let line = line(&entry);
         assert!(line.contains("by ru-oslo  ProsecutionService/Receive  CALL_NOT_ALLOWED"), "{line}");
+    }
+
+    #[test]
+    fn a_return_reads_as_its_own_reason() {
+        let entry =
+            json!({"index": 7, "record": {"kind": 22, "kind_name": "NOTICE_RETURNED", "time": "t", "actor": "ru-tromso", "reason": 1}});
+        assert!(line(&entry).ends_with("by ru-tromso  NOT_STAYING_HERE"), "{}", line(&entry));
     }
 
     #[test]

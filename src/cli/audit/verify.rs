@@ -131,7 +131,8 @@ pub fn verify_log(
 
 /// The start of the full tile, as wide as the partial one.
 fn cut(dir: &Path, tile: TileId) -> Result<Vec<u8>, String> {
-    let full = files::read(&dir.join(tile.full().path()), TILE_BYTES_MAX).map_err(|_| "neither the partial nor the full one is there".to_owned())?;
+    let full = files::read(&dir.join(tile.full().path()), TILE_BYTES_MAX)
+        .map_err(|_| "neither the partial nor the full one is there".to_owned())?;
     let bytes = match tile.kind() {
         crate::audit::tiles::TileKind::Hashes(_) => usize::from(tile.width()) * crate::audit::tree::Hash::LEN,
         crate::audit::tiles::TileKind::Entries => {

@@ -13,11 +13,7 @@ struct Party {
 }
 
 const PARTIES: [Party; 9] = [
-    Party {
-        id: "politi-oslo",
-        what: "prosecution (påtalemyndigheten)",
-        never: "whether anyone attended; any case of another district",
-    },
+    Party { id: "politi-oslo", what: "prosecution (påtalemyndigheten)", never: "whether anyone attended; any case of another district" },
     Party { id: "politi-innlandet", what: "prosecution (påtalemyndigheten)", never: "anything of politi-oslo's cases" },
     Party { id: "ru-oslo", what: "municipal unit (rådgivende enhet for russaker), 0301", never: "results; other municipalities' persons" },
     Party {

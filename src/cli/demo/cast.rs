@@ -109,7 +109,13 @@ impl Cast {
         self.client(party)?.ask(service, method, request).await
     }
 
-    async fn submit(&mut self, party: &'static str, kind: Kind, content: &Value, replaces: Option<MessageId>) -> Result<(MessageId, Value), CliError> {
+    async fn submit(
+        &mut self,
+        party: &'static str,
+        kind: Kind,
+        content: &Value,
+        replaces: Option<MessageId>,
+    ) -> Result<(MessageId, Value), CliError> {
         let (service, method, message) = kind.call();
         let content = schema::from_value(schema::descriptor(message), content)?;
         let mut draft = prost_reflect::DynamicMessage::new(service.method(method)?.input());
@@ -165,7 +171,11 @@ impl Cast {
         let mut items = Vec::new();
         let mut stream = client.stream(service, "Receive", &json!({"reader_id": "demo", "until_empty": true})).await?;
         while let Some(item) = stream.next().await? {
-            self.ledger.note(party, "received", format!("{} from {}: {}", what(&item), item["sender"]["id"].as_str().unwrap_or_default(), gist(&item)));
+            self.ledger.note(
+                party,
+                "received",
+                format!("{} from {}: {}", what(&item), item["sender"]["id"].as_str().unwrap_or_default(), gist(&item)),
+            );
             items.push(item);
         }
         if acknowledge_all && !items.is_empty() {

@@ -105,7 +105,10 @@ pub async fn run(args: &DemoArgs, out: Output) -> Result<(), CliError> {
             for name in ["gateway", "log", "receipts"] {
                 let path = dir.join(name);
                 if path.exists() {
-                    return Err(CliError::Usage(format!("{}: is there from an earlier demo; name another folder, or remove it", path.display())));
+                    return Err(CliError::Usage(format!(
+                        "{}: is there from an earlier demo; name another folder, or remove it",
+                        path.display()
+                    )));
                 }
             }
             play(dir, out).await?;

@@ -36,7 +36,7 @@ pub struct Base {
     /// What the first frame after it follows.
     pub chain: Chain,
     /// Content undelivered then: log index, offset, sealed length.
-    pub contents: Vec<(u64, u64, u32)>,
+    pub contents: Written,
     /// What the turn erases once this base is in force; told in the log after it is done.
     pub owed: Vec<Event>,
 }
@@ -99,6 +99,9 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
     postcard::from_bytes(&plain).map_err(|_| OpenError::damage(&name, 0, "the state has another shape"))
 }
 
+/// Where each content was written: log index, offset, sealed length.
+pub type Written = Vec<(u64, u64, u32)>;
+
 /// Writes content pieces one after the other.
 pub struct ContentWriter<'l> {
     layout: &'l Layout,
@@ -107,7 +110,7 @@ pub struct ContentWriter<'l> {
     out: BufWriter<File>,
     offset: u64,
     buffer: Vec<u8>,
-    written: Vec<(u64, u64, u32)>,
+    written: Written,
 }
 
 impl<'l> ContentWriter<'l> {
@@ -133,7 +136,7 @@ impl<'l> ContentWriter<'l> {
     }
 
     /// Makes it durable; where everything lies, and the file to read it from.
-    pub fn finish(self) -> Result<(Vec<(u64, u64, u32)>, SealedFile), OpenError> {
+    pub fn finish(self) -> Result<(Written, SealedFile), OpenError> {
         let path = self.layout.path(&self.name);
         let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error).at("cannot write", &path)?;
         file.sync_data().at("cannot make durable", &path)?;

@@ -1,6 +1,7 @@
 //! What the threads of the store share, and what they do together: signing, finding entries, nodes and receipts.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -39,9 +40,9 @@ pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 #[must_use]
 pub fn end_process() -> OnFatal {
     #[expect(clippy::disallowed_methods, reason = "nothing may be retried or answered after a failed sync")]
-    #[expect(clippy::print_stderr, reason = "the last words of the process, also without a log")]
     Arc::new(|what| {
-        eprintln!("samband: a commit could not be made durable, so the gateway ends: {what}");
+        // The last words of the process go out also without a log; that they could not be said changes nothing.
+        let _ = writeln!(std::io::stderr(), "samband: a commit could not be made durable, so the gateway ends: {what}");
         std::process::exit(FATAL_EXIT_CODE)
     })
 }
@@ -84,7 +85,7 @@ pub struct Engine {
     pub(super) core: Mutex<Core>,
     pub(super) nodes: RwLock<RecentNodes>,
     pub(super) contents: Mutex<Contents>,
-    pub(super) archive: RwLock<Archive>,
+    pub(super) archive: ArcSwap<Archive>,
     pub(super) register: ArcSwap<Register>,
     pub(super) head: ArcSwap<Head>,
     pub(super) durable: watch::Receiver<u64>,
@@ -177,7 +178,7 @@ impl Engine {
         if let Some(slot) = self.core.lock().slot(index) {
             return Ok(Some(slot));
         }
-        self.archive.read().slot(index)
+        self.archive.load().slot(index)
     }
 
     fn head_of(&self, size: u64, nodes: &AllNodes<'_>) -> Result<Arc<SignedCheckpoint>, StoreError> {

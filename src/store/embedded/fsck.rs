@@ -3,6 +3,8 @@
 //! Without the storage key: every bundle, tile, partial and the root against the signed checkpoint, and the chain of the journal's frames.
 //! With it also: the base, every frame's events and root, every record against its leaf, and every content that is still kept.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -275,14 +277,14 @@ fn check_sealed(
 }
 
 fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mut FsckReport) -> Result<(), OpenError> {
-    let mut files = std::collections::HashMap::new();
+    let mut files = HashMap::new();
     let mut all: Vec<_> = replayed.contents.values().collect();
     all.sort_unstable_by_key(|location| (location.holder.name(), location.offset));
     for location in all {
-        if !files.contains_key(&location.holder) {
+        if let Entry::Vacant(place) = files.entry(location.holder) {
             match contents::open_holder(layout, keys, location.holder) {
                 Ok(file) => {
-                    files.insert(location.holder, file);
+                    place.insert(file);
                 }
                 Err(error) => {
                     report.take(Err(error))?;

@@ -62,7 +62,7 @@ impl SearchIndex {
 
     /// Indexes what is in the record files and not in the index; builds anew what cannot be used.
     pub fn catch_up(&mut self, engine: &Engine) {
-        let archive = engine.archive.read();
+        let archive = engine.archive.load_full();
         let kept: Vec<Date> = archive.months().iter().map(|month| month.first_day).collect();
         self.months.retain(|month, _| kept.contains(month));
         for month in archive.months() {

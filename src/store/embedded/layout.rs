@@ -114,11 +114,17 @@ impl Layout {
         Ok(names)
     }
 
-    /// Refuses a folder without FORMAT that holds something else.
+    /// Refuses a folder without FORMAT that holds anything but what a crash leaves of a store that was being made.
     pub fn check_empty(&self) -> Result<(), OpenError> {
-        let foreign = |name: &String| name != "LOCK" && name != "FORMAT.tmp" && !FOLDERS.contains(&name.as_str()) && name != "lost+found";
-        if self.names(".")?.iter().any(foreign) {
-            return Err(OpenError::NotEmpty(self.root.clone()));
+        for name in self.names(".")? {
+            let is_ours = match name.as_str() {
+                "LOCK" | "FORMAT.tmp" | "CURRENT" | "CURRENT.tmp" | "lost+found" => true,
+                folder if FOLDERS.contains(&folder) => self.names(folder)?.is_empty(),
+                _ => false,
+            };
+            if !is_ours {
+                return Err(OpenError::NotEmpty(self.root.clone()));
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::store::StoreError;
 pub const WAITING_MAX: usize = 8192;
 
 /// What the sequencer is asked to do.
+#[expect(clippy::large_enum_variant, reason = "all but one of thousands are acts, and a box for each would cost more than the room")]
 pub enum Input {
     /// An act, and where its answer goes.
     Act(Command, Reply),

@@ -42,10 +42,24 @@ impl Filling<'_> {
 
 /// A page of the log among the first `size` entries.
 pub fn records(engine: &Engine, filter: &RecordFilter, max: usize, size: u64) -> Result<Page, OpenError> {
+    steadily(engine, |archive| page(engine, archive, filter, max, size))
+}
+
+/// Reads from the record files in force; again when a turn replaced them meanwhile, so that an erased month is never taken for damage.
+fn steadily<T>(engine: &Engine, read: impl Fn(&Archive) -> Result<T, OpenError>) -> Result<T, OpenError> {
+    loop {
+        let archive = engine.archive.load_full();
+        match read(&archive) {
+            Err(error) if Arc::ptr_eq(&archive, &engine.archive.load_full()) => return Err(error),
+            Err(_) => {}
+            Ok(found) => return Ok(found),
+        }
+    }
+}
+
+fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, size: u64) -> Result<Page, OpenError> {
     let end = filter.to_index.unwrap_or(u64::MAX).min(size);
-    // Held to the end: a turn trims the tail only after it has replaced the archive.
-    let archive = engine.archive.read();
-    let kept = archive.first_kept().unwrap_or_else(|| engine.core.lock().tail_first);
+    let kept = archive.first_kept().unwrap_or_else(|| archive_end(engine, archive));
     let erased = kept.min(end).saturating_sub(filter.from_index);
     let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased } };
     let mut from = filter.from_index.max(kept);
@@ -53,12 +67,17 @@ pub fn records(engine: &Engine, filter: &RecordFilter, max: usize, size: u64) ->
         from = from.max(archive.first_not_before(at)?.unwrap_or(0));
     }
     for month in archive.months() {
-        if !month_records(engine, &archive, month, &mut filling, from, end)? {
+        if !month_records(engine, archive, month, &mut filling, from, end)? {
             return Ok(filling.page);
         }
     }
-    tail_records(engine, &mut filling, from, end);
+    tail_records(engine, &mut filling, from.max(archive_end(engine, archive)), end)?;
     Ok(filling.page)
+}
+
+/// One past the last record in the files.
+fn archive_end(engine: &Engine, archive: &Archive) -> u64 {
+    archive.months().last().map_or_else(|| engine.core.lock().tail_first, Month::end)
 }
 
 fn month_records(
@@ -94,19 +113,20 @@ fn month_records(
     Ok(true)
 }
 
-fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64) {
+/// # Errors
+/// When a turn moved what was to be read next into the files.
+fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64) -> Result<(), OpenError> {
     let mut next = from;
     loop {
         let chunk: Vec<(u64, Arc<Entry>)> = {
             let core = engine.core.lock();
-            next = next.max(core.tail_first);
-            let skip = usize::try_from(next - core.tail_first).unwrap_or(usize::MAX);
+            let skip = next.checked_sub(core.tail_first).and_then(|skip| usize::try_from(skip).ok()).ok_or(OpenError::Stopped)?;
             (next..end).zip(core.tail.iter().skip(skip).take(TAIL_AT_ONCE).cloned()).collect()
         };
-        let Some((last, _)) = chunk.last() else { return };
+        let Some((last, _)) = chunk.last() else { return Ok(()) };
         next = last + 1;
         if !chunk.iter().all(|(index, entry)| filling.take(*index, &entry.record)) {
-            return;
+            return Ok(());
         }
     }
 }
@@ -114,7 +134,10 @@ fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64)
 /// The acceptance of a sender's message whose id the state has forgotten: only records between five minutes before and thirty days after the id
 /// was made can be it.
 pub fn old_acceptance(engine: &Engine, sender: &ParticipantId, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
-    let archive = engine.archive.read();
+    steadily(engine, |archive| acceptance_in(archive, sender, message_id))
+}
+
+fn acceptance_in(archive: &Archive, sender: &ParticipantId, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
     let made = message_id.timestamp();
     let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
     let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return Ok(None) };

@@ -111,6 +111,9 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let layout = Layout::new(&options.dir);
     std::fs::create_dir_all(&options.dir).at("cannot create", &options.dir)?;
     let lock = layout.lock()?;
+    if let Some(folder) = options.high_water_file.parent() {
+        std::fs::create_dir_all(folder).at("cannot create", folder)?;
+    }
     let keys = Keys::new(layout.clone(), options.storage_key.clone());
     let format = format(&layout, &keys, &options)?;
     let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
@@ -267,7 +270,7 @@ fn engine(
         layout.journals()?.into_iter().map(|n| layout.path(&super::layout::journal_name(n)).metadata().map_or(0, |meta| meta.len())).sum();
     let engine = Engine {
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
-        archive: RwLock::new(Archive::new(&layout, &keys, replayed.months)),
+        archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months)),
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
         head: ArcSwap::from_pointee(Head { size, root, signed: Arc::new(signed) }),
         core: Mutex::new(Core {

@@ -1,9 +1,10 @@
 //! The turn: snapshot, compaction and erasure as one act. The start-up replay itself makes the new base.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::base::{self, Base, ContentWriter, content_place};
+use super::base::{self, Base, ContentWriter, Written, content_place};
 use super::contents::{self, Holder, Location};
 use super::engine::Engine;
 use super::error::OpenError;
@@ -164,8 +165,6 @@ fn owed(still: &[Event], erased: u64, outlived: &[Month]) -> Vec<Event> {
     owed
 }
 
-type Written = Vec<(u64, u64, u32)>;
-
 /// Seals anew, under the new file's key, what is still to be delivered.
 fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Written, SealedFile), OpenError> {
     let mut writer = ContentWriter::create((&engine.layout, &engine.keys, engine.entropy.as_ref()), base)?;
@@ -193,7 +192,7 @@ fn switch(engine: &Engine, rolled: Rolled, base: u64, moved: &HashMap<u64, Locat
         Holder::Base(n) => n != base,
     });
     // Records first, then the tail: an entry is always found in one of the two.
-    *engine.archive.write() = Archive::new(&engine.layout, &engine.keys, months);
+    engine.archive.store(Arc::new(Archive::new(&engine.layout, &engine.keys, months)));
     let mut core = engine.core.lock();
     let now = core.state.last_time();
     core.state.forget_stale_ids(now);

@@ -23,9 +23,8 @@ async fn everything_is_there_again_after_a_stop() {
     let bed = home.bed(&again);
     assert_eq!(bed.waiting(RU_OSLO).await.len(), 2);
     assert_eq!(again.snapshot(), snapshot);
-    let after_first = 1 + 2 + 1 + 1;
     let size = again.stats().await.unwrap().durable_size;
-    assert_eq!(size, first.index + 1 + after_first - 1, "one more notice, two hand-outs, `Stopped` and `Started`");
+    assert_eq!(size, first.index + 1 + 5, "one more notice, two hand-outs, `Stopped` and `Started`");
     assert_eq!(again.receipt(&id(OSLO), message_id).await.unwrap(), Some(first));
     assert_eq!(again.register().generation(), 1);
 }
@@ -197,4 +196,15 @@ async fn a_newer_format_and_a_foreign_folder_are_refused_plainly() {
     std::fs::write(other.data().join("thesis.doc"), "mine").unwrap();
     assert!(matches!(other.try_open().unwrap_err(), OpenError::NotEmpty(_)));
     assert_eq!(std::fs::read(other.data().join("thesis.doc")).unwrap(), b"mine");
+    let bare = Home::new();
+    drop(bare.open());
+    std::fs::remove_file(bare.data().join("FORMAT")).unwrap();
+    assert!(matches!(bare.try_open().unwrap_err(), OpenError::NotEmpty(_)), "a store that lost FORMAT is not made anew");
+    std::fs::remove_dir_all(bare.data()).unwrap();
+    assert!(matches!(bare.try_open().unwrap_err(), OpenError::Behind { .. }), "an empty folder is behind its mark");
+    std::fs::remove_dir_all(bare.data()).unwrap();
+    std::fs::create_dir_all(bare.data()).unwrap();
+    std::fs::remove_file(bare.dir.path().join("high-water")).unwrap();
+    std::fs::write(bare.data().join("CURRENT"), "a crash came before FORMAT").unwrap();
+    bare.open();
 }
