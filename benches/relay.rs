@@ -237,7 +237,7 @@ async fn serve(store: Arc<dyn Store>, pki: &DevPki) -> (samband::app::RunningApp
 
 fn channels(pki: &DevPki, address: std::net::SocketAddr, count: usize) -> Vec<Channel> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = ClientSettings::load(&pki.client_files(&"politi-oslo".parse().expect("a valid id")), clock).expect("its certificate");
+    let settings = ClientSettings::load(&pki.client_files("politi-oslo"), clock).expect("its certificate");
     let channel = |_| {
         let connector = Connector::new(&settings, &address.to_string(), "localhost", Backoff::default()).expect("a valid name");
         Endpoint::from_static("http://localhost").connect_with_connector_lazy(connector)
