@@ -125,10 +125,7 @@ python_client() {
 kill_test() {
     local seed=${SAMBAND_KILL_SEED:-}
     "$venv/bin/python" tests/kill/kill.py --rounds "${SAMBAND_KILL_ROUNDS:-4}" ${seed:+--seed "$seed"} --dir "$work/kill"
-    local log vkey
-    log=$(dirname "$(find "$work/kill" -type f -name checkpoint | head -n 1)")
-    vkey=$(find "$work/kill" -type f -name log.vkey | head -n 1)
-    verify "$log" "$vkey" "$work/kill/receipts"
+    verify "$work/kill/data/log" "$work/kill/log.vkey" "$work/kill/receipts"
 }
 
 # The checks leave nothing in the tree.

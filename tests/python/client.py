@@ -130,7 +130,8 @@ class Gateway:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the gateway ended with {self.process.returncode}: {self.tail()}")
-            if (self.certs() / "ca.pem").exists() and (self.certs() / "tilsyn" / "key.pem").exists():
+            # On its first start the gateway makes its certificates, then its keys.
+            if (self.folder / "log.vkey").exists() and (self.certs() / "participants.toml").exists():
                 try:
                     with Party(self, "tilsyn") as auditor:
                         auditor.call("AuditService", "GetCheckpoint", timeout=2)
@@ -160,15 +161,8 @@ class Gateway:
     def certs(self) -> Path:
         return self.folder / "certs-dev"
 
-    def find(self, name: str) -> Path:
-        """The one file or folder of this name below the gateway's folder."""
-        found = sorted(self.folder.rglob(name), key=lambda path: len(path.parts))
-        if not found:
-            raise RuntimeError(f"there is no {name} below the gateway's folder")
-        return found[0]
-
     def vkey(self) -> str:
-        return self.find("log.vkey").read_text(encoding="utf-8").strip()
+        return (self.folder / "log.vkey").read_text(encoding="utf-8").strip()
 
     def register(self) -> dict:
         text = (self.certs() / "participants.toml").read_text(encoding="utf-8")

@@ -189,7 +189,7 @@ fn inline_modules(code: &str) -> usize {
         match c {
             '{' => {
                 let item = code[last..at].trim_end();
-                open.push(item.rsplit(|c: char| c == ' ' || c == '\n').nth(1) == Some("mod"));
+                open.push(item.rsplit([' ', '\n']).nth(1) == Some("mod"));
                 last = at + 1;
             }
             '}' => {

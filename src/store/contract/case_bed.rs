@@ -171,7 +171,7 @@ pub(crate) fn notice(wish: &NoticeWish) -> ConditionNotice {
         age_at_act: Choice::Value(AgeAtAct::From18),
         minor_at_decision: Some(false),
         guardian: None,
-        attendance: wish.attendance.then(|| AttendanceDraft {
+        attendance: wish.attendance.then_some(AttendanceDraft {
             legal_basis: Choice::Value(LegalBasis::Strl37AttendUnit),
             required_count: 1,
             latest_date: None,
