@@ -83,6 +83,8 @@ pub struct Engine {
 
     pub(super) queue: Queue,
     pub(super) core: Mutex<Core>,
+    /// Time of the last decided event in milliseconds, beside the core so that asking the time waits for nobody.
+    pub(super) last_time: AtomicI64,
     pub(super) nodes: RwLock<RecentNodes>,
     pub(super) contents: Mutex<Contents>,
     pub(super) archive: ArcSwap<Archive>,

@@ -204,8 +204,7 @@ impl Store for EmbeddedStore {
     }
 
     fn now(&self) -> Timestamp {
-        let now = self.engine.clock.now();
-        self.engine.core.lock().state.time_of_next(now)
+        self.engine.clock.now().max(Timestamp::from_millis(self.engine.last_time.load(Ordering::Acquire)))
     }
 
     async fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Result<Vec<Item>, StoreError> {

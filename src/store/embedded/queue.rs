@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// Acts that may wait; beyond that callers are told to try again.
 pub const WAITING_MAX: usize = 8192;
 
+/// While a frame is being synced the sequencer is woken for so many acts at a time: a wake-up for each costs more than deciding it.
+const WORTH_WAKING: usize = 8;
+
 /// What the sequencer is asked to do.
 #[expect(clippy::large_enum_variant, reason = "all but one of thousands are acts, and a box for each would cost more than the room")]
 pub enum Input {
@@ -95,8 +98,11 @@ impl Queue {
             return Err(StoreError::Busy);
         }
         inside.inputs.push_back(input);
+        let wanted = inside.committer_is_free || inside.inputs.len() % WORTH_WAKING == 0;
         drop(inside);
-        self.wake.notify_one();
+        if wanted {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -133,7 +139,8 @@ impl Queue {
                 return Next::Broken;
             }
             let can_hand = has_frame && inside.committer_is_free;
-            let can_take = takes > 0 && !inside.inputs.is_empty();
+            let worth_it = inside.committer_is_free || inside.closed || inside.inputs.len() >= WORTH_WAKING;
+            let can_take = takes > 0 && !inside.inputs.is_empty() && worth_it;
             if can_hand || can_take {
                 let count = takes.min(inside.inputs.len());
                 let inputs = inside.inputs.drain(..count).collect();

@@ -185,6 +185,7 @@ fn decide_all(engine: &Engine, frame: &mut Frame, inputs: Vec<Input>) {
                 Input::Roll(reply) => frame.roll = Some(reply),
             }
         }
+        engine.last_time.store(core.state.last_time().millis(), Ordering::Release);
         if !freed.is_empty() {
             let mut contents = engine.contents.lock();
             freed.iter().for_each(|index| contents.remove(*index));

@@ -273,6 +273,7 @@ fn engine(
         archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months)),
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
         head: ArcSwap::from_pointee(Head { size, root, signed: Arc::new(signed) }),
+        last_time: AtomicI64::new(replayed.state.last_time().millis()),
         core: Mutex::new(Core {
             size,
             tail_first: replayed.base_tree.size(),
