@@ -84,6 +84,9 @@ impl Store for NoStore {
     async fn contact(&self, _: &ParticipantId) -> Result<Option<Contact>, StoreError> {
         Ok(None)
     }
+    async fn was_enrolled(&self, _: &ParticipantId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
     async fn is_needed(&self, _: &ParticipantId) -> Result<bool, StoreError> {
         Ok(false)
     }

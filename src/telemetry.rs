@@ -1,9 +1,9 @@
 //! The process's own log: structured, on standard error, without content and without persons at any level.
 //!
 //! Each call is a span with its verb, participant and key label; its end tells reason code and duration. Vendors' own debug output stays off
-//! unless it is asked for by name, as it may show frames.
+//! at every level, as it may show frames.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -25,7 +25,7 @@ fn subscriber<W>(section: LogSection, writer: W) -> Box<dyn tracing::Subscriber 
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(section)).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(section)).with_writer(writer).with_ansi(io::stderr().is_terminal());
     match section.format {
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),

@@ -28,6 +28,7 @@ impl DevHome {
     /// A file cannot be written, or does not fit.
     pub fn prepare(dir: &Path, listen: SocketAddr) -> Result<Self, CliError> {
         files::make_private_dir(dir)?;
+        files::keep_out_of_git(dir)?;
         let register = pki::development_register().map_err(|error| CliError::Config(error.to_string()))?;
         let entropy = SystemEntropy::default();
         let made = pki::dev(&dir.join("certs-dev"), SystemClock.now(), &entropy, Existing::Keep, &register);

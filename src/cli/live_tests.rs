@@ -130,7 +130,7 @@ async fn a_notice_goes_out_comes_in_and_is_proved_with_the_commands_of_the_manua
     bed.run("tilsyn", "audit checkpoint --vkey ~/dev/log.vkey --out ~/old").await.unwrap();
     bed.run("tilsyn", "audit checkpoint --vkey ~/dev/log.vkey --older ~/old").await.unwrap();
     bed.run("politi-oslo", "look-up --as prosecution --municipality 0301").await.unwrap();
-    bed.run("ru-oslo", "set-contact --role-name Enheten --phone +4700000003").await.unwrap();
+    bed.run("ru-oslo", "set-contact --role-name Sentralbord --phone +4700000003").await.unwrap();
 
     fs::create_dir(bed.path("receipts")).unwrap();
     fs::copy(bed.path("r.tlog-proof"), bed.path("receipts/r.tlog-proof")).unwrap();

@@ -41,6 +41,14 @@ pub enum InvalidParticipant {
     /// Not four digits.
     #[error("a municipality number is four digits")]
     Municipality,
+    /// A role name that is not in the list.
+    #[error(
+        "role_name is one of: Rådgivende enhet, Rådgivende enhet for russaker, Leder, Koordinator, Ruskonsulent, Saksbehandler, Vakt, Sentralbord, Postmottak"
+    )]
+    OwnRoleName,
+    /// An e-mail address that could hold more than a function's name.
+    #[error("email is a function's address: a-z, '.' and '-' before the '@', at most 40 characters")]
+    OwnEmail,
     /// Contact out of shape.
     #[error(
         "a contact is a key `^[a-z][a-z0-9-]{{0,19}}$`, a role name of 1 to 60 characters, and a phone in E.164 form, an e-mail or both"
@@ -228,6 +236,44 @@ impl Contact {
         } else {
             Err(InvalidParticipant::Contact)
         }
+    }
+}
+
+/// What a unit may call its own contact. Closed, so that this directory entry is no way to say anything of a person (rules 37, 41, 44).
+pub const OWN_ROLE_NAMES: [&str; 9] = [
+    "Rådgivende enhet",
+    "Rådgivende enhet for russaker",
+    "Leder",
+    "Koordinator",
+    "Ruskonsulent",
+    "Saksbehandler",
+    "Vakt",
+    "Sentralbord",
+    "Postmottak",
+];
+
+impl Contact {
+    /// Checks a contact that a unit sets itself: a role name of [`OWN_ROLE_NAMES`], and an e-mail address of letters, dots and hyphens with at
+    /// most 40 characters before the '@', so that neither name nor number of a person fits into it by form.
+    ///
+    /// # Errors
+    /// The field that is out of shape.
+    pub fn check_own(&self) -> Result<(), (&'static str, InvalidParticipant)> {
+        let plain_email = |text: &str| {
+            text.split_once('@').is_some_and(|(local, _)| {
+                (1..=40).contains(&local.len()) && local.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'-'))
+            })
+        };
+        if !OWN_ROLE_NAMES.contains(&self.role_name.as_str()) {
+            return Err(("role_name", InvalidParticipant::OwnRoleName));
+        }
+        if !self.phone.as_deref().is_none_or(is_e164) {
+            return Err(("phone", InvalidParticipant::Contact));
+        }
+        if !self.email.as_deref().is_none_or(plain_email) {
+            return Err(("email", InvalidParticipant::OwnEmail));
+        }
+        self.check().map_err(|error| (if self.email.is_some() { "email" } else { "phone" }, error))
     }
 }
 

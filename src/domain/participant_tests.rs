@@ -77,3 +77,22 @@ fn a_successor_is_another_participant_of_the_same_role() {
         assert_eq!(refused(|all| all[1].successor = Some(id(successor))), RegisterError::Successor(id("ru-oslo")), "{successor}");
     }
 }
+
+#[test]
+fn a_unit_can_say_nothing_of_a_person_in_its_own_contact() {
+    let contact = |role_name: &str, email: Option<&str>| Contact {
+        key: "enhet".into(),
+        role_name: role_name.into(),
+        phone: Some("+4721000000".into()),
+        email: email.map(Into::into),
+    };
+    assert_eq!(contact("Vakt", Some("ru.vakt@oslo.example")).check_own(), Ok(()));
+    for role_name in ["Kari har mott", "Vakt 12848930057", "", "vakt"] {
+        assert_eq!(contact(role_name, None).check_own(), Err(("role_name", InvalidParticipant::OwnRoleName)), "{role_name}");
+    }
+    for email in ["12848930057@oslo.example", "a_b@oslo.example", "@oslo.example", &format!("{}@oslo.example", "a".repeat(41))] {
+        assert_eq!(contact("Vakt", Some(email)).check_own(), Err(("email", InvalidParticipant::OwnEmail)), "{email}");
+    }
+    let bad_phone = Contact { phone: Some("21000000".into()), ..contact("Vakt", None) };
+    assert_eq!(bad_phone.check_own(), Err(("phone", InvalidParticipant::Contact)));
+}

@@ -6,7 +6,7 @@ use super::Gateway;
 use crate::domain::id::ParticipantId;
 use crate::domain::participant::{Participant, Register, RegisterError};
 use crate::policy::command::Command;
-use crate::store::{RecordFilter, StoreError};
+use crate::store::StoreError;
 
 /// Why a register does not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum LoadError {
     /// A rule of registers.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// An id that the log knows from earlier.
+    /// An id of an earlier register.
     #[error("participant {0} stood in an earlier register; an id is never used again, so enrol a new one")]
     UsedBefore(ParticipantId),
     /// The store's.
@@ -69,19 +69,9 @@ impl Gateway {
         }
     }
 
-    /// An id that any record names was somebody's before. Records live for a year at least, longer than a case.
+    /// An id that stood in an earlier register never comes back, whoever it was.
     async fn check_new(&self, id: &ParticipantId) -> Result<(), LoadError> {
-        let mut filter = RecordFilter { participant: Some(id.clone()), ..RecordFilter::default() };
-        loop {
-            let page = self.store.records(&filter, 1).await?;
-            if page.entries.iter().any(|entry| entry.record.is_some()) {
-                return Err(LoadError::UsedBefore(id.clone()));
-            }
-            match page.next_index {
-                Some(next) => filter.from_index = next,
-                None => return Ok(()),
-            }
-        }
+        if self.store.was_enrolled(id).await? { Err(LoadError::UsedBefore(id.clone())) } else { Ok(()) }
     }
 }
 

@@ -114,7 +114,7 @@ impl pb::municipal_service_server::MunicipalService for Municipal {
         let caller = shared::caller(request.extensions())?;
         let pb::SetContactRequest { role_name, phone, email } = request.into_inner();
         let contact = Contact { key: CONTACT_KEY.to_owned(), role_name, phone, email };
-        contact.check().map_err(|error| status::of_argument("role_name", Reason::BadArgument, &error.to_string()))?;
+        contact.check_own().map_err(|(field, error)| status::of_argument(field, Reason::BadArgument, &error.to_string()))?;
         self.0.set_contact(&caller, contact).await.map_err(status::of_refusal)?;
         Ok(Response::new(pb::SetContactResponse {}))
     }

@@ -163,7 +163,13 @@ fn message_status(entry: &StatusEntry) -> pb::MessageStatus {
         DeliveryStatus::EndedUndelivered => pb::DeliveryStatus::EndedUndelivered,
         DeliveryStatus::NothingToDeliver => pb::DeliveryStatus::NothingToDeliver,
     };
-    pb::MessageStatus { message_id: entry.message_id.to_string(), status: status.into(), accepted_at: Some(timestamp(entry.accepted_at)) }
+    pb::MessageStatus {
+        message_id: entry.message_id.to_string(),
+        status: status.into(),
+        accepted_at: Some(timestamp(entry.accepted_at)),
+        // The numbers in the log are those of the protocol's enum.
+        return_reason: entry.return_reason.map_or(0, i32::from),
+    }
 }
 
 fn cursor(text: &str) -> Result<Cursor, Status> {

@@ -140,7 +140,10 @@ pub enum Fate {
     /// Its sender withdrew it.
     Withdrawn,
     /// The unit gave it back.
-    Returned,
+    Returned {
+        /// Number of `NoticeReturnReason`.
+        reason: WithdrawalCode,
+    },
 }
 
 /// What became of one item.
@@ -252,7 +255,7 @@ impl Message {
     pub const fn status(&self, recipient_suspended: bool) -> DeliveryStatus {
         match (self.fate, self.main.state) {
             (_, DeliveryState::EndedUndelivered) => DeliveryStatus::EndedUndelivered,
-            (Fate::Returned, _) => DeliveryStatus::Returned,
+            (Fate::Returned { .. }, _) => DeliveryStatus::Returned,
             (Fate::Withdrawn, _) => DeliveryStatus::Withdrawn,
             (Fate::Superseded, _) => DeliveryStatus::Superseded,
             (Fate::Live, DeliveryState::Acknowledged) => DeliveryStatus::Acknowledged,

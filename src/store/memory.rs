@@ -263,6 +263,10 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().state.contact(unit).cloned())
     }
 
+    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError> {
+        Ok(self.inner.lock().state.was_enrolled(id))
+    }
+
     async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
         Ok(self.inner.lock().state.is_needed(participant))
     }

@@ -110,6 +110,8 @@ pub struct StatusEntry {
     pub kind: MessageKind,
     /// Where it stands.
     pub status: DeliveryStatus,
+    /// Why a unit gave it back: number of `NoticeReturnReason`.
+    pub return_reason: Option<u16>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Place in the sender's feed.
@@ -277,6 +279,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The contact that a unit set itself.
     async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError>;
+
+    /// Whether an id stands or ever stood in a register.
+    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError>;
 
     /// Whether `participant` has open mail or is a party of a case; such a participant cannot be removed.
     async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError>;

@@ -35,6 +35,8 @@ pub struct State {
     messages: HashMap<u64, Message>,
     cases: HashMap<CaseRef, Case>,
     contacts: BTreeMap<ParticipantId, Contact>,
+    /// Every id that ever stood in a register: an id is never used again.
+    known: BTreeSet<ParticipantId>,
     // What follows is derived from what stands above.
     requisitions: HashMap<RequisitionId, CaseRef>,
     mailboxes: HashMap<ParticipantId, BTreeSet<ItemNumber>>,
@@ -57,6 +59,7 @@ impl State {
             messages: HashMap::new(),
             cases: HashMap::new(),
             contacts: BTreeMap::new(),
+            known: BTreeSet::new(),
             requisitions: HashMap::new(),
             mailboxes: HashMap::new(),
             feeds: HashMap::new(),

@@ -121,6 +121,15 @@ pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| FileError::Pem { path: path.to_owned(), section: "PRIVATE KEY" })
 }
 
+/// Keeps a folder of keys and mail out of version control: a `.gitignore` of its own that names everything. One that is there stays.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn keep_out_of_git(dir: &Path) -> Result<(), FileError> {
+    let file = dir.join(".gitignore");
+    if file.exists() { Ok(()) } else { write(&file, b"# Keys and mail: nothing in here is for version control.\n*\n", 0o644) }
+}
+
 /// Makes `path` and its parents; those it makes are for the owner only (0700).
 ///
 /// # Errors

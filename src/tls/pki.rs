@@ -244,6 +244,7 @@ pub fn dev(
     participants: &[DevParticipant],
 ) -> Result<DevPki, PkiError> {
     files::make_private_dir(dir)?;
+    files::keep_out_of_git(dir)?;
     let pki = DevPki::at(dir);
     let authority = open_authority(&pki, now, entropy, existing)?;
     let maker = Maker { pki: &pki, authority: &authority, now, entropy, existing };

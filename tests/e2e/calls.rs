@@ -121,12 +121,12 @@ async fn each_role_looks_up_its_counterparts_and_nobody_else() {
 #[tokio::test]
 async fn a_unit_sets_its_own_contact_and_its_counterparts_see_it() {
     let world = World::start().await;
-    let contact = pb::SetContactRequest { role_name: "Ny vakt".to_owned(), phone: Some("+4711111111".to_owned()), email: None };
+    let contact = pb::SetContactRequest { role_name: "Koordinator".to_owned(), phone: Some("+4711111111".to_owned()), email: None };
     world.unit().set_contact(contact).await.unwrap();
     let one = pb::ProsecutionServiceLookUpRequest { participant_id: Some(UNIT.to_owned()), ..Default::default() };
     let seen = world.prosecution().look_up(one).await.unwrap().into_inner().counterparts;
     assert_eq!(seen[0].contacts.len(), 1);
-    assert_eq!(seen[0].contacts[0].role_name, "Ny vakt");
+    assert_eq!(seen[0].contacts[0].role_name, "Koordinator");
     let bad = pb::SetContactRequest { role_name: "x".to_owned(), phone: None, email: None };
     refused(world.unit().set_contact(bad).await, Code::InvalidArgument, "BAD_ARGUMENT");
 }

@@ -409,9 +409,9 @@ class Roles(unittest.TestCase):
         self.assertEqual((unit.id, list(unit.municipalities)), ("ru-hamar", ["3403", "3411", "3412"]))
 
     def test_a_unit_sets_its_own_contact(self):
-        self.hamar.own("SetContact", role_name="Vaktsentral", phone="+4700000099")
+        self.hamar.own("SetContact", role_name="Sentralbord", phone="+4700000099")
         (unit,) = self.police.own("LookUp", participant_id="ru-hamar").counterparts
-        self.assertEqual([(contact.role_name, contact.phone) for contact in unit.contacts], [("Vaktsentral", "+4700000099")])
+        self.assertEqual([(contact.role_name, contact.phone) for contact in unit.contacts], [("Sentralbord", "+4700000099")])
         self.refused("BAD_ARGUMENT", self.hamar.own, "SetContact", role_name="Vakt")
 
     # The auditor

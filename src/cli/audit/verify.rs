@@ -26,7 +26,8 @@ pub const HELP: &str = "Examples:
   samband audit verify demo/log --vkey demo/log.vkey
   samband audit verify demo/log --vkey demo/log.vkey --receipts demo/receipts
 
-A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's entry stands in it.";
+A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's
+entry stands in it, and that a *.leaf beside a receipt is that entry.";
 
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -80,10 +81,27 @@ pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Resu
         let path = entry.map_err(|error| CliError::file(dir, &error))?.path();
         if path.extension().is_some_and(|extension| extension == "tlog-proof") {
             let holds = prove_file(&path, verifier, origin)?;
+            check_leaf(&path.with_extension("leaf"), &holds)?;
             proved.insert(path, holds);
         }
     }
+    if proved.is_empty() {
+        return Err(CliError::Failed(format!("{}: there is no *.tlog-proof in this folder, so nothing was checked", dir.display())));
+    }
     Ok(proved)
+}
+
+/// The leaf data beside a receipt, where there is any, is the receipt's own.
+fn check_leaf(file: &Path, proved: &Proved) -> Result<(), CliError> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let bytes = files::read(file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
+    if bytes == proved.leaf.as_bytes() {
+        Ok(())
+    } else {
+        Err(CliError::Failed(format!("{}: is not the leaf that the receipt beside it opens", file.display())))
+    }
 }
 
 /// Checks a tlog-tiles folder whole, and that each receipt's leaf stands at its place. `tick` is called for each entry.

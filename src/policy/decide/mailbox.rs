@@ -100,9 +100,9 @@ pub(super) fn give_back(
     if case.is_over(at.oslo_date()) {
         return Err(Reason::CaseEnded.into());
     }
-    if message.fate == Fate::Returned {
-        // Again, and the same answer again.
-        return Ok(Decision::Events(Vec::new()));
+    if let Fate::Returned { reason: first } = message.fate {
+        // Again, and the same answer again; another reason is another statement and comes too late.
+        return if first == reason { Ok(Decision::Events(Vec::new())) } else { Err(Reason::NotReturnable.into()) };
     }
     let is_standing_notice = message.kind == MessageKind::ConditionNotice
         && delivery.body == ItemBody::Content

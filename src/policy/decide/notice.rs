@@ -72,7 +72,7 @@ pub(super) fn replaceable<'a>(view: &View<'a>) -> Result<(&'a Case, &'a Message)
     let replaced = view.replaced.filter(|message| message.kind == MessageKind::ConditionNotice).ok_or(Reason::ReplacesUnknown)?;
     let case = view.case.ok_or(Reason::ReplacesUnknown)?;
     let newest = case.current().index == replaced.index;
-    let stands = matches!(replaced.fate, Fate::Live | Fate::Returned) && !matches!(case.state, CaseState::Withdrawn { .. });
+    let stands = matches!(replaced.fate, Fate::Live | Fate::Returned { .. }) && !matches!(case.state, CaseState::Withdrawn { .. });
     if !newest || !stands {
         return Err(if matches!(case.state, CaseState::Ended { .. }) { Reason::CaseEnded } else { Reason::ReplacesSettled }.into());
     }

@@ -5,8 +5,9 @@ use crate::audit::event::MessageKind::{ConditionNotice, LabResult, NonAttendance
 use crate::domain::reason::NoticeWithdrawal;
 use crate::domain::sample::SamplePart;
 use crate::policy::case::{DeliveryStatus, ItemBody};
-use crate::policy::command::Body;
+use crate::policy::command::{Body, Command};
 use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
 
 fn hamar() -> NoticeWish {
     NoticeWish { municipality: "3403", ..wish() }
@@ -128,7 +129,11 @@ pub(super) async fn a_unit_returns_a_notice_and_the_case_waits_for_the_prosecuti
     assert_eq!(bed.give_back(RU_HAMAR, item).await, Err(Reason::ItemUnknown));
     assert_eq!(bed.give_back(RU_OSLO, item).await, Ok(2), "acknowledged and returned in one");
     assert_eq!(bed.give_back(RU_OSLO, item).await, Ok(0), "again is the same");
+    let otherwise = bed.act(RU_OSLO, Verb::Return, |permit| Command::Return { permit, item, reason: 2 }).await;
+    assert_eq!(otherwise, Err(Reason::NotReturnable), "another reason is another statement");
     assert_eq!(bed.status(OSLO, first).await, Some(DeliveryStatus::Returned));
+    let shown = bed.store().status(&super::case_bed::id(OSLO), first).await.unwrap().unwrap();
+    assert_eq!(shown.return_reason, Some(1), "the prosecution is told why");
     let refused = bed.send(RU_OSLO, Body::Report(report(case_ref, "2026-11-12")), None).await;
     assert_eq!(refused.err(), Some(Reason::NoticeReturned));
     bed.send(LAB, Body::Result(result(opened.requisition_id.unwrap(), "P-1")), None).await.expect("results still arrive");

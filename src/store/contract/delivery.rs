@@ -9,7 +9,7 @@ use crate::policy::command::{Body, Command};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::store::memory::Failure;
-use crate::store::{Cursor, OverdueAfter};
+use crate::store::{Accepted, Cursor, OverdueAfter};
 
 const DAY: i64 = 86_400_000;
 
@@ -128,26 +128,44 @@ pub(super) async fn the_status_feed_gives_each_message_once_with_its_newest_stat
     assert!(bed.store().changes(&id(INNLANDET), Cursor::default(), 10).await.unwrap().is_empty(), "a feed is its sender's");
 }
 
-/// Everything that the prosecution can ask about a notice, as text.
-async fn police_view(bed: &Bed, message_id: crate::domain::id::MessageId, mailbox: usize) -> String {
+/// Everything that the prosecution can ask of a notice and its case, as bytes: status, the whole feed after `seen`, mailbox, directory, and that the
+/// receipt is the one of the acceptance. Handles differ between two notices by nature and are left out.
+async fn police_view(bed: &Bed, (message_id, accepted): &(crate::domain::id::MessageId, Accepted), seen: Cursor) -> String {
+    let message_id = *message_id;
+    let own = |entry: &crate::store::StatusEntry| entry.message_id == message_id;
+    let feed = bed.store().changes(&id(OSLO), seen, 1000).await.unwrap();
+    let feed: Vec<_> = feed.iter().filter(|entry| own(entry)).map(|entry| (entry.status, entry.kind, entry.return_reason)).collect();
     let status = bed.store().status(&id(OSLO), message_id).await.unwrap().unwrap();
-    format!("{:?} {:?} {}", status.status, status.kind, bed.waiting(OSLO).await.len() - mailbox)
+    let receipt = bed.store().receipt(&id(OSLO), message_id).await.unwrap().unwrap();
+    format!(
+        "{:?} {feed:?} {:?} {} {:?}",
+        (status.status, status.return_reason),
+        bed.waiting(OSLO).await,
+        receipt == *accepted,
+        bed.store().contact(&id(RU_OSLO)).await.unwrap(),
+    )
 }
 
 pub(super) async fn what_the_police_can_see_does_not_depend_on_attendance(bed: &Bed) {
     bed.ready().await;
-    // For one person the unit does nothing more; the other meets, and there is no call by which the unit could say so.
-    let (nothing_done, _) = bed.send_notice(&wish(), None).await.unwrap();
-    let (met, _) = bed.send_notice(&wish(), None).await.unwrap();
-    bed.take(RU_OSLO).await;
-    bed.advance_days(20);
-    assert_eq!(police_view(bed, nothing_done, 0).await, police_view(bed, met, 0).await);
-    let calls: Vec<_> = Verb::ALL
-        .iter()
-        .filter(|verb| crate::policy::table::role_of(**verb) == crate::domain::participant::Role::MunicipalUnit)
-        .map(|verb| verb.call())
-        .collect();
-    assert!(!calls.iter().any(|call| call.contains("Attended") || call.contains("Met")), "{calls:?}");
+    let nothing_done = bed.send_notice(&wish(), None).await.unwrap();
+    let met = bed.send_notice(&wish(), None).await.unwrap();
+    let items = bed.take(RU_OSLO).await;
+    let seen = Cursor::default();
+    // One person meets the unit. Whatever calls its system then makes about that case, short of a report or a return, they tell the police nothing.
+    let item = items[1].item;
+    assert_eq!(bed.acknowledge(RU_OSLO, vec![item]).await, Ok(0));
+    assert_eq!(bed.hand_out(RU_OSLO, "another-reader", vec![item]).await, Ok(0));
+    assert_eq!(bed.store().content(item).await.unwrap(), None);
+    bed.waiting(RU_OSLO).await;
+    assert_eq!(police_view(bed, &nothing_done, seen).await, police_view(bed, &met, seen).await);
+    bed.advance_days(200);
+    assert_eq!(police_view(bed, &nothing_done, seen).await, police_view(bed, &met, seen).await, "nor does time tell them apart");
+    // And the view can tell what may be told: a report shows.
+    let before = police_view(bed, &nothing_done, seen).await;
+    let case_ref = items[0].case_ref;
+    bed.send(RU_OSLO, Body::Report(report(case_ref, "2026-11-12")), None).await.unwrap();
+    assert_ne!(police_view(bed, &nothing_done, seen).await, before);
 }
 
 pub(super) async fn a_unit_without_contact_gets_no_notice_until_it_sets_one(bed: &Bed) {

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{DiskBounds, Engine};
 use super::error::{IoContext as _, OpenError};
-use super::layout::remove_file;
+use super::layout::{Layout, remove_file};
 use super::turn::turn;
 
 /// Between two publications.
@@ -90,16 +90,26 @@ fn is_due(engine: &Engine) -> bool {
     engine.journal_bytes.load(Ordering::Relaxed) >= TURN_BYTES || (grew && (since >= engine.turn_every_millis || since < 0))
 }
 
+/// Gives up the reserve of a disk that is too full to open a journal on, so that a start can drain it.
+pub(super) fn make_room(layout: &Layout, bounds: DiskBounds) -> Result<(), OpenError> {
+    let path = layout.path("reserve");
+    if path.exists() && free_space(layout)? < bounds.low_water / 2 {
+        tracing::warn!("the reserve is given up so that a full disk can be started from and drained");
+        remove_file(&path)?;
+    }
+    Ok(())
+}
+
 /// Free space for this process on the data disk, in bytes.
-fn free_space(engine: &Engine) -> Result<u64, OpenError> {
-    let path = engine.layout.root();
+fn free_space(layout: &Layout) -> Result<u64, OpenError> {
+    let path = layout.root();
     let stat = rustix::fs::statvfs(path).map_err(std::io::Error::from).at("cannot look at", path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Sets whether new messages are taken, and gives up or takes back the reserve.
 pub(super) fn look_at_disk(engine: &Engine) -> Result<(), OpenError> {
-    let free = free_space(engine)?;
+    let free = free_space(&engine.layout)?;
     let bounds = engine.disk;
     let full = free < bounds.low_water;
     if full != engine.disk_is_full.swap(full, Ordering::Relaxed) {

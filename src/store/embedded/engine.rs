@@ -23,7 +23,9 @@ use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::leaf::Leaf;
 use crate::audit::nodes::RecentNodes;
 use crate::audit::note::LogSigner;
+use crate::audit::proof::{consistency_proof, verify_consistency};
 use crate::audit::tile_nodes::{TileNodeError, TileNodes};
+use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::{BuildError, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy};
 use crate::domain::participant::Register;
@@ -188,15 +190,50 @@ impl Engine {
         if head.size == size {
             return Ok(Arc::clone(&head.signed));
         }
-        let root = root_at(nodes, size).map_err(|error| nodes_error(&error))?;
+        let root = self.root_under_head(size, &head, nodes)?;
         self.sign(size, root).map(Arc::new).map_err(|error| error.to_store_error())
+    }
+
+    /// The root of the first `size` entries. Tiles come from disk, where anyone may have changed them: the root is given only if the head,
+    /// which came from the journal, provably continues it. So nothing on disk makes the gateway sign a second root for one size.
+    fn root_under_head(&self, size: u64, head: &Head, nodes: &AllNodes<'_>) -> Result<Hash, StoreError> {
+        let root = root_at(nodes, size).map_err(|error| nodes_error(&error))?;
+        if size != head.size {
+            let proof = consistency_proof(nodes, size, head.size).map_err(|error| nodes_error(&error))?;
+            verify_consistency(size, &root, head.size, &head.root, &proof).map_err(|_| Self::tiles_damaged())?;
+        } else if root != head.root {
+            return Err(Self::tiles_damaged());
+        }
+        Ok(root)
+    }
+
+    fn tiles_damaged() -> StoreError {
+        StoreError::Damaged { place: "log/tile: the published tiles do not lead to the log's head".into() }
+    }
+
+    /// The consistency proof between two sizes of the durable log, checked before it is given.
+    pub(super) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+        let (head, nodes) = (self.head.load_full(), self.all_nodes());
+        let (old_root, new_root) = (self.root_under_head(old, &head, &nodes)?, self.root_under_head(new, &head, &nodes)?);
+        let proof = consistency_proof(&nodes, old, new).map_err(|error| nodes_error(&error))?;
+        verify_consistency(old, &old_root, new, &new_root, &proof).map_err(|_| Self::tiles_damaged())?;
+        Ok(proof)
+    }
+
+    /// Refuses a proof made from nodes on disk that does not prove `leaf`.
+    pub(super) fn check_proof(&self, leaf: &Leaf, proof: &[u8]) -> Result<(), StoreError> {
+        let text = std::str::from_utf8(proof).map_err(|_| Self::tiles_damaged())?;
+        let proof = TlogProof::parse(text).map_err(|_| Self::tiles_damaged())?;
+        proof.verify(leaf.as_bytes(), self.signer.verifier()).map(|_| ()).map_err(|_| Self::tiles_damaged())
     }
 
     /// What the sender of the record in `slot` is answered, the same bytes each time.
     pub(super) fn accepted(&self, index: u64, slot: &Slot) -> Result<Accepted, StoreError> {
         let nodes = self.all_nodes();
         let head = self.head_of(slot.batch, &nodes)?;
-        receipt(&slot.entry, index, slot.batch, &nodes, &head)
+        let accepted = receipt(&slot.entry, index, slot.batch, &nodes, &head)?;
+        self.check_proof(&evidence::leaf(&slot.entry.record, &slot.entry.openings), &accepted.receipt)?;
+        Ok(accepted)
     }
 
     /// The same for an entry that has just become durable under `head`.

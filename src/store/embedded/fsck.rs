@@ -263,10 +263,15 @@ fn check_sealed(
     {
         report.found("log/checkpoint", 0, "the journal leads to another root than the one published");
     }
-    if let (Some(head), Some(torn)) = (head, replayed.torn)
+    if let Some(head) = head
         && replayed.nodes.size() < head.size()
     {
-        report.found(journal_name(torn.file), torn.offset, "entries that were published are not readable here");
+        let (file, offset) =
+            replayed.torn.map_or((files.last().map_or(current.journal, |last| last + 1), 0), |torn| (torn.file, torn.offset));
+        report.found(journal_name(file), offset, "entries that were published are not readable here, or the file is gone");
+    }
+    if !files.contains(&current.journal) {
+        report.found(journal_name(current.journal), 0, "the journal that CURRENT names is gone");
     }
     check_contents(layout, keys, &replayed, report)?;
     let published = head.map_or(0, Checkpoint::size);

@@ -48,7 +48,7 @@ pub use self::error::{Damage, OpenError};
 pub use self::start::Options;
 pub use self::turn::{Failpoint, Turned};
 
-use self::engine::{Engine, nodes_error};
+use self::engine::Engine;
 use self::queue::{Input, Reply};
 use self::sequencer::Answer;
 use self::start::Started;
@@ -57,7 +57,6 @@ use super::{
     Accepted, Cursor, Due, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError, evidence,
 };
 use crate::audit::event::{Event, ItemNumber};
-use crate::audit::proof::consistency_proof;
 use crate::audit::tree::Hash;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
@@ -248,6 +247,10 @@ impl Store for EmbeddedStore {
         self.look(|state| state.contact(unit).cloned()).await
     }
 
+    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError> {
+        self.look(|state| state.was_enrolled(id)).await
+    }
+
     async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
         self.look(|state| state.is_needed(participant)).await
     }
@@ -290,9 +293,10 @@ impl Store for EmbeddedStore {
                 }
             };
             let record = slot.map(|slot| (slot.entry.record, slot.entry.openings));
-            evidence::entry_proof(leaf, record, index, head.size, &engine.all_nodes(), &head.signed)
-                .map(Some)
-                .map_err(|error| StoreError::Damaged { place: error.to_string() })
+            let made = evidence::entry_proof(leaf, record, index, head.size, &engine.all_nodes(), &head.signed)
+                .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+            engine.check_proof(&leaf, &made.proof)?;
+            Ok(Some(made))
         })
         .await
     }
@@ -301,10 +305,7 @@ impl Store for EmbeddedStore {
         if old_size > new_size || new_size > self.durable_size() {
             return Ok(None);
         }
-        self.off_thread(move |engine| {
-            consistency_proof(&engine.all_nodes(), old_size, new_size).map(Some).map_err(|error| nodes_error(&error))
-        })
-        .await
+        self.off_thread(move |engine| engine.consistency(old_size, new_size).map(Some)).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -111,6 +111,7 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let layout = Layout::new(&options.dir);
     std::fs::create_dir_all(&options.dir).at("cannot create", &options.dir)?;
     let lock = layout.lock()?;
+    background::make_room(&layout, options.disk)?;
     if let Some(folder) = options.high_water_file.parent() {
         std::fs::create_dir_all(folder).at("cannot create", folder)?;
     }

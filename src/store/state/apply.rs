@@ -74,11 +74,11 @@ impl State {
         match event {
             Event::HandedOut { item, reader, .. } => self.handed_out(*item, reader, index),
             Event::Acknowledged { item, .. } => self.acknowledged(*item, index, applied),
-            Event::NoticeReturned { item, case_ref, .. } => {
+            Event::NoticeReturned { item, case_ref, reason, .. } => {
                 if let Some(version) = self.version_mut(*case_ref, item.index()) {
                     version.returned = true;
                 }
-                self.change(item.index(), index, |message| message.fate = Fate::Returned);
+                self.change(item.index(), index, |message| message.fate = Fate::Returned { reason: *reason });
             }
             Event::Overdue { item, .. } => {
                 let marked = self
@@ -303,6 +303,7 @@ impl State {
             .filter(|(id, _)| suspended(&self.register, id) != suspended(&register, id))
             .flat_map(|(_, items)| items.iter().filter(|item| !item.is_moved()).map(|item| item.index()))
             .collect();
+        self.known.extend(participants.iter().map(|participant| participant.id.clone()));
         self.register = Arc::new(register);
         self.register_digest = digest;
         for of in changed {

@@ -5,7 +5,7 @@ use crate::audit::event::ItemNumber;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Standing};
 use crate::domain::time::Timestamp;
-use crate::policy::case::{CaseState, Message};
+use crate::policy::case::{CaseState, Fate, Message};
 use crate::store::{Cursor, Due, Item, OverdueAfter, Stats, StatusEntry};
 
 impl State {
@@ -50,6 +50,10 @@ impl State {
             message_id: message.message_id,
             kind: message.kind,
             status: message.status(suspended),
+            return_reason: match message.fate {
+                Fate::Returned { reason } => Some(reason),
+                Fate::Live | Fate::Superseded | Fate::Withdrawn => None,
+            },
             accepted_at: message.accepted_at,
             cursor: Cursor { changed: message.changed, index: message.index },
         }
@@ -70,6 +74,12 @@ impl State {
     #[must_use]
     pub fn index_of(&self, sender: &ParticipantId, message_id: MessageId) -> Option<u64> {
         self.ids.get(&(sender.clone(), message_id)).map(|entry| entry.index)
+    }
+
+    /// Whether an id stands or ever stood in a register.
+    #[must_use]
+    pub fn was_enrolled(&self, id: &ParticipantId) -> bool {
+        self.known.contains(id)
     }
 
     /// The contact that a unit set itself.

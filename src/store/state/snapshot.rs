@@ -23,6 +23,7 @@ pub struct Snapshot {
     messages: Vec<Message>,
     cases: Vec<Case>,
     contacts: Vec<(ParticipantId, Contact)>,
+    known: Vec<ParticipantId>,
 }
 
 impl State {
@@ -45,6 +46,7 @@ impl State {
             messages,
             cases,
             contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
+            known: self.known.iter().cloned().collect(),
         }
     }
 
@@ -53,13 +55,15 @@ impl State {
     /// # Errors
     /// When the register in it breaks a rule, which a snapshot written by this program cannot.
     pub fn restore(snapshot: Snapshot) -> Result<Self, RegisterError> {
-        let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts } = snapshot;
+        let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts, known } =
+            snapshot;
         let mut state = Self::new(subject_key);
         state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
         state.register_digest = register_digest;
         state.last_time = last_time;
         state.ids = ids.into_iter().map(|(sender, id, entry)| ((sender, id), entry)).collect();
         state.contacts = contacts.into_iter().collect();
+        state.known = known.into_iter().collect();
         for case in cases {
             match case.state {
                 CaseState::Ended { at } => state.ended.insert((at, case.case_ref)),

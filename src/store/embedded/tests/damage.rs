@@ -1,7 +1,7 @@
 //! One flipped bit anywhere is refused at the start or reported by the check, with file and offset.
 
 use super::*;
-use crate::store::contract::case_bed::{RU_OSLO, wish};
+use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
 use crate::store::embedded::fsck::{FsckReport, fsck};
 use crate::store::{RecordFilter, Store, StoreError};
 
@@ -159,4 +159,47 @@ async fn a_flipped_bit_in_a_tile_or_bundle_is_named_by_the_check() {
         flip(&path, at);
     }
     assert_eq!(check(&home).damages, []);
+}
+
+#[tokio::test]
+async fn a_changed_tile_never_makes_the_gateway_sign_a_second_root_or_give_a_false_proof() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut first = Vec::new();
+    for _ in 0..300 {
+        first.push(bed.send_notice(&wish(), None).await.unwrap());
+    }
+    store.turn_now().await.unwrap();
+    store.stop().await.unwrap();
+    drop((bed, store));
+    flip(&home.data().join("log/tile/0/000"), 32 * 50 + 3);
+    let store = home.open();
+    let mut refused = 0;
+    for (message_id, accepted) in &first {
+        match store.receipt(&id(OSLO), *message_id).await {
+            Ok(again) => assert_eq!(again.as_ref(), Some(accepted), "the same bytes or none"),
+            Err(StoreError::Damaged { place }) => {
+                assert!(place.contains("log/tile"), "{place}");
+                refused += 1;
+            }
+            Err(other) => panic!("expected damage, not {other}"),
+        }
+    }
+    assert!(refused > 100, "{refused}: every receipt whose tree holds the changed hash");
+    assert!(matches!(store.prove(48).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(store.prove(51).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(store.consistency(100, 200).await, Err(StoreError::Damaged { .. })));
+    assert!(store.prove(first.last().unwrap().1.index).await.unwrap().is_some(), "what does not touch the tile still proves");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_gone_is_named_by_the_check() {
+    let home = rich().await;
+    let newest = files_below(&home.data().join("journal")).into_iter().max().unwrap();
+    let name = newest.strip_prefix(home.data()).unwrap().to_string_lossy().into_owned();
+    std::fs::remove_file(&newest).unwrap();
+    let report = check(&home);
+    assert!(report.damages.iter().any(|damage| damage.file == name), "{name}: {:?}", report.damages);
 }
