@@ -14,6 +14,7 @@ use crate::gateway::{Gateway, LoadError, Loaded, Settings};
 use crate::grpc::server::{self, ServerError, ServerLimits};
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, TlsError, TlsSettings};
+use crate::web::admin::{self, Watched};
 
 /// What a gateway is made of.
 pub struct AppConfig {
@@ -71,6 +72,7 @@ pub struct RunningApp {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
     server: JoinHandle<Result<(), ServerError>>,
     upkeep: Vec<JoinHandle<()>>,
@@ -103,10 +105,10 @@ impl App {
         let server = tokio::spawn(server::serve(gateway.clone(), tls.clone(), incoming, limits, stop.clone()));
         let upkeep = vec![
             tokio::spawn(gateway.clone().run_sweep(stop.clone())),
-            tokio::spawn(close_expired(open.clone(), clock, settings.sweep_interval, stop.clone())),
+            tokio::spawn(close_expired(open.clone(), clock.clone(), settings.sweep_interval, stop.clone())),
         ];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-        Ok(RunningApp { local_addr, gateway, tls, open, stop, server, upkeep })
+        Ok(RunningApp { local_addr, gateway, tls, open, clock, stop, server, upkeep })
     }
 }
 
@@ -143,6 +145,13 @@ impl RunningApp {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.open.count()
+    }
+
+    /// Shows health and metrics on `listener`, which must be bound to a loopback address, until the stop.
+    pub fn open_admin(&mut self, listener: TcpListener) {
+        let watched =
+            Watched { store: self.gateway.store().clone(), tls: self.tls.clone(), open: self.open.clone(), clock: self.clock.clone() };
+        self.upkeep.push(tokio::spawn(admin::serve(listener, watched, self.stop.clone())));
     }
 
     /// Loads a register; in force when this returns. Connections of keys that it no longer enrols are closed, with their streams.

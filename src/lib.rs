@@ -15,6 +15,7 @@ pub mod policy;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 
 #[cfg(test)]
 #[path = "../tests/rules_table/mod.rs"]

@@ -48,6 +48,8 @@ const FENCES: &[Fence] = &[
         places: &["src/grpc/", "src/app.rs", "src/app/", "src/cli/", "src/tls/connection.rs", "src/tls/client.rs"],
         in_tests: true,
     },
+    // Everything else speaks HTTP through tonic.
+    Fence { word: "hyper", places: &["src/web/"], in_tests: false },
     Fence { word: "clap", places: &["src/cli/", "src/main.rs"], in_tests: false },
     Fence { word: "indicatif", places: &["src/cli/"], in_tests: false },
     // JSON is for people's files and terminals. The store's two small files beside the journal are read by people, too.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use tokio::net::TcpListener;
 
 use crate::app::{App, AppConfig, AppError, RunningApp};
 use crate::audit::note::LogSigner;
@@ -52,8 +53,14 @@ fn app_error(error: &AppError) -> CliError {
     }
 }
 
+async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| CliError::Config(format!("cannot listen on {address}: {error}; is another gateway running there?")))
+}
+
 impl Serving {
-    /// Opens the store, loads the register, listens on `listen` and serves.
+    /// Opens the store, loads the register, listens on `listen` and serves; health and metrics on the configuration's `admin_listen`.
     ///
     /// # Errors
     /// What keeps it from serving.
@@ -62,9 +69,11 @@ impl Serving {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let tls = Arc::new(TlsSettings::load(config.tls.files(), clock.clone()).map_err(|error| config_error(&error))?);
         let (register, digest) = read_register(&config.participants_file, &clock)?;
-        let listener = tokio::net::TcpListener::bind(listen)
-            .await
-            .map_err(|error| CliError::Config(format!("cannot listen on {listen}: {error}; is another gateway running there?")))?;
+        let listener = bind(listen).await?;
+        let admin = match config.admin_listen {
+            Some(address) => Some(bind(address.get()).await?),
+            None => None,
+        };
         let (store, vkey) = open_store(config, clock.clone(), entropy).await?;
         let gateway = settings(config);
         // In force before the first connection, so that nobody enrolled is turned away.
@@ -82,7 +91,10 @@ impl Serving {
             gateway,
             clock: clock.clone(),
         });
-        let app = app.await.map_err(|error| app_error(&error))?;
+        let mut app = app.await.map_err(|error| app_error(&error))?;
+        if let Some(listener) = admin {
+            app.open_admin(listener);
+        }
         Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey })
     }
 

@@ -31,6 +31,7 @@ macro_rules! contract_suite {
                     acknowledged_content_is_gone_and_acknowledging_again_is_the_same,
                     items_of_others_cannot_be_acknowledged,
                     an_overdue_item_is_shown_and_still_deliverable,
+                    undelivered_notices_are_counted_by_their_age,
                     a_suspended_recipient_is_shown_and_its_mail_waits,
                     the_status_feed_gives_each_message_once_with_its_newest_status,
                     what_the_police_can_see_does_not_depend_on_attendance,

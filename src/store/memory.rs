@@ -334,7 +334,8 @@ impl Store for MemoryStore {
     async fn stats(&self) -> Result<Stats, StoreError> {
         let inner = self.inner.lock();
         let size = inner.entries.len() as u64;
-        Ok(Stats { durable_size: size, published_size: size, ..inner.state.stats() })
+        let now = inner.state.time_of_next(self.clock.now());
+        Ok(Stats { durable_size: size, published_size: size, ..inner.state.stats(now) })
     }
 
     async fn stop(&self) -> Result<(), StoreError> {

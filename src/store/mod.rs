@@ -245,7 +245,13 @@ pub struct Stats {
     pub cases: u64,
     /// Ids remembered.
     pub ids: u64,
+    /// Condition notices whose content nobody has acknowledged, by age: at least as many days as [`NOTICE_AGES_DAYS`] has at the place.
+    pub notices_older_than: [u64; NOTICE_AGES_DAYS.len()],
 }
+
+/// Ages that undelivered notices are counted by, in days of 24 hours since acceptance. There is no limit on the time until a meeting, so its
+/// shortage is watched by these counts.
+pub const NOTICE_AGES_DAYS: [i64; 6] = [0, 1, 2, 5, 10, 30];
 
 /// A store of messages, cases and one log.
 ///

@@ -96,6 +96,23 @@ pub(super) async fn an_overdue_item_is_shown_and_still_deliverable(bed: &Bed) {
     assert_eq!(bed.store().stats().await.unwrap().overdue, 0);
 }
 
+pub(super) async fn undelivered_notices_are_counted_by_their_age(bed: &Bed) {
+    let ages = async || bed.store().stats().await.unwrap().notices_older_than;
+    bed.ready().await;
+    bed.send_notice(&wish(), None).await.unwrap();
+    bed.advance_days(9);
+    let (_, opened) = bed.send_notice(&NoticeWish { municipality: "3411", ..wish() }, None).await.unwrap();
+    assert_eq!(ages().await, [2, 1, 1, 1, 0, 0]);
+    bed.advance_days(1);
+    assert_eq!(ages().await, [2, 2, 1, 1, 1, 0]);
+    bed.take(RU_HAMAR).await;
+    assert_eq!(ages().await, [1, 1, 1, 1, 1, 0], "an acknowledged notice is delivered");
+    bed.send(RU_HAMAR, Body::Report(report(opened.case_ref.unwrap(), "2026-11-10")), None).await.unwrap();
+    assert_eq!(ages().await[0], 1, "a report is no notice");
+    bed.advance_days(20);
+    assert_eq!(ages().await, [1; 6]);
+}
+
 pub(super) async fn a_suspended_recipient_is_shown_and_its_mail_waits(bed: &Bed) {
     bed.ready().await;
     let (message_id, _) = bed.send_notice(&wish(), None).await.unwrap();

@@ -309,7 +309,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        let stats = self.look(super::state::State::stats).await?;
+        let stats = self.look(|state| state.stats(state.time_of_next(self.engine.clock.now()))).await?;
         Ok(Stats { durable_size: self.durable_size(), published_size: self.engine.published.load(Ordering::SeqCst), ..stats })
     }
 

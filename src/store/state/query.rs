@@ -1,12 +1,12 @@
 //! What can be asked of the state.
 
 use super::{ENDED_CASE_KEPT_MILLIS, State};
-use crate::audit::event::ItemNumber;
+use crate::audit::event::{ItemNumber, MessageKind};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Standing};
-use crate::domain::time::Timestamp;
-use crate::policy::case::{CaseState, Fate, Message};
-use crate::store::{Cursor, Due, Item, OverdueAfter, Stats, StatusEntry};
+use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::policy::case::{CaseState, Fate, ItemBody, Message};
+use crate::store::{Cursor, Due, Item, NOTICE_AGES_DAYS, OverdueAfter, Stats, StatusEntry};
 
 impl State {
     /// Open items of `recipient` above `after`, in acceptance order.
@@ -125,9 +125,9 @@ impl State {
         Due { overdue, ended, forgotten }
     }
 
-    /// Counts of what is in the state; the log's sizes are the store's to add.
+    /// Counts of what is in the state, ages as of `now`; the log's sizes are the store's to add.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self, now: Timestamp) -> Stats {
         Stats {
             durable_size: 0,
             published_size: 0,
@@ -135,6 +135,23 @@ impl State {
             overdue: self.overdue,
             cases: self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).count() as u64,
             ids: self.ids.len() as u64,
+            notices_older_than: self.notices_older_than(now),
         }
+    }
+
+    /// A withdrawal has no meeting ahead of it, so only notices with content count.
+    fn notices_older_than(&self, now: Timestamp) -> [u64; NOTICE_AGES_DAYS.len()] {
+        let mut counts = [0; NOTICE_AGES_DAYS.len()];
+        for item in self.mailboxes.values().flatten() {
+            let Some(message) = self.messages.get(&item.index()) else { continue };
+            let told = message.delivery(*item).is_some_and(|delivery| delivery.body == ItemBody::Content);
+            if message.kind != MessageKind::ConditionNotice || !told {
+                continue;
+            }
+            for (count, days) in counts.iter_mut().zip(NOTICE_AGES_DAYS) {
+                *count += u64::from(message.accepted_at.plus_millis(days * DAY_MILLIS) <= now);
+            }
+        }
+        counts
     }
 }

@@ -1,0 +1,335 @@
+//! The administrative listener: `/healthz`, `/readyz` and `/metrics` in plain HTTP/1.1, for programs on the same machine.
+//!
+//! One request per connection. Nobody is asked who they are, so there is nothing here but counts, and nothing that changes anything.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::{self, Figures};
+use crate::clock::Clock;
+use crate::store::{Stats, Store};
+use crate::tls::{OpenConnections, TlsSettings};
+
+/// Connections at a time; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 32;
+/// A request's head, in bytes.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Header fields of a request.
+const HEADERS_MAX: usize = 32;
+/// Rest after a failed accept.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// How long a client and the store may take.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// From the connection to the end of the request's head.
+    head: Duration,
+    /// From the connection to its end.
+    connection: Duration,
+    /// For the store's answer; a store that is slower counts as not ready.
+    store: Duration,
+}
+
+const TIMES: Times = Times { head: Duration::from_secs(5), connection: Duration::from_secs(10), store: Duration::from_secs(2) };
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// What is watched.
+#[derive(Clone)]
+pub struct Watched {
+    /// Asked for its counts.
+    pub store: Arc<dyn Store>,
+    /// Has the gateway's own certificate.
+    pub tls: Arc<TlsSettings>,
+    /// The participants' connections.
+    pub open: Arc<OpenConnections>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+/// Answers on `listener` until `stop`; open connections end with it. Bind a loopback address only: nothing is encrypted.
+pub async fn serve(listener: TcpListener, watched: Watched, stop: CancellationToken) {
+    serve_within(listener, watched, TIMES, stop).await;
+}
+
+async fn serve_within(listener: TcpListener, watched: Watched, times: Times, stop: CancellationToken) {
+    // Dropped at the end, which ends every connection.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                connections.spawn(converse(socket, watched.clone(), times));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accepting an administrative connection failed; trying again");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+/// One request and its answer.
+async fn converse(socket: TcpStream, watched: Watched, times: Times) {
+    let watched = &watched;
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| async move {
+        Ok::<_, Infallible>(watched.answer(request.method(), request.uri().path(), times.store).await)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(times.head)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(socket), service);
+    match tokio::time::timeout(times.connection, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an administrative connection failed"),
+        Err(_) => tracing::debug!("an administrative connection took too long"),
+    }
+}
+
+impl Watched {
+    async fn answer(&self, method: &Method, path: &str, patience: Duration) -> Response<Full<Bytes>> {
+        let known = matches!(path, "/healthz" | "/readyz" | "/metrics");
+        match path {
+            _ if !known => plain(StatusCode::NOT_FOUND, "not found; there are /healthz, /readyz and /metrics\n"),
+            _ if method != Method::GET => not_allowed(),
+            "/healthz" => plain(StatusCode::OK, "ok\n"),
+            "/readyz" => readiness(self.stats(patience).await),
+            _ => self.metrics(self.stats(patience).await),
+        }
+    }
+
+    /// The store's counts; nothing when it fails or takes longer than `patience`.
+    async fn stats(&self, patience: Duration) -> Option<Stats> {
+        tokio::time::timeout(patience, self.store.stats()).await.ok()?.ok()
+    }
+
+    fn metrics(&self, stats: Option<Stats>) -> Response<Full<Bytes>> {
+        let Some(stats) = stats else { return readiness(None) };
+        let left = self.tls.certificate_not_after().millis().saturating_sub(self.clock.now().millis());
+        let figures = Figures { stats, connections_open: self.open.count(), certificate_expiry_seconds: left.div_euclid(1000) };
+        response(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(&figures))
+    }
+}
+
+fn readiness(stats: Option<Stats>) -> Response<Full<Bytes>> {
+    match stats {
+        Some(_) => plain(StatusCode::OK, "ready\n"),
+        None => plain(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the gateway's log says why\n"),
+    }
+}
+
+fn not_allowed() -> Response<Full<Bytes>> {
+    let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    answer
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    response(status, PLAIN, text)
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::clock::SeededEntropy;
+    use crate::store::contract::case_bed::{Bed, memory_bed, noon, wish};
+    use crate::tls::pki::{self, Existing};
+
+    /// Short enough to wait for, long enough for a busy machine to answer in.
+    const SHORT: Times = Times { head: Duration::from_millis(300), connection: Duration::from_secs(20), store: Duration::from_secs(20) };
+
+    struct Admin {
+        bed: Bed,
+        address: SocketAddr,
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Admin {
+        async fn start(times: Times) -> Self {
+            let bed = memory_bed();
+            let dir = tempfile::tempdir().unwrap();
+            let pki = pki::dev(dir.path(), noon(), &SeededEntropy::new(1), Existing::Keep, &[]).unwrap();
+            let clock: Arc<dyn Clock> = bed.world.clock.clone();
+            let tls = Arc::new(TlsSettings::load(pki.gateway_files(), clock.clone()).unwrap());
+            let watched = Watched { store: bed.world.store.clone(), tls, open: Arc::default(), clock };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let stop = CancellationToken::new();
+            let task = tokio::spawn(serve_within(listener, watched, times, stop.clone()));
+            Self { bed, address, stop, task }
+        }
+
+        /// Everything that comes back for `request` until the connection is closed.
+        async fn say(&self, request: &str) -> String {
+            let mut socket = TcpStream::connect(self.address).await.unwrap();
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            tokio::time::timeout(Duration::from_secs(10), socket.read_to_string(&mut answer)).await.expect("it is closed").unwrap();
+            answer
+        }
+
+        async fn request(&self, method: &str, path: &str) -> String {
+            self.say(&format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
+        }
+    }
+
+    fn value<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+        answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+    }
+
+    #[tokio::test]
+    async fn metrics_show_an_undelivered_notice_and_its_age_and_nobody_s_name() {
+        let admin = Admin::start(TIMES).await;
+        admin.bed.ready().await;
+        admin.bed.send_notice(&wish(), None).await.unwrap();
+        admin.bed.advance_days(2);
+        let answer = admin.request("GET", "/metrics").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{answer}");
+        let size = admin.bed.store().stats().await.unwrap().durable_size.to_string();
+        for (name, wanted) in [
+            ("samband_log_entries_durable", size.as_str()),
+            ("samband_log_entries_published", &size),
+            ("samband_items_undelivered", "1"),
+            ("samband_items_overdue", "0"),
+            ("samband_cases_open", "1"),
+            ("samband_message_ids", "1"),
+            ("samband_connections_open", "0"),
+            ("samband_notices_undelivered{older_than_days=\"0\"}", "1"),
+            ("samband_notices_undelivered{older_than_days=\"2\"}", "1"),
+            ("samband_notices_undelivered{older_than_days=\"5\"}", "0"),
+        ] {
+            assert_eq!(value(&answer, name), Some(wanted), "{name}: {answer}");
+        }
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        for participant in admin.bed.store().register().iter() {
+            assert!(!body.contains(participant.id.as_str()), "{}", participant.id);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_certificate_s_time_runs_down_and_below_zero() {
+        let admin = Admin::start(TIMES).await;
+        let seconds = async || -> i64 {
+            value(&admin.request("GET", "/metrics").await, "samband_certificate_expiry_seconds").unwrap().parse().unwrap()
+        };
+        let before = seconds().await;
+        assert!(before > 0);
+        admin.bed.advance_days(1);
+        assert_eq!(seconds().await, before - 86_400);
+        admin.bed.advance_days(100_000);
+        assert!(seconds().await < 0);
+    }
+
+    #[tokio::test]
+    async fn the_process_is_healthy_and_the_store_ready() {
+        let admin = Admin::start(TIMES).await;
+        for path in ["/healthz", "/readyz", "/readyz?verbose"] {
+            assert!(admin.request("GET", path).await.starts_with("HTTP/1.1 200 OK\r\n"), "{path}");
+        }
+        assert!(admin.request("GET", "/healthz").await.ends_with("\r\n\r\nok\n"));
+    }
+
+    #[test]
+    fn a_store_that_does_not_answer_is_not_ready() {
+        assert_eq!(readiness(None).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(readiness(Some(Stats::default())).status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn other_paths_are_not_found_and_other_methods_not_allowed() {
+        let admin = Admin::start(TIMES).await;
+        for path in ["/", "/metrics/", "/healthz/x", "/debug", "/METRICS"] {
+            assert!(admin.request("GET", path).await.starts_with("HTTP/1.1 404 "), "{path}");
+        }
+        for method in ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "get"] {
+            let answer = admin.request(method, "/metrics").await;
+            assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET\r\n"), "{method}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_for_one_request() {
+        let admin = Admin::start(TIMES).await;
+        let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let answer = admin.say(&request.repeat(2)).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_long_is_refused() {
+        let admin = Admin::start(TIMES).await;
+        let many = "a: b\r\n".repeat(HEADERS_MAX + 1);
+        let answer = admin.say(&format!("GET /healthz HTTP/1.1\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_nothing_or_half_a_request_is_cut_off() {
+        let admin = Admin::start(SHORT).await;
+        for request in ["", "GET /healthz HTTP/1.1\r\nhost: loc"] {
+            let answer = admin.say(request).await;
+            assert!(!answer.contains(" 200 "), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_clients_at_the_bound_keep_others_waiting_only_until_they_are_cut_off() {
+        let admin = Admin::start(SHORT).await;
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            idle.push(TcpStream::connect(admin.address).await.unwrap());
+        }
+        assert!(admin.request("GET", "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_stop_closes_the_listener_and_what_is_open() {
+        let admin = Admin::start(Times { head: Duration::from_secs(60), connection: Duration::from_secs(60), ..TIMES }).await;
+        let mut idle = TcpStream::connect(admin.address).await.unwrap();
+        assert!(admin.request("GET", "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"), "so the idle one is accepted, too");
+        admin.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(10), admin.task).await.expect("it ends").unwrap();
+        // Closed or reset, but not left open.
+        let closed = tokio::time::timeout(Duration::from_secs(10), idle.read(&mut [0; 8])).await.expect("it is closed");
+        assert!(matches!(closed, Ok(0) | Err(_)));
+        assert!(TcpStream::connect(admin.address).await.is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! What the gateway shows over HTTP besides gRPC: health and metrics for its operator.
+
+pub mod admin;
+mod metrics;
