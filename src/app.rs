@@ -151,6 +151,7 @@ impl RunningApp {
     pub fn open_admin(&mut self, listener: TcpListener) {
         let watched =
             Watched { store: self.gateway.store().clone(), tls: self.tls.clone(), open: self.open.clone(), clock: self.clock.clone() };
+        tracing::info!(address = ?listener.local_addr().ok(), "health and metrics");
         self.upkeep.push(tokio::spawn(admin::serve(listener, watched, self.stop.clone())));
     }
 

@@ -40,6 +40,8 @@ pub struct Serving {
     clock: Arc<dyn Clock>,
     /// The log's public key, as text.
     pub vkey: String,
+    /// Where health and metrics are shown, if anywhere.
+    pub admin: Option<SocketAddr>,
 }
 
 fn config_error(error: &impl std::fmt::Display) -> CliError {
@@ -92,10 +94,11 @@ impl Serving {
             clock: clock.clone(),
         });
         let mut app = app.await.map_err(|error| app_error(&error))?;
+        let admin_address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = admin {
             app.open_admin(listener);
         }
-        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey })
+        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey, admin: admin_address })
     }
 
     /// Where it listens.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dev_home::DevHome;
 use super::gateway::Serving;
@@ -205,4 +206,23 @@ async fn the_demo_holds_and_leaves_what_it_promises() {
     }
     let error = run_line(&format!("samband demo --dir {}", at.display())).await.unwrap_err();
     assert_eq!(error.code(), 2, "an earlier demo is not overwritten");
+}
+
+#[tokio::test]
+async fn the_administrative_listener_is_open_from_start_to_stop_if_configured() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let file = home.config_file();
+    let config = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("admin_listen = \"127.0.0.1:0\"\n{config}")).unwrap();
+    let config = Config::load(&file).unwrap();
+    let serving = Serving::start(&config, config.listen).await.unwrap();
+    let address = serving.admin.unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET /readyz HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    serving.stop().await.unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }

@@ -75,6 +75,10 @@ fn announce(serving: &Serving, home: Option<&DevHome>, out: Output) {
     let address = serving.address();
     let mut text = format!("listening on {address}\nlog key {}", serving.vkey);
     let mut json = json!({"listening": address.to_string(), "log_key": serving.vkey});
+    if let Some(admin) = serving.admin {
+        text = format!("{text}\nhealth and metrics on {admin}");
+        json["admin"] = admin.to_string().into();
+    }
     if let Some(home) = home {
         let certificates = home.certificates_dir();
         text = format!("{text}\ncertificates in {}\nlog key in {}", certificates.display(), home.vkey_file().display());
