@@ -11,6 +11,7 @@ use crate::app::{App, AppConfig, AppError, RunningApp};
 use crate::audit::note::LogSigner;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::keys::{read_log_key, read_storage_key};
+use crate::config::nlk_codes::load_nlk_codes;
 use crate::config::participants::parse_register;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
 use crate::domain::participant::Register;
@@ -62,6 +63,9 @@ impl Serving {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let tls = Arc::new(TlsSettings::load(config.tls.files(), clock.clone()).map_err(|error| config_error(&error))?);
         let (register, digest) = read_register(&config.participants_file, &clock)?;
+        if let Some(file) = &config.nlk_codes_file {
+            load_nlk_codes(file).map_err(|error| config_error(&error))?.install().map_err(|error| config_error(&error))?;
+        }
         let listener = tokio::net::TcpListener::bind(listen)
             .await
             .map_err(|error| CliError::Config(format!("cannot listen on {listen}: {error}; is another gateway running there?")))?;
