@@ -12,6 +12,7 @@ use crate::app::{App, AppConfig, AppError, RunningApp};
 use crate::audit::note::LogSigner;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::keys::{read_log_key, read_storage_key};
+use crate::config::nlk_codes::load_nlk_codes;
 use crate::config::participants::parse_register;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
 use crate::domain::participant::Register;
@@ -71,6 +72,9 @@ impl Serving {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let tls = Arc::new(TlsSettings::load(config.tls.files(), clock.clone()).map_err(|error| config_error(&error))?);
         let (register, digest) = read_register(&config.participants_file, &clock)?;
+        if let Some(file) = &config.nlk_codes_file {
+            load_nlk_codes(file).map_err(|error| config_error(&error))?.install().map_err(|error| config_error(&error))?;
+        }
         let listener = bind(listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind(address.get()).await?),

@@ -9,6 +9,7 @@ use crate::domain::time::DAY_MILLIS;
 use crate::tls::TlsSettings;
 
 use super::keys::{read_log_key, read_storage_key};
+use super::nlk_codes::load_nlk_codes;
 use super::participants::load_register;
 use super::{Config, ConfigError};
 
@@ -51,6 +52,7 @@ pub fn check(config: &Config, clock: &Arc<dyn Clock>, known: &dyn Fn(Municipalit
     findings.result(read_storage_key(&config.storage_key_file).map(drop));
     findings.result(read_log_key(&config.log_key_file, &config.origin).map(drop));
     findings.result(load_register(&config.participants_file, 1, known).map(drop));
+    findings.result(config.nlk_codes_file.as_deref().map_or(Ok(()), |file| load_nlk_codes(file).map(drop)));
     findings.places(config);
     if config.admin_listen.is_some_and(|admin| admin.get() == config.listen) {
         findings.error("listen and admin_listen are the same address; give each its own port".to_owned());

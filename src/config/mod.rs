@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod keys;
+pub mod nlk_codes;
 pub mod participants;
 
 use std::fmt;
@@ -344,6 +345,9 @@ pub struct Config {
     pub high_water_file: PathBuf,
     /// The participant register.
     pub participants_file: PathBuf,
+    /// The table of analysis codes, read at the start only. Default: the table compiled in.
+    #[serde(default)]
+    pub nlk_codes_file: Option<PathBuf>,
     /// `production` or `test`. Default `production`.
     #[serde(default)]
     pub identity_mode: IdentityMode,
@@ -404,7 +408,7 @@ impl Config {
             certificate_file,
             key_file,
         ];
-        for path in single.into_iter().chain(client_ca_files).chain(crl_files) {
+        for path in single.into_iter().chain(client_ca_files).chain(crl_files).chain(&mut self.nlk_codes_file) {
             *path = folder.join(&path);
         }
     }

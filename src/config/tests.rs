@@ -40,6 +40,7 @@ fn the_sample_configuration_parses_and_its_relative_paths_are_beside_it() {
     let config = Config::load(&sample("samband.toml")).unwrap();
     assert_eq!(config.participants_file, sample("participants.toml"));
     assert_eq!(config.data_dir, Path::new("/var/lib/samband/data"));
+    assert_eq!(config.nlk_codes_file, None, "the sample names it in a comment only");
     assert_eq!(config.limits.acceptor(), Limits::default());
     assert_eq!(config.overdue_after_s, OverdueAfter::default());
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info"));
@@ -63,7 +64,12 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((config.erase_within_s.get(), config.records_keep_months.get()), (86_400, 24));
     assert_eq!(config.overdue_after_s.lab_result.get(), 432_000);
     assert_eq!(config.identity_mode, IdentityMode::Production);
-    assert!(config.admin_listen.is_none() && config.tls.crl_files.is_empty() && !config.tls.require_unexpired_crl);
+    assert!(
+        config.nlk_codes_file.is_none()
+            && config.admin_listen.is_none()
+            && config.tls.crl_files.is_empty()
+            && !config.tls.require_unexpired_crl
+    );
     assert_eq!(config.limits, LimitsSection::default());
     assert_eq!(config.log.level, LogLevel::Info);
 }
@@ -247,6 +253,28 @@ fn everything_that_serve_would_refuse_is_found_at_once() {
     assert_eq!(findings(&several, NOW).len(), 2);
     fs::set_permissions(dir.path().join("certs/gateway/key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     one(&good, "chmod 600");
+}
+
+#[test]
+fn a_table_of_codes_beside_the_configuration_is_read_and_its_faults_are_found_at_their_line() {
+    let dir = tempfile::tempdir().unwrap();
+    whole(dir.path());
+    let file = dir.path().join("samband.toml");
+    let text = format!("nlk_codes_file = \"codes.csv\"\n{}", fs::read_to_string(&file).unwrap());
+    fs::write(&file, text).unwrap();
+    let config = Config::load(&file).unwrap();
+    assert!(matches!(findings(&config, NOW).as_slice(), [one] if one.contains("codes.csv")), "no such file");
+    let built_in = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/nlk_codes.csv")).unwrap();
+    let codes = dir.path().join("codes.csv");
+    let alcohol = "NPU00001,U-Etylglukuronid,URINE,ALCOHOL,no,2026-01-01,,a list\n";
+    fs::write(&codes, format!("{built_in}{alcohol}")).unwrap();
+    assert_eq!(findings(&config, NOW), Vec::<String>::new());
+    let table = nlk_codes::load_nlk_codes(&codes).unwrap();
+    assert!(table.lookup("NPU00001".parse().unwrap(), NOW.oslo_date()).is_some());
+    fs::write(&codes, format!("{built_in}{alcohol}{alcohol}")).unwrap();
+    let line = built_in.lines().count() + 2;
+    let found = findings(&config, NOW);
+    assert!(matches!(found.as_slice(), [one] if one.contains(&format!("codes.csv:{line}:1: "))), "{found:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::id::ParticipantId;
 use super::label::InvoiceReference;
 use super::legal_basis::{ConditionPart, LegalBasis};
 use super::limits::{FREQUENCY_TIMES_MAX, LABORATORIES_PER_ORDER_MAX, SAMPLES_PER_ORDER_MAX};
+use super::nlk::NlkTable;
 use super::notice::Bounds;
 use super::sample::Matrix;
 use super::substance::SubstanceGroup;
@@ -196,8 +197,12 @@ impl Control {
         } = draft;
         let legal_basis = bounds.basis("control.legal_basis", legal_basis, ConditionPart::Control, v);
         let procedure = v.choice("control.procedure", procedure);
-        let matrices = distinct_choices("control.matrices", matrices, Matrix::ALL.len(), v);
-        let groups = distinct_choices("control.groups", groups, SubstanceGroup::ALL.len(), v);
+        let matrices = distinct_choices("control.matrices", matrices, Matrix::ALL.len(), v, |_| None);
+        // A result must have a finding of every ordered group: without a code in any ordered matrix the order could never be answered.
+        let table = NlkTable::in_force();
+        let answerable = |group| matrices.iter().any(|matrix| table.has_code(group, *matrix, today));
+        let unanswerable = |group| (!answerable(group)).then_some(FieldReason::GroupWithoutCode);
+        let groups = distinct_choices("control.groups", groups, SubstanceGroup::ALL.len(), v, unanswerable);
         v.demand((1..=SAMPLES_PER_ORDER_MAX).contains(&sample_count), "control.sample_count", FieldReason::OutOfRange);
         let frequency = v.require("control.frequency", frequency).and_then(|draft| Frequency::parse(draft, v));
         let from = v.date("control.from_date", &from_date);
@@ -219,13 +224,23 @@ impl Control {
     }
 }
 
-fn distinct_choices<T: Copy + Ord>(path: &str, choices: Vec<Choice<T>>, most: usize, v: &mut Violations) -> Vec<T> {
+/// The values in order; `wrong` says what else is wrong with one that is known and new.
+fn distinct_choices<T: Copy + Ord>(
+    path: &str,
+    choices: Vec<Choice<T>>,
+    most: usize,
+    v: &mut Violations,
+    wrong: impl Fn(T) -> Option<FieldReason>,
+) -> Vec<T> {
     let mut values = Vec::with_capacity(most);
     if v.count(path, choices.len(), 1, most) {
         for (i, choice) in choices.into_iter().enumerate() {
             let at = format!("{path}[{i}]");
             let Some(value) = v.choice(&at, choice) else { continue };
-            v.demand(!values.contains(&value), &at, FieldReason::Duplicate);
+            let reason = if values.contains(&value) { Some(FieldReason::Duplicate) } else { wrong(value) };
+            if let Some(reason) = reason {
+                v.note(&at, reason);
+            }
             values.push(value);
         }
     }

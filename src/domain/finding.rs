@@ -3,8 +3,8 @@
 use std::str::FromStr as _;
 
 use super::decimal::Decimal;
-use super::nlk::NlkCode;
-use super::sample::Seal;
+use super::nlk::{NlkCode, NlkTable};
+use super::sample::{Matrix, Seal};
 use super::substance::SubstanceGroup;
 use super::time::Date;
 use super::ucum::Unit;
@@ -176,6 +176,7 @@ pub struct Finding {
 
 /// What the sample as a whole allows to be said.
 pub(super) struct SampleState {
+    pub(super) matrix: Option<Matrix>,
     pub(super) received_on: Option<Date>,
     pub(super) seal: Option<Seal>,
     pub(super) verdict: Option<ValidityVerdict>,
@@ -222,9 +223,10 @@ impl Finding {
         let outcome = v.require(&format!("{path}.outcome"), outcome).and_then(|draft| parse_outcome(draft, path, v));
         let quantity = quantity.and_then(|draft| Quantity::parse(draft, &format!("{path}.quantity"), v));
         if let Some((code, received)) = nlk_code.zip(sample.received_on) {
-            match code.lookup(received) {
+            match NlkTable::in_force().lookup(code, received) {
                 None => v.note(&code_path, FieldReason::CodeNotInTable),
                 Some(entry) => {
+                    v.demand(sample.matrix.is_none_or(|matrix| matrix == entry.matrix()), &code_path, FieldReason::CodeMatrixMismatch);
                     v.demand(group.is_none_or(|group| group == entry.group()), &group_path, FieldReason::CodeGroupMismatch);
                     let detected = matches!(outcome, Some(Outcome::Detected(_)));
                     v.demand(!(detected && entry.is_unspecific()), &code_path, FieldReason::DetectedByUnspecificCode);

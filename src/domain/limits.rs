@@ -24,6 +24,8 @@ pub const LABORATORIES_PER_ORDER_MAX: usize = 5;
 pub const REPORT_DATES_MAX: usize = 5;
 /// Findings of one result.
 pub const FINDINGS_MAX: usize = 64;
+/// Rows of the table of analysis codes.
+pub const NLK_ROWS_MAX: usize = 4096;
 /// Readers that one participant may have at once.
 pub const READERS_PER_PARTICIPANT_MAX: usize = 16;
 /// A reader's id: `^[A-Za-z0-9._-]{1,64}$`, in characters.

@@ -18,6 +18,17 @@ pub enum Matrix {
 impl Matrix {
     /// Every matrix.
     pub const ALL: [Self; 4] = [Self::Urine, Self::OralFluid, Self::Blood, Self::Hair];
+
+    /// The name used in tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Urine => "URINE",
+            Self::OralFluid => "ORAL_FLUID",
+            Self::Blood => "BLOOD",
+            Self::Hair => "HAIR",
+        }
+    }
 }
 
 /// Which of the two sealed tubes of a sample.

@@ -23,6 +23,17 @@ impl Validity {
         Self { from: date(from), until: date(until) }
     }
 
+    /// From two dates; `None` when the last day lies before the first.
+    pub(super) fn between(from: Option<Date>, until: Option<Date>) -> Option<Self> {
+        from.zip(until).is_none_or(|(from, until)| from <= until).then_some(Self { from, until })
+    }
+
+    /// Whether there is a day on which both are in force.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let begins_within = |one: &Self, other: &Self| one.from.is_some_and(|first| other.holds_on(first));
+        begins_within(self, other) || begins_within(other, self)
+    }
+
     /// Whether the row is in force on `day`, both ends included.
     pub(super) fn holds_on(&self, day: Date) -> bool {
         self.from.is_some_and(|from| from <= day) && self.until.is_none_or(|until| day <= until)

@@ -63,6 +63,11 @@ impl Validity {
         }
     }
 
+    /// Whether this is how samples of `matrix` are judged.
+    pub(super) fn fits(&self, matrix: Matrix) -> bool {
+        matches!(self, Self::Urine { .. }) == (matrix == Matrix::Urine)
+    }
+
     /// Checks a draft; what is wrong is noted under the member's name.
     pub(super) fn parse(draft: Option<ValidityDraft>, matrix: Option<Matrix>, v: &mut Violations) -> Option<Self> {
         let draft = v.require("validity", draft)?;

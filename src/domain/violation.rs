@@ -119,6 +119,10 @@ field_reasons! {
     ValidityMatrixMismatch = "VALIDITY_MATRIX_MISMATCH", "use urine_validity for urine and other_validity for every other matrix";
     /// Not a code of the table on the day of receipt.
     CodeNotInTable = "CODE_NOT_IN_TABLE", "use a code of the table of NLK codes, or ask the operator to add it";
+    /// A code of another matrix than the sample's.
+    CodeMatrixMismatch = "CODE_MATRIX_MISMATCH", "use a code of this sample's matrix, or ask the operator to add it to the table of NLK codes";
+    /// No result could answer for this group.
+    GroupWithoutCode = "GROUP_WITHOUT_CODE", "the gateway's table has no analysis code of this group for any ordered matrix today; ask the operator to add one, or order on paper";
     /// The table gives another group for the code.
     CodeGroupMismatch = "CODE_GROUP_MISMATCH", "state the group that the table gives for this code";
     /// An unspecific code can never be detected.

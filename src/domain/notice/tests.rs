@@ -190,6 +190,11 @@ refusals! { NoticeDraft, ConditionNotice::parse, good;
     no_group: TooFew at "control.groups" by |n| control(n).groups.clear();
     one_group_twice: Duplicate at "control.groups[2]" by |n| control(n).groups.push(Choice::Value(SubstanceGroup::Cannabis));
     an_unknown_group: UnknownValue at "control.groups[2]" by |n| control(n).groups.push(Choice::Unknown);
+    a_group_that_no_code_answers: GroupWithoutCode at "control.groups[2]" by |n| control(n).groups.push(Choice::Value(SubstanceGroup::Alcohol));
+    a_matrix_that_no_code_answers: GroupWithoutCode at "control.groups[0]" by |n| {
+        control(n).groups.truncate(1);
+        control(n).matrices.push(Choice::Value(Matrix::OralFluid));
+    };
     no_sample: OutOfRange at "control.sample_count" by |n| control(n).sample_count = 0;
     too_many_samples: OutOfRange at "control.sample_count" by |n| control(n).sample_count = 1001;
     no_frequency: Required at "control.frequency" by |n| control(n).frequency = None;

@@ -110,7 +110,9 @@ impl LabResult {
         let collected_on = parse_collection(collection, received_on, context.today, v);
         let seal = v.choice("seal", seal);
         let validity = Validity::parse(validity, matrix, v);
-        let state = SampleState { received_on, seal, verdict: validity.map(|validity| validity.verdict()) };
+        // A matrix that the validity contradicts says nothing of the codes.
+        let sure = matrix.filter(|matrix| validity.is_none_or(|validity| validity.fits(*matrix)));
+        let state = SampleState { matrix: sure, received_on, seal, verdict: validity.map(|validity| validity.verdict()) };
         let findings = parse_findings(findings, &state, v);
         let (label, part) = sample?;
         Some(Self {

@@ -73,6 +73,11 @@ refusals! { ResultDraft, LabResult::parse, good;
         r.collection = Some(CollectionDraft::Missing);
         r.findings.truncate(1);
     };
+    a_urine_code_for_oral_fluid: CodeMatrixMismatch at "findings[0].nlk_code" by |r| {
+        r.findings.truncate(1);
+        r.matrix = Choice::Value(Matrix::OralFluid);
+        r.validity = Some(ValidityDraft::Other { verdict: Choice::Value(ValidityVerdict::Ok) });
+    };
     a_code_under_another_group: CodeGroupMismatch at "findings[0].group" by |r| r.findings[0].group = Choice::Value(SubstanceGroup::Cocaine);
     no_group: Required at "findings[1].group" by |r| r.findings[1].group = Choice::Missing;
     an_unspecific_code_detected: DetectedByUnspecificCode at "findings[0].nlk_code" by |r| r.findings[0].nlk_code = text("NOR25839");
@@ -186,5 +191,7 @@ fn every_ordered_matrix_but_urine_has_a_verdict_only() {
         validity: Some(ValidityDraft::Other { verdict: Choice::Value(ValidityVerdict::Ok) }),
         ..good()
     };
-    assert!(LabResult::parse(draft, &CONTEXT).is_ok());
+    // The built-in table has codes of urine only, so nothing but these is wrong.
+    let violations = LabResult::parse(draft, &CONTEXT).unwrap_err();
+    assert!(violations.as_slice().iter().all(|violation| violation.reason == FieldReason::CodeMatrixMismatch), "{violations}");
 }
