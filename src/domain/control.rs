@@ -200,7 +200,7 @@ impl Control {
         let matrices = distinct_choices("control.matrices", matrices, Matrix::ALL.len(), v, |_| None);
         // A result must have a finding of every ordered group: without a code in any ordered matrix the order could never be answered.
         let table = NlkTable::in_force();
-        let answerable = |group| matrices.iter().any(|matrix| table.has_code(group, *matrix, today));
+        let answerable = |group| matrices.is_empty() || matrices.iter().any(|matrix| table.has_code(group, *matrix, today));
         let unanswerable = |group| (!answerable(group)).then_some(FieldReason::GroupWithoutCode);
         let groups = distinct_choices("control.groups", groups, SubstanceGroup::ALL.len(), v, unanswerable);
         v.demand((1..=SAMPLES_PER_ORDER_MAX).contains(&sample_count), "control.sample_count", FieldReason::OutOfRange);

@@ -193,7 +193,7 @@ refusals! { NoticeDraft, ConditionNotice::parse, good;
     a_group_that_no_code_answers: GroupWithoutCode at "control.groups[2]" by |n| control(n).groups.push(Choice::Value(SubstanceGroup::Alcohol));
     a_matrix_that_no_code_answers: GroupWithoutCode at "control.groups[0]" by |n| {
         control(n).groups.truncate(1);
-        control(n).matrices.push(Choice::Value(Matrix::OralFluid));
+        control(n).matrices = vec![Choice::Value(Matrix::OralFluid)];
     };
     no_sample: OutOfRange at "control.sample_count" by |n| control(n).sample_count = 0;
     too_many_samples: OutOfRange at "control.sample_count" by |n| control(n).sample_count = 1001;

@@ -98,7 +98,7 @@ impl Queue {
             return Err(StoreError::Busy);
         }
         inside.inputs.push_back(input);
-        let wanted = inside.committer_is_free || inside.inputs.len() % WORTH_WAKING == 0;
+        let wanted = inside.committer_is_free || inside.inputs.len().is_multiple_of(WORTH_WAKING);
         drop(inside);
         if wanted {
             self.wake.notify_one();
