@@ -198,7 +198,7 @@ pub(super) async fn a_unit_without_contact_gets_no_notice_until_it_sets_one(bed:
 
 pub(super) async fn a_failure_before_or_after_neither_loses_nor_doubles(bed: &Bed) {
     bed.ready().await;
-    let Some(fail_next) = &bed.world.fail_next else { return };
+    let fail_next = bed.world.fail_next.as_ref().expect("the store fails on demand");
     for failure in [Failure::Before, Failure::After] {
         let message_id = bed.fresh();
         let body = || Body::Notice(Box::new(notice(&wish())));
