@@ -31,7 +31,7 @@ use samband::grpc::pb;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
 use samband::policy::command::Command;
-use samband::store::embedded::{DiskBounds, EmbeddedStore, Options, end_process};
+use samband::store::embedded::{DiskBounds, EmbeddedStore, Options, RealDisk, end_process};
 use samband::store::{
     Accepted, Cursor, Due, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError,
 };
@@ -281,6 +281,7 @@ async fn main() {
         high_water_file: wishes.dir.join("high-water"),
         erase_within_millis: 86_400_000,
         records_keep_months: 24,
+        files: Arc::new(RealDisk),
         disk: DiskBounds { low_water: 0, reserve: 0 },
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),

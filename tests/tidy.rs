@@ -62,6 +62,11 @@ const FENCES: &[Fence] = &[
     Fence { word: "Zoned::now", places: &["src/clock.rs"], in_tests: false },
 ];
 
+/// The embedded store's folder, and the one file in it that touches the disk: everything else takes a `Disk`, which tests simulate.
+const STORE: &str = "src/store/embedded/";
+const DISK: &[&str] = &["src/store/embedded/disk.rs"];
+const DISK_WORDS: [&str; 4] = ["fs", "rustix", "FileExt", "tokio::fs"];
+
 /// `Instant` measures how long something took and when a timer is due; it never reaches an event, so these places may read it.
 const TIMERS: &[&str] =
     &["src/clock.rs", "src/tls/", "src/grpc/", "src/gateway/", "src/app.rs", "src/app/", "src/cli/", "src/telemetry.rs"];
@@ -115,6 +120,14 @@ fn broken_fences(files: &[Source]) -> Vec<String> {
             let code = if fence.in_tests { &file.production } else { &file.code };
             let lines = source::lines_with_word(code, fence.word);
             found.extend(lines.into_iter().map(|line| format!("{}:{line}: `{}` belongs in {:?}", file.path, fence.word, fence.places)));
+        }
+        if under(&file.path, &[STORE]) && !under(&file.path, DISK) {
+            for word in DISK_WORDS {
+                let lines = source::lines_with_word(&file.production, word);
+                found.extend(
+                    lines.into_iter().map(|line| format!("{}:{line}: `{word}`: take a Disk; files are touched in {DISK:?}", file.path)),
+                );
+            }
         }
         if !under(&file.path, TIMERS) {
             let lines = source::lines_with_word(&file.production, "Instant::now");
@@ -242,6 +255,11 @@ fn each_vendor_outside_its_fence_is_found() {
         }
     }
     assert_eq!(broken_fences(&[Source::new("src/store/a.rs", "let t = Instant::now();")]).len(), 1);
+    for line in ["use std::fs;", "std::fs::read(p)", "use std::os::unix::fs::FileExt as _;", "rustix::fs::statvfs(p)"] {
+        assert!(!broken_fences(&[Source::new("src/store/embedded/a.rs", line)]).is_empty(), "{line}");
+        assert_none(&broken_fences(&[Source::new("src/store/embedded/disk.rs", line)]));
+        assert_none(&broken_fences(&[Source::new("src/cli/a.rs", line)]));
+    }
     assert_none(&broken_fences(&[Source::new("src/store/a.rs", "// sled\nlet sledge = \"rustls\"; fn grpc_pb() {}")]));
 }
 

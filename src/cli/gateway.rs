@@ -19,7 +19,7 @@ use crate::domain::participant::Register;
 use crate::domain::{identity, municipality};
 use crate::gateway::{Gateway, Loaded, Settings};
 use crate::grpc::server::ServerLimits;
-use crate::store::embedded::{DiskBounds, EmbeddedStore, OpenError, Options, end_process};
+use crate::store::embedded::{DiskBounds, EmbeddedStore, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
 use crate::tls::{TlsSettings, files};
 
@@ -178,6 +178,7 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Ent
         high_water_file: config.high_water_file.clone(),
         erase_within_millis: i64::try_from(config.erase_within_s.get().saturating_mul(1000)).unwrap_or(i64::MAX),
         records_keep_months: u32::try_from(config.records_keep_months.get()).unwrap_or(u32::MAX),
+        files: Arc::new(RealDisk),
         disk,
         clock,
         entropy,

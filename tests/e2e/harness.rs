@@ -25,7 +25,7 @@ use samband::grpc::pb::laboratory_service_client::LaboratoryServiceClient;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
-use samband::store::embedded::{DiskBounds, EmbeddedStore, Options};
+use samband::store::embedded::{DiskBounds, EmbeddedStore, Options, RealDisk};
 use samband::store::memory::MemoryStore;
 use samband::store::{RecordFilter, Store};
 use samband::tls::pki::{DevPki, Existing, dev, development_register};
@@ -89,6 +89,7 @@ impl Kind {
                 high_water_file: dir.join("high-water"),
                 erase_within_millis: 86_400_000,
                 records_keep_months: 24,
+                files: Arc::new(RealDisk),
                 disk: DiskBounds { low_water: 1 << 20, reserve: 1 << 20 },
                 clock: clock.clone(),
                 entropy,

@@ -1,9 +1,9 @@
 //! The two slow threads: one publishes once a second and looks at the disk, the other turns the store over and feeds the search index.
 
-use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::disk::Open;
 use super::engine::{DiskBounds, Engine};
 use super::error::{IoContext as _, OpenError};
 use super::layout::{Layout, remove_file};
@@ -93,9 +93,9 @@ fn is_due(engine: &Engine) -> bool {
 /// Gives up the reserve of a disk that is too full to open a journal on, so that a start can drain it.
 pub(super) fn make_room(layout: &Layout, bounds: DiskBounds) -> Result<(), OpenError> {
     let path = layout.path("reserve");
-    if path.exists() && free_space(layout)? < bounds.low_water / 2 {
+    if layout.disk().exists(&path) && free_space(layout)? < bounds.low_water / 2 {
         tracing::warn!("the reserve is given up so that a full disk can be started from and drained");
-        remove_file(&path)?;
+        remove_file(layout.disk(), &path)?;
     }
     Ok(())
 }
@@ -103,8 +103,7 @@ pub(super) fn make_room(layout: &Layout, bounds: DiskBounds) -> Result<(), OpenE
 /// Free space for this process on the data disk, in bytes.
 fn free_space(layout: &Layout) -> Result<u64, OpenError> {
     let path = layout.root();
-    let stat = rustix::fs::statvfs(path).map_err(std::io::Error::from).at("cannot look at", path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    layout.disk().free_space(path).at("cannot look at", path)
 }
 
 /// Sets whether new messages are taken, and gives up or takes back the reserve.
@@ -120,15 +119,14 @@ pub(super) fn look_at_disk(engine: &Engine) -> Result<(), OpenError> {
         }
     }
     let path = engine.layout.path("reserve");
-    let held = path.metadata().map_or(0, |meta| meta.len());
+    let disk = engine.layout.disk();
+    let held = disk.len(&path).unwrap_or(0);
     if free < bounds.low_water / 2 && held > 0 {
         tracing::warn!("the reserve is given up so that undelivered mail can drain");
-        remove_file(&path)?;
+        remove_file(disk, &path)?;
     } else if held < bounds.reserve && free > bounds.low_water.saturating_add(bounds.reserve) {
-        let file = File::options().create(true).truncate(false).write(true).open(&path).at("cannot create", &path)?;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bounds.reserve)
-            .map_err(std::io::Error::from)
-            .at("cannot reserve space in", &path)?;
+        let file = disk.open(&path, Open::Create).at("cannot create", &path)?;
+        file.reserve(bounds.reserve).at("cannot reserve space in", &path)?;
     }
     Ok(())
 }

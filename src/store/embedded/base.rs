@@ -3,12 +3,12 @@
 //! `base/<n>.state` is sealed in pieces of 1 MiB, each `length (4) ‖ sealed piece`; the last piece's place says that it is the last.
 //! `base/<n>.content` is one sealed piece after the other; the state knows where.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::disk::{Appender, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::Chain;
 use super::journal::SealedFile;
@@ -53,8 +53,7 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let path = layout.path(&name);
     let sealer = keys.create(&name, entropy)?;
     let plain = Zeroizing::new(postcard::to_stdvec(base).expect("a base is plain data"));
-    let file = File::create(&path).at("cannot create", &path)?;
-    let mut out = BufWriter::new(file);
+    let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
     let pieces = plain.len().div_ceil(PIECE);
     for (piece, number) in plain.chunks(PIECE).zip(0_u64..) {
@@ -64,18 +63,17 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
         let start = buffer.len();
         buffer.extend_from_slice(piece);
         sealer.seal_tail(Place { sequence: number, part, position: number }, &[], &mut buffer, start);
-        out.write_all(&buffer).at("cannot write", &path)?;
+        out.append(&buffer).at("cannot write", &path)?;
     }
-    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).at("cannot write", &path)?;
-    file.sync_data().at("cannot make durable", &path)?;
-    sync_dir(&layout.path("base"))
+    out.finish().at("cannot make durable", &path)?;
+    sync_dir(layout.disk(), &layout.path("base"))
 }
 
 /// Reads the state of base `number`.
 pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, OpenError> {
     let name = state_name(number);
     let path = layout.path(&name);
-    let bytes = std::fs::read(&path).at("cannot read", &path)?;
+    let bytes = layout.disk().read(&path).at("cannot read", &path)?;
     let sealer = keys.open(&name)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let (mut offset, mut piece, mut ended) = (0_usize, 0_u64, false);
@@ -107,7 +105,7 @@ pub struct ContentWriter<'l> {
     layout: &'l Layout,
     name: String,
     sealed: SealedFile,
-    out: BufWriter<File>,
+    out: Appender,
     offset: u64,
     buffer: Vec<u8>,
     written: Written,
@@ -119,8 +117,8 @@ impl<'l> ContentWriter<'l> {
         let name = content_name(number);
         let path = layout.path(&name);
         let sealer = keys.create(&name, entropy)?;
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).at("cannot create", &path)?;
-        let out = BufWriter::with_capacity(PIECE, file.try_clone().at("cannot open", &path)?);
+        let file = layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?;
+        let out = Appender::new(Arc::clone(&file));
         let sealed = SealedFile { file, sealer };
         Ok(Self { layout, name, sealed, out, offset: 0, buffer: Vec::new(), written: Vec::new() })
     }
@@ -129,7 +127,7 @@ impl<'l> ContentWriter<'l> {
     pub fn add(&mut self, index: u64, content: &[u8]) -> Result<(), OpenError> {
         self.buffer.clear();
         self.sealed.sealer.seal_into(content_place(index, self.offset), content, &mut self.buffer);
-        self.out.write_all(&self.buffer).at("cannot write", &self.layout.path(&self.name))?;
+        self.out.append(&self.buffer).at("cannot write", &self.layout.path(&self.name))?;
         self.written.push((index, self.offset, self.buffer.len() as u32));
         self.offset += self.buffer.len() as u64;
         Ok(())
@@ -138,9 +136,8 @@ impl<'l> ContentWriter<'l> {
     /// Makes it durable; where everything lies, and the file to read it from.
     pub fn finish(self) -> Result<(Written, SealedFile), OpenError> {
         let path = self.layout.path(&self.name);
-        let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error).at("cannot write", &path)?;
-        file.sync_data().at("cannot make durable", &path)?;
-        sync_dir(&self.layout.path("base"))?;
+        self.out.finish().at("cannot make durable", &path)?;
+        sync_dir(self.layout.disk(), &self.layout.path("base"))?;
         Ok((self.written, self.sealed))
     }
 }

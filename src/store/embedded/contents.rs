@@ -1,12 +1,11 @@
 //! Where the content of undelivered messages lies, and reading one by one read of its file.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::disk::Open;
 use super::error::{IoContext as _, OpenError};
 use super::journal::SealedFile;
 use super::keys::Keys;
@@ -103,7 +102,7 @@ impl Contents {
 pub fn open_holder(layout: &Layout, keys: &Keys, holder: Holder) -> Result<SealedFile, OpenError> {
     let name = holder.name();
     let path = layout.path(&name);
-    Ok(SealedFile { file: File::open(&path).at("cannot open", &path)?, sealer: keys.open(&name)? })
+    Ok(SealedFile { file: layout.disk().open(&path, Open::Read).at("cannot open", &path)?, sealer: keys.open(&name)? })
 }
 
 /// Reads and opens one content.

@@ -253,7 +253,7 @@ impl Engine {
         let tile = TileId::new(TileKind::Entries, index / width, (size - index / width * width).min(width) as u16)
             .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
         let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
-        let bytes = TileFolder(self.layout.path("log")).read(tile).map_err(|_| damaged())?;
+        let bytes = TileFolder::new(&self.layout).read(tile).map_err(|_| damaged())?;
         let entries = crate::audit::bundle::decode(&bytes, tile.width()).map_err(|_| damaged())?;
         let leaf = entries.get((index % width) as usize).and_then(|data| <[u8; 33]>::try_from(*data).ok()).and_then(Leaf::from_bytes);
         leaf.map(Some).ok_or_else(damaged)
@@ -273,7 +273,7 @@ impl Engine {
         }
         let size = publisher.publish(&head.signed)?;
         if self.published.swap(size, Ordering::SeqCst) != size {
-            self.published_nodes.store(Arc::new(TileNodes::new(size, TileFolder(self.layout.path("log")))));
+            self.published_nodes.store(Arc::new(TileNodes::new(size, TileFolder::new(&self.layout))));
         }
         Ok(size)
     }

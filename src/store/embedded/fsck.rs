@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::contents;
+use super::disk::{Open, RealDisk};
 use super::error::{Damage, OpenError};
 use super::frame::{Chain, Header};
 use super::journal::Reader;
@@ -89,7 +91,15 @@ impl FsckReport {
 /// # Errors
 /// When the folder is no store at all, is of a newer format, or the storage key is another one. Damage is no error: it stands in the report.
 pub fn fsck(dir: &Path, storage_key: Option<Zeroizing<[u8; 32]>>, progress: &mut dyn FnMut(Progress)) -> Result<FsckReport, OpenError> {
-    let layout = Layout::new(dir);
+    check(Layout::new(dir, Arc::new(RealDisk)), storage_key, progress)
+}
+
+/// The same on any disk.
+pub(super) fn check(
+    layout: Layout,
+    storage_key: Option<Zeroizing<[u8; 32]>>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<FsckReport, OpenError> {
     let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
     let verifier: LogVerifier = format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })?;
     let mut report = FsckReport { origin: format.origin.clone(), log_key: format.log_key.clone(), ..FsckReport::default() };
@@ -123,8 +133,8 @@ fn check_published(
     report: &mut FsckReport,
     progress: &mut dyn FnMut(Progress),
 ) -> Option<Checkpoint> {
-    let text = match std::fs::read_to_string(layout.path("log/checkpoint")) {
-        Ok(text) => text,
+    let text = match layout.disk().read(&layout.path("log/checkpoint")) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
             report.found("log/checkpoint", 0, error.to_string());
             return None;
@@ -137,7 +147,7 @@ fn check_published(
             return None;
         }
     };
-    let folder = TileFolder(layout.path("log"));
+    let folder = TileFolder::new(layout);
     let tiles: Vec<TileId> = tiles_for(0, head.size()).collect();
     for (tile, done) in tiles.iter().zip(1_u64..) {
         if done.is_multiple_of(64) || done == tiles.len() as u64 {
@@ -235,9 +245,8 @@ fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMu
 }
 
 fn first_header(layout: &Layout, file: u64) -> Option<Header> {
-    use std::io::Read as _;
     let mut bytes = [0_u8; super::frame::HEADER_LEN];
-    std::fs::File::open(layout.path(&journal_name(file))).ok()?.read_exact(&mut bytes).ok()?;
+    layout.disk().open(&layout.path(&journal_name(file)), Open::Read).ok()?.read_exact_at(&mut bytes, 0).ok()?;
     Header::read(&bytes)
 }
 
@@ -317,7 +326,7 @@ fn check_month(
         Ok(file) => file,
         Err(error) => return report.take(Err(error)),
     };
-    let folder = TileFolder(layout.path("log"));
+    let folder = TileFolder::new(layout);
     let mut bundle_at: Option<(u64, Vec<u8>)> = None;
     for slot in 0..month.count {
         let index = month.first_index + slot;
@@ -354,7 +363,7 @@ fn check_month(
 /// # Errors
 /// When the folder is no store.
 pub fn log_key(dir: &Path) -> Result<LogVerifier, OpenError> {
-    let layout = Layout::new(dir);
+    let layout = Layout::new(dir, Arc::new(RealDisk));
     let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
     format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })
 }

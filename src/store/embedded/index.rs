@@ -56,8 +56,9 @@ impl SearchIndex {
         Self { layout: layout.clone(), keys: keys.clone(), months: HashMap::new() }
     }
 
-    fn path(&self, month: Date) -> PathBuf {
-        self.layout.path(&format!("index/{:04}-{:02}", month.year(), month.month()))
+    /// sled opens its files itself; on a disk that is not the operating system's there is no index.
+    fn path(&self, month: Date) -> Option<PathBuf> {
+        self.layout.disk().outside(&self.layout.path(&format!("index/{:04}-{:02}", month.year(), month.month())))
     }
 
     /// Indexes what is in the record files and not in the index; builds anew what cannot be used.
@@ -83,7 +84,8 @@ impl SearchIndex {
     /// Closes and removes a month.
     pub fn erase(&mut self, month: Date) {
         self.months.remove(&month);
-        if let Err(error) = std::fs::remove_dir_all(self.path(month))
+        if let Some(path) = self.path(month)
+            && let Err(error) = self.layout.disk().remove_dir_all(&path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(%month, %error, "the search index of a month cannot be removed; its keys are gone with the month's records");
@@ -107,7 +109,7 @@ impl SearchIndex {
         let secret = self.keys.secret(&month.name()).map_err(|error| Unusable(error.to_string()))?;
         let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret[..]), b"samband search index");
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
-        let path = self.path(month.first_day);
+        let path = self.path(month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
         let open = || -> Result<(sled::Db, u64), sled::Error> {
             let db = sled::Config::new().path(&path).cache_capacity(16 << 20).flush_every_ms(None).open()?;
             let count = db.get(COUNT)?.and_then(|raw| raw.as_ref().try_into().ok().map(u64::from_be_bytes)).unwrap_or(0);

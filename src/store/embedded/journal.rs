@@ -1,11 +1,10 @@
 //! The journal: the writer that makes frames durable, and the reader that believes nothing it has not checked.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::disk::{File, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::{self, Body, Chain, FrameKind, HEADER_LEN, Header, Piece};
 use super::keys::Keys;
@@ -21,7 +20,7 @@ pub const ROLL_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct SealedFile {
     /// Open for reading.
-    pub file: File,
+    pub file: Arc<dyn File>,
     /// Its key.
     pub sealer: Sealer,
 }
@@ -32,7 +31,7 @@ pub struct Writer {
     keys: Keys,
     entropy: Arc<dyn Entropy>,
     number: u64,
-    file: File,
+    file: Arc<dyn File>,
     sealer: Sealer,
     offset: u64,
     chain: Chain,
@@ -136,13 +135,13 @@ impl Writer {
     }
 }
 
-fn new_file(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, number: u64) -> Result<(File, Sealer), OpenError> {
+fn new_file(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, number: u64) -> Result<(Arc<dyn File>, Sealer), OpenError> {
     let name = journal_name(number);
     let path = layout.path(&name);
     // Never a file that is there: its key and its frames are never mixed with new ones.
-    let file = File::options().write(true).create_new(true).open(&path).at("cannot create", &path)?;
+    let file = layout.disk().open(&path, Open::CreateNew).at("cannot create", &path)?;
     let sealer = keys.create(&name, entropy)?;
-    sync_dir(&layout.path("journal"))?;
+    sync_dir(layout.disk(), &layout.path("journal"))?;
     Ok((file, sealer))
 }
 
@@ -209,7 +208,7 @@ impl<'s> Reader<'s> {
     pub fn file(&mut self, number: u64, visit: &mut dyn FnMut(Read<'_>) -> Result<(), OpenError>) -> Result<(), OpenError> {
         let name = journal_name(number);
         let path = self.layout.path(&name);
-        let bytes = std::fs::read(&path).at("cannot read", &path)?;
+        let bytes = self.layout.disk().read(&path).at("cannot read", &path)?;
         let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
         let mut offset = 0_usize;
         while offset < bytes.len() {

@@ -1,12 +1,10 @@
 //! One random key per sealed file, wrapped by the storage key. Whoever destroys the key has destroyed the file.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::disk::{Open, write_file};
 use super::error::{IoContext as _, OpenError};
 use super::layout::{Layout, key_name, remove_file, sync_dir};
 use crate::clock::Entropy;
@@ -45,9 +43,9 @@ impl Keys {
         entropy.fill(&mut secret[..]);
         let wrapped = self.wrap_secret(file, &secret, entropy);
         let path = self.layout.path(&key_name(file));
-        let mut out = File::create(&path).at("cannot create", &path)?;
-        out.write_all(&wrapped).and_then(|()| out.sync_data()).at("cannot write", &path)?;
-        sync_dir(&self.layout.path("keys"))?;
+        let disk = self.layout.disk();
+        write_file(disk, &path, &wrapped).and_then(|file| file.sync_data()).at("cannot write", &path)?;
+        sync_dir(disk, &self.layout.path("keys"))?;
         Ok(Sealer::new(&secret, file))
     }
 
@@ -60,7 +58,7 @@ impl Keys {
     pub fn secret(&self, file: &str) -> Result<Zeroizing<[u8; 32]>, OpenError> {
         let name = key_name(file);
         let path = self.layout.path(&name);
-        let wrapped = std::fs::read(&path).at("cannot read the key", &path)?;
+        let wrapped = self.layout.disk().read(&path).at("cannot read the key", &path)?;
         if wrapped.len() != WRAPPED_LEN {
             return Err(OpenError::damage(&name, 0, "a key file has another length"));
         }
@@ -70,19 +68,20 @@ impl Keys {
     /// Destroys the key and then the file: after the first sync nothing in the file can be read again. Doing it again is fine.
     pub fn destroy(&self, file: &str) -> Result<(), OpenError> {
         let key = self.layout.path(&key_name(file));
-        match File::options().write(true).open(&key) {
+        let disk = self.layout.disk();
+        match disk.open(&key, Open::Write) {
             Ok(handle) => {
                 handle.write_all_at(&[0; WRAPPED_LEN], 0).and_then(|()| handle.sync_data()).at("cannot overwrite the key", &key)?;
-                remove_file(&key)?;
+                remove_file(disk, &key)?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(OpenError::Io { what: "cannot open the key", path: key, source }),
         }
         // A crash here leaves a file without a key, which the next start sweeps away.
         let path = self.layout.path(file);
-        remove_file(&path)?;
-        sync_dir(&self.layout.path("keys"))?;
-        path.parent().filter(|folder| folder.is_dir()).map_or(Ok(()), sync_dir)
+        remove_file(disk, &path)?;
+        sync_dir(disk, &self.layout.path("keys"))?;
+        path.parent().filter(|folder| disk.is_dir(folder)).map_or(Ok(()), |folder| sync_dir(disk, folder))
     }
 }
 

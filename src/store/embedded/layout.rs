@@ -1,11 +1,11 @@
 //! The store's folder: names, the lock, FORMAT, CURRENT, and what is swept away at a start.
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::disk::{Disk, File, Open, write_file};
 use super::error::{IoContext as _, OpenError};
 
 /// The newest format that this program reads and the one it writes.
@@ -18,6 +18,7 @@ pub const FOLDERS: [&str; 6] = ["journal", "base", "records", "keys", "log", "in
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 /// Name of the journal file `n`.
@@ -51,10 +52,16 @@ fn number_of(name: &str, suffix: &str) -> Option<u64> {
 }
 
 impl Layout {
-    /// The store below `root`.
+    /// The store below `root` on `disk`.
     #[must_use]
-    pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+    pub fn new(root: &Path, disk: Arc<dyn Disk>) -> Self {
+        Self { root: root.to_owned(), disk }
+    }
+
+    /// The disk that the folder is on.
+    #[must_use]
+    pub fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
     }
 
     /// The store's folder.
@@ -73,22 +80,18 @@ impl Layout {
     pub fn make_folders(&self) -> Result<(), OpenError> {
         for name in FOLDERS {
             let path = self.path(name);
-            if !path.is_dir() {
-                fs::create_dir_all(&path).at("cannot create", &path)?;
+            if !self.disk.is_dir(&path) {
+                self.disk.create_dir_all(&path).at("cannot create", &path)?;
             }
         }
-        sync_dir(&self.root)
+        sync_dir(self.disk(), &self.root)
     }
 
     /// Takes the lock; the store is this process's for as long as the file is open.
-    pub fn lock(&self) -> Result<File, OpenError> {
+    pub fn lock(&self) -> Result<Arc<dyn File>, OpenError> {
         let path = self.path("LOCK");
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).at("cannot open", &path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked(self.root.clone())),
-            Err(fs::TryLockError::Error(source)) => Err(OpenError::Io { what: "cannot lock", path, source }),
-        }
+        let file = self.disk.open(&path, Open::Create).at("cannot open", &path)?;
+        if file.try_lock().at("cannot lock", &path)? { Ok(file) } else { Err(OpenError::Locked(self.root.clone())) }
     }
 
     /// Numbers of the journal files, ascending.
@@ -101,15 +104,11 @@ impl Layout {
     /// File names in one folder of the store, sorted; nothing when it does not exist.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, OpenError> {
         let path = self.path(folder);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
+        let mut names = match self.disk.names(&path) {
+            Ok(names) => names,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(OpenError::Io { what: "cannot list", path, source }),
         };
-        let mut names = Vec::new();
-        for entry in entries {
-            names.push(entry.at("cannot list", &path)?.file_name().to_string_lossy().into_owned());
-        }
         names.sort_unstable();
         Ok(names)
     }
@@ -131,43 +130,41 @@ impl Layout {
 }
 
 /// Makes names in a folder durable.
-pub fn sync_dir(path: &Path) -> Result<(), OpenError> {
-    File::open(path).and_then(|dir| dir.sync_all()).at("cannot sync", path)
+pub fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    disk.sync_dir(path).at("cannot sync", path)
 }
 
 /// Writes a whole file so that a crash leaves either the old one or the new one.
-pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), OpenError> {
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), OpenError> {
     let tmp = path.with_extension("tmp");
-    let mut file = File::create(&tmp).at("cannot create", &tmp)?;
-    file.write_all(content).and_then(|()| file.sync_data()).at("cannot write", &tmp)?;
+    write_file(disk, &tmp, content).and_then(|file| file.sync_data()).at("cannot write", &tmp)?;
     // A crash before this line leaves the old file and a stray tmp; after it, the new one.
-    fs::rename(&tmp, path).at("cannot rename", &tmp)?;
-    path.parent().map_or(Ok(()), sync_dir)
+    disk.rename(&tmp, path).at("cannot rename", &tmp)?;
+    path.parent().map_or(Ok(()), |folder| sync_dir(disk, folder))
 }
 
 /// Removes a file; one that is already gone is fine.
-pub fn remove_file(path: &Path) -> Result<(), OpenError> {
-    match fs::remove_file(path) {
+pub fn remove_file(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    match disk.remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("cannot remove", path),
         _ => Ok(()),
     }
 }
 
 /// Writes JSON with a check sum on a line of its own.
-pub fn write_checked<T: Serialize>(path: &Path, value: &T) -> Result<(), OpenError> {
+pub fn write_checked<T: Serialize>(disk: &dyn Disk, path: &Path, value: &T) -> Result<(), OpenError> {
     let json = serde_json::to_string(value).expect("plain data has a JSON form");
-    replace_file(path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes())
+    replace_file(disk, path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes())
 }
 
 /// Reads what [`write_checked`] wrote; `None` when there is no such file.
-pub fn read_checked<T: DeserializeOwned>(path: &Path, name: &str) -> Result<Option<T>, OpenError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &str) -> Result<Option<T>, OpenError> {
+    let damaged = || OpenError::NotAStore { file: name.to_owned() };
+    let text = match disk.read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged())?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(OpenError::NotAStore { file: name.to_owned() }),
         Err(source) => return Err(OpenError::Io { what: "cannot read", path: path.to_owned(), source }),
     };
-    let damaged = || OpenError::NotAStore { file: name.to_owned() };
     let (json, sum) = text.strip_suffix('\n').and_then(|text| text.split_once('\n')).ok_or_else(damaged)?;
     if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
         return Err(damaged());
@@ -199,11 +196,11 @@ impl Format {
     /// Reads FORMAT.
     pub fn read(layout: &Layout) -> Result<Option<Self>, OpenError> {
         let path = layout.path("FORMAT");
-        let Some(version) = read_checked::<JustVersion>(&path, "FORMAT")? else { return Ok(None) };
+        let Some(version) = read_checked::<JustVersion>(layout.disk(), &path, "FORMAT")? else { return Ok(None) };
         if version.version > FORMAT_VERSION {
             return Err(OpenError::NewerFormat { found: version.version, known: FORMAT_VERSION });
         }
-        read_checked(&path, "FORMAT")
+        read_checked(layout.disk(), &path, "FORMAT")
     }
 }
 
@@ -233,7 +230,7 @@ impl Current {
 
     /// Reads CURRENT.
     pub fn read(layout: &Layout) -> Result<Option<Self>, OpenError> {
-        read_checked(&layout.path("CURRENT"), "CURRENT")
+        read_checked(layout.disk(), &layout.path("CURRENT"), "CURRENT")
     }
 }
 
@@ -282,7 +279,7 @@ impl Layout {
             let file = name.strip_suffix(".key").and_then(|file| file.split_once('-')).map(|(folder, rest)| format!("{folder}/{rest}"));
             match file {
                 Some(file) if ["journal/", "base/", "records/"].iter().any(|folder| file.starts_with(folder)) => {
-                    if !self.path(&file).exists() && !found.own.contains(&file) {
+                    if !self.disk.exists(&self.path(&file)) && !found.own.contains(&file) {
                         found.own.push(file);
                     }
                 }

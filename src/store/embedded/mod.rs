@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `disk` | every file operation |
 //! | `layout`, `keys` | names, lock, FORMAT, CURRENT; one wrapped key per sealed file |
 //! | `frame`, `journal` | what one fdatasync makes durable; writer and reader |
 //! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
@@ -15,6 +16,7 @@ mod background;
 mod base;
 mod commit;
 mod contents;
+mod disk;
 mod engine;
 mod error;
 mod frame;
@@ -43,6 +45,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+pub use self::disk::{Disk, RealDisk};
 pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
 pub use self::start::Options;

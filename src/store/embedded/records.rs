@@ -4,13 +4,12 @@
 //! after a crash writes the very same bytes.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::disk::Open;
 use super::error::{IoContext as _, OpenError};
 use super::journal::SealedFile;
 use super::keys::Keys;
@@ -148,7 +147,7 @@ pub fn write_slots(
         file.file.sync_data().at("cannot make durable", &layout.path(&month.name()))?;
         index += group.len() as u64;
     }
-    sync_dir(&layout.path("records"))
+    sync_dir(layout.disk(), &layout.path("records"))
 }
 
 fn write_group(file: &SealedFile, month: &mut Month, group: &[Slot]) -> Result<(), OpenError> {
@@ -170,11 +169,11 @@ fn open_for_writing(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, month: 
     let name = month.name();
     let path = layout.path(&name);
     if !is_new {
-        let file = File::options().read(true).write(true).open(&path).at("cannot open", &path)?;
+        let file = layout.disk().open(&path, Open::Write).at("cannot open", &path)?;
         return Ok(SealedFile { file, sealer: keys.open(&name)? });
     }
     // What an unfinished turn left under this name is under a key that is overwritten here.
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).at("cannot create", &path)?;
+    let file = layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?;
     let sealer = keys.create(&name, entropy)?;
     let mut header = [0_u8; HEADER_LEN];
     header[..8].copy_from_slice(MAGIC);
@@ -267,7 +266,7 @@ impl Archive {
 pub fn open_month(layout: &Layout, keys: &Keys, month: &Month) -> Result<SealedFile, OpenError> {
     let name = month.name();
     let path = layout.path(&name);
-    let file = File::open(&path).at("cannot open", &path)?;
+    let file = layout.disk().open(&path, Open::Read).at("cannot open", &path)?;
     let mut header = [0_u8; HEADER_LEN];
     file.read_exact_at(&mut header, 0).at("cannot read", &path)?;
     let crc = crc32fast::hash(&header[..16]).to_le_bytes();

@@ -1,7 +1,6 @@
 //! The start: lock, FORMAT, CURRENT, strangers, base, replay, a new journal file, `Started`, publish, serve.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -13,6 +12,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::contents::Contents;
+use super::disk::{Disk, File};
 use super::engine::{DiskBounds, Engine, Head, OnFatal};
 use super::error::{IoContext as _, OpenError};
 use super::index::SearchIndex;
@@ -58,6 +58,8 @@ pub struct Options {
     pub erase_within_millis: i64,
     /// Whole months that records live after their month's end.
     pub records_keep_months: u32,
+    /// The disk that folder and high-water file are on.
+    pub files: Arc<dyn Disk>,
     /// Bounds of the data disk.
     pub disk: DiskBounds,
     /// The time.
@@ -81,7 +83,7 @@ pub struct Started {
     /// The store's threads, in the order in which they end.
     pub threads: Vec<JoinHandle<()>>,
     /// Ours while it is open.
-    pub lock: Option<File>,
+    pub lock: Option<Arc<dyn File>>,
 }
 
 impl Started {
@@ -108,12 +110,12 @@ impl Drop for Started {
 
 /// Opens or creates a store.
 pub fn start(options: Options) -> Result<Started, OpenError> {
-    let layout = Layout::new(&options.dir);
-    std::fs::create_dir_all(&options.dir).at("cannot create", &options.dir)?;
+    let layout = Layout::new(&options.dir, Arc::clone(&options.files));
+    options.files.create_dir_all(&options.dir).at("cannot create", &options.dir)?;
     let lock = layout.lock()?;
     background::make_room(&layout, options.disk)?;
     if let Some(folder) = options.high_water_file.parent() {
-        std::fs::create_dir_all(folder).at("cannot create", folder)?;
+        options.files.create_dir_all(folder).at("cannot create", folder)?;
     }
     let keys = Keys::new(layout.clone(), options.storage_key.clone());
     let format = format(&layout, &keys, &options)?;
@@ -166,8 +168,8 @@ fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, Ope
             subject_key: keys.wrap_secret(SUBJECT_KEY, &subject_key, options.entropy.as_ref()),
         };
         // CURRENT first: a folder with FORMAT always has one, so a missing CURRENT is damage and not a new store.
-        write_checked(&layout.path("CURRENT"), &Current::first(options.clock.now().millis()))?;
-        write_checked(&layout.path("FORMAT"), &format)?;
+        write_checked(layout.disk(), &layout.path("CURRENT"), &Current::first(options.clock.now().millis()))?;
+        write_checked(layout.disk(), &layout.path("FORMAT"), &format)?;
         return Ok(format);
     };
     if format.origin != options.origin.as_str() {
@@ -204,13 +206,13 @@ fn sweep(layout: &Layout, keys: &Keys, current: &Current) -> Result<(), OpenErro
 
 /// The furthest head that is known to have been published: of the high-water mark or of the published checkpoint.
 fn mark(layout: &Layout, options: &Options) -> Result<Option<HighWater>, OpenError> {
-    let mark = HighWater::read(&options.high_water_file)?;
+    let mark = HighWater::read(layout.disk(), &options.high_water_file)?;
     if let Some(mark) = &mark
         && mark.origin != options.origin.as_str()
     {
         return Err(OpenError::OtherOrigin { found: mark.origin.clone(), configured: options.origin.as_str().to_owned() });
     }
-    let text = std::fs::read_to_string(layout.path("log/checkpoint")).ok();
+    let text = layout.disk().read(&layout.path("log/checkpoint")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let published = text.and_then(|text| Checkpoint::open(&text, options.log_signer.verifier()).ok());
     let published = published.map(|head| HighWater { origin: head.origin().to_string(), size: head.size(), root: head.root() });
     Ok(match (mark, published) {
@@ -268,7 +270,7 @@ fn engine(
     let mut places = replayed.contents;
     places.retain(|index, _| replayed.state.needs_content(*index));
     let journal_bytes: u64 =
-        layout.journals()?.into_iter().map(|n| layout.path(&super::layout::journal_name(n)).metadata().map_or(0, |meta| meta.len())).sum();
+        layout.journals()?.into_iter().map(|n| layout.disk().len(&layout.path(&super::layout::journal_name(n))).unwrap_or(0)).sum();
     let engine = Engine {
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
         archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months)),
@@ -287,7 +289,7 @@ fn engine(
         unpublished: Mutex::new(VecDeque::from(replayed.leaves)),
         publisher: Mutex::new(publisher),
         published: AtomicU64::new(0),
-        published_nodes: ArcSwap::from_pointee(TileNodes::new(0, TileFolder(layout.path("log")))),
+        published_nodes: ArcSwap::from_pointee(TileNodes::new(0, TileFolder::new(&layout))),
         turning: Mutex::new(()),
         last_turn: AtomicI64::new(current.turned_at),
         journal_bytes: AtomicU64::new(journal_bytes),

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use super::engine::{DiskBounds, OnFatal};
-use super::{EmbeddedStore, OpenError, Options};
+use super::{EmbeddedStore, OpenError, Options, RealDisk};
 use crate::audit::checkpoint::Origin;
 use crate::audit::note::{LogSigner, LogVerifier};
 use crate::clock::{MockClock, SeededEntropy, SystemEntropy};
@@ -84,6 +84,7 @@ fn options(data: &Path, high_water: &Path, clock: Arc<MockClock>, fatal: &Arc<Mu
         high_water_file: high_water.to_owned(),
         erase_within_millis: 86_400_000,
         records_keep_months: 13,
+        files: Arc::new(RealDisk),
         disk: DiskBounds { low_water: 0, reserve: 0 },
         clock,
         entropy: Arc::new(SystemEntropy::default()),

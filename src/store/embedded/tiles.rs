@@ -1,11 +1,11 @@
 //! The published log: bundles, tiles, checkpoint and the high-water mark. All of it follows from the journal and can be written again.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::{Disk, write_file};
 use super::error::{IoContext as _, OpenError};
 use super::layout::{Layout, read_checked, write_checked};
 use crate::audit::bundle;
@@ -91,17 +91,29 @@ fn tile_id(kind: TileKind, index: u64, width: u16) -> TileId {
 
 /// Reads tiles from the published folder. A partial tile that is gone is read from the full one that took its place.
 #[derive(Debug, Clone)]
-pub struct TileFolder(pub PathBuf);
+pub struct TileFolder(Layout);
+
+impl TileFolder {
+    /// The published folder of a store.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        Self(layout.clone())
+    }
+
+    fn path(&self, tile: TileId) -> PathBuf {
+        self.0.path(&format!("log/{}", tile.path()))
+    }
+}
 
 impl TileRead for TileFolder {
     type Error = TileUnreadable;
 
     fn read(&self, tile: TileId) -> Result<Vec<u8>, TileUnreadable> {
-        let path = self.0.join(tile.path());
-        match fs::read(&path) {
+        let disk = self.0.disk();
+        match disk.read(&self.path(tile)) {
             Ok(content) => Ok(content),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !tile.is_full() => {
-                let mut content = fs::read(self.0.join(tile.full().path())).map_err(|_| TileUnreadable(tile))?;
+                let mut content = disk.read(&self.path(tile.full())).map_err(|_| TileUnreadable(tile))?;
                 let keep = match tile.kind() {
                     TileKind::Hashes(_) => usize::from(tile.width()) * Hash::LEN,
                     TileKind::Entries => usize::from(tile.width()) * (2 + Leaf::LEN),
@@ -132,14 +144,14 @@ pub struct HighWater {
 
 impl HighWater {
     /// Reads the mark, if there is one.
-    pub fn read(path: &Path) -> Result<Option<Self>, OpenError> {
-        read_checked(path, &path.display().to_string())
+    pub fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, OpenError> {
+        read_checked(disk, path, &path.display().to_string())
     }
 }
 
 /// Writes the published log. Owned by the publishing thread.
 pub struct Publisher {
-    folder: PathBuf,
+    layout: Layout,
     high_water: PathBuf,
     origin: String,
     builder: TileBuilder,
@@ -152,7 +164,7 @@ impl Publisher {
     /// Continues after the leaves in `builder`.
     #[must_use]
     pub fn new(layout: &Layout, high_water: PathBuf, origin: String, builder: TileBuilder) -> Self {
-        Self { folder: layout.path("log"), high_water, origin, builder, pending: VecDeque::new(), published: 0 }
+        Self { layout: layout.clone(), high_water, origin, builder, pending: VecDeque::new(), published: 0 }
     }
 
     /// Leaves taken so far.
@@ -188,34 +200,35 @@ impl Publisher {
         for (tile, content) in self.builder.partials() {
             self.write_tile(tile, &content)?;
         }
+        let disk = self.layout.disk();
         // A crash up to here leaves tiles that no checkpoint names; the next start writes the same again.
-        super::layout::replace_file(&self.folder.join("checkpoint"), signed.as_str().as_bytes())?;
+        super::layout::replace_file(disk, &self.layout.path("log/checkpoint"), signed.as_str().as_bytes())?;
         // A crash here leaves the mark behind the checkpoint; both are looked at.
         let mark = HighWater { origin: self.origin.clone(), size, root: self.builder.frontier().root() };
-        write_checked(&self.high_water, &mark)?;
+        write_checked(disk, &self.high_water, &mark)?;
         self.published = size;
         Ok(size)
     }
 
     /// One name never gets two contents while the store runs; what differs is left from a crash before it was synced, and is written anew.
     fn write_tile(&self, tile: TileId, content: &[u8]) -> Result<(), OpenError> {
-        let path = self.folder.join(tile.path());
-        match fs::read(&path) {
+        let (disk, path) = (self.layout.disk(), self.layout.path(&format!("log/{}", tile.path())));
+        match disk.read(&path) {
             Ok(found) if found == content => return Ok(()),
             Ok(_) => tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again"),
             Err(_) => {}
         }
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).at("cannot create", folder)?;
+            disk.create_dir_all(folder).at("cannot create", folder)?;
         }
         let tmp = path.with_file_name("writing.tmp");
-        fs::write(&tmp, content).at("cannot write", &tmp)?;
-        fs::rename(&tmp, &path).at("cannot rename", &tmp)
+        write_file(disk, &tmp, content).at("cannot write", &tmp)?;
+        disk.rename(&tmp, &path).at("cannot rename", &tmp)
     }
 
     fn remove_partials(&self, full: TileId) -> Result<(), OpenError> {
-        let path = self.folder.join(format!("{}.p", full.path()));
-        match fs::remove_dir_all(&path) {
+        let path = self.layout.path(&format!("log/{}.p", full.path()));
+        match self.layout.disk().remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).at("cannot remove", &path),
             _ => Ok(()),
         }
@@ -225,6 +238,5 @@ impl Publisher {
 /// Makes everything that was published durable, so that the journals it follows from may go.
 pub fn sync_published(layout: &Layout) -> Result<(), OpenError> {
     let path = layout.path("log");
-    let folder = fs::File::open(&path).at("cannot open", &path)?;
-    rustix::fs::syncfs(&folder).map_err(std::io::Error::from).at("cannot sync", &path)
+    layout.disk().sync_all(&path).at("cannot sync", &path)
 }

@@ -94,7 +94,7 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
         first_month: plan.months.first().map(|month| month.first_day),
         turned_at: engine.clock.now().millis(),
     };
-    write_checked(&engine.layout.path("CURRENT"), &next)?;
+    write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next)?;
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
     let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;

@@ -156,9 +156,9 @@ async fn a_fork_below_the_high_water_mark_is_refused() {
     store.stop().await.unwrap();
     drop(store);
     let path = home.dir.path().join("high-water");
-    let mut mark = super::super::tiles::HighWater::read(&path).unwrap().unwrap();
+    let mut mark = super::super::tiles::HighWater::read(&RealDisk, &path).unwrap().unwrap();
     mark.root = crate::audit::tree::Hash::from_bytes([7; 32]);
-    super::super::layout::write_checked(&path, &mark).unwrap();
+    super::super::layout::write_checked(&RealDisk, &path, &mark).unwrap();
     let error = home.try_open().unwrap_err();
     assert!(matches!(&error, OpenError::Behind { found_root, .. } if found_root.contains("other root")), "{error}");
 }

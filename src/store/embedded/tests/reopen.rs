@@ -189,7 +189,7 @@ async fn a_newer_format_and_a_foreign_folder_are_refused_plainly() {
         something_new: bool,
     }
     let newer = Newer { version: 2, something_new: true };
-    super::super::layout::write_checked(&home.data().join("FORMAT"), &newer).unwrap();
+    super::super::layout::write_checked(&RealDisk, &home.data().join("FORMAT"), &newer).unwrap();
     assert!(matches!(home.try_open().unwrap_err(), OpenError::NewerFormat { found: 2, known: 1 }));
     let other = Home::new();
     std::fs::create_dir_all(other.data()).unwrap();

@@ -9,6 +9,7 @@ use crate::policy::command::Command;
 use crate::store::contract::case_bed::{LAB, OSLO, RU_OSLO, id, result, wish};
 use crate::store::embedded::DiskBounds;
 use crate::store::embedded::fsck::fsck;
+use crate::store::embedded::layout::Layout;
 use crate::store::embedded::tiles::TileFolder;
 use crate::store::{OverdueAfter, RecordFilter, Store, StoreError};
 
@@ -172,7 +173,7 @@ async fn the_published_log_verifies_with_the_pure_core() {
         let head = Checkpoint::open(&text, &verifier()).unwrap();
         assert_eq!(head.size(), size);
         let mut entries = 0;
-        check_log(&head, &TileFolder(home.data().join("log")), |_, _| entries += 1).unwrap();
+        check_log(&head, &TileFolder::new(&Layout::new(&home.data(), Arc::new(RealDisk))), |_, _| entries += 1).unwrap();
         assert_eq!(entries, size);
         if round == 1 {
             store.turn_now().await.unwrap();

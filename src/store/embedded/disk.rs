@@ -1,0 +1,224 @@
+//! Every file operation of the embedded store, behind one interface: the real disk here, a simulated one in tests. The only file that names
+//! `std::fs` and the calls below it.
+//!
+//! The interface is that of POSIX, with its promises and no more: what was written is durable after [`File::sync_data`], a name after
+//! [`Disk::sync_dir`] of its folder, everything after [`Disk::sync_all`].
+
+use std::fmt::Debug;
+use std::fs::{self, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a file is opened. All but the first also write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// An existing file, to be read.
+    Read,
+    /// An existing file.
+    Write,
+    /// The file as it is, or an empty one where there is none.
+    Create,
+    /// A new file; fails when there is one.
+    CreateNew,
+    /// An empty file, whatever was there.
+    Truncate,
+}
+
+/// An open file. Positions are bytes from its start; there is no cursor, so that threads share it.
+pub trait File: Debug + Send + Sync {
+    /// Reads exactly `into.len()` bytes.
+    fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes`. After an error any part of them may have been written.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes content and length durable. After an error nothing is known of what was written since the last success, and asking again tells
+    /// nothing: the kernel may have dropped it and call the next sync a success.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Takes space for `len` bytes and makes the file that long.
+    fn reserve(&self, len: u64) -> io::Result<()>;
+    /// Takes the file's lock for as long as this is open. False when another process has it.
+    fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// A file system.
+pub trait Disk: Debug + Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
+    /// A whole file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Length of a file in bytes.
+    fn len(&self, path: &Path) -> io::Result<u64>;
+    /// Whether there is anything of this name.
+    fn exists(&self, path: &Path) -> bool;
+    /// Whether there is a folder of this name.
+    fn is_dir(&self, path: &Path) -> bool;
+    /// Names in a folder, in no order.
+    fn names(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Gives a file another name; a file of that name is gone then.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder and all in it.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes a folder and those above it; one that is there is fine.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes durable everything on the file system that holds `path`.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
+    /// Bytes free for this process on the file system that holds `path`.
+    fn free_space(&self, path: &Path) -> io::Result<u64>;
+    /// Where a library that opens its own files finds `path`; none when this disk is not the operating system's.
+    fn outside(&self, path: &Path) -> Option<PathBuf>;
+}
+
+/// Writes a file that is read or replaced as a whole. Not durable.
+pub fn write_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<Arc<dyn File>> {
+    let file = disk.open(path, Open::Truncate)?;
+    file.write_all_at(content, 0)?;
+    Ok(file)
+}
+
+/// Appends to an empty file through a buffer.
+#[derive(Debug)]
+pub struct Appender {
+    file: Arc<dyn File>,
+    buffer: Vec<u8>,
+    offset: u64,
+}
+
+impl Appender {
+    const BUFFER: usize = 1024 * 1024;
+
+    /// From the start of `file` on.
+    #[must_use]
+    pub fn new(file: Arc<dyn File>) -> Self {
+        Self { file, buffer: Vec::new(), offset: 0 }
+    }
+
+    /// Appends.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= Self::BUFFER { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.buffer, self.offset)?;
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes the rest and makes all of it durable.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.write_out()?;
+        self.file.sync_data()
+    }
+}
+
+/// The operating system's file systems.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+#[derive(Debug)]
+struct RealFile(fs::File);
+
+impl File for RealFile {
+    fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(into, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|meta| meta.len())
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len)?)
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        let mut options = fs::File::options();
+        options.read(true).write(how != Open::Read);
+        match how {
+            Open::Read | Open::Write => {}
+            Open::Create => drop(options.create(true)),
+            Open::CreateNew => drop(options.create_new(true)),
+            Open::Truncate => drop(options.create(true).truncate(true)),
+        }
+        Ok(Arc::new(RealFile(options.open(path)?)))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        fs::metadata(path).map(|meta| meta.len())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn outside(&self, path: &Path) -> Option<PathBuf> {
+        Some(path.to_owned())
+    }
+}
