@@ -164,6 +164,11 @@ impl From<KeyHash> for String {
 #[serde(try_from = "String", into = "String")]
 pub struct MunicipalityNumber(u16);
 
+impl MunicipalityNumber {
+    /// A number that no municipality has.
+    pub const NONE: Self = Self(0);
+}
+
 impl FromStr for MunicipalityNumber {
     type Err = InvalidParticipant;
 

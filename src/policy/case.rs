@@ -122,6 +122,16 @@ impl Case {
             .any(|control| control.laboratories.is_empty() || control.laboratories.contains(laboratory))
     }
 
+    /// The case is over: what is kept, for as long as it still answers that it has ended, is who its parties were.
+    pub fn end(&mut self, at: Timestamp) {
+        self.state = CaseState::Ended { at };
+        self.subject_commit = [0; 32];
+        self.results.clear();
+        for version in &mut self.notices {
+            version.facts = version.facts.parties_only();
+        }
+    }
+
     /// The day from which `unit` is no longer addressed, if it was and is not.
     #[must_use]
     pub fn unit_changed_on(&self, unit: &ParticipantId) -> Option<Date> {
@@ -224,7 +234,7 @@ pub struct Message {
     /// To its recipient.
     pub main: Delivery,
     /// To the unit that a replacing notice moves away from.
-    pub moved: Option<Delivery>,
+    pub moved: Option<Box<Delivery>>,
     /// Sample label and part, for results.
     pub sample: Option<SampleKey>,
     /// Log index of the last event that changed what its sender sees; orders the status feed.
@@ -234,14 +244,14 @@ pub struct Message {
 impl Message {
     /// The delivery of `item`.
     #[must_use]
-    pub const fn delivery(&self, item: ItemNumber) -> Option<&Delivery> {
-        if item.is_moved() { self.moved.as_ref() } else { Some(&self.main) }
+    pub fn delivery(&self, item: ItemNumber) -> Option<&Delivery> {
+        if item.is_moved() { self.moved.as_deref() } else { Some(&self.main) }
     }
 
     /// The delivery of `item`, to change.
     #[must_use]
-    pub const fn delivery_mut(&mut self, item: ItemNumber) -> Option<&mut Delivery> {
-        if item.is_moved() { self.moved.as_mut() } else { Some(&mut self.main) }
+    pub fn delivery_mut(&mut self, item: ItemNumber) -> Option<&mut Delivery> {
+        if item.is_moved() { self.moved.as_deref_mut() } else { Some(&mut self.main) }
     }
 
     /// Whether it withdraws another message instead of carrying content.

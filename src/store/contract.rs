@@ -68,6 +68,7 @@ macro_rules! contract_suite {
                     a_case_ends_three_months_after_probation,
                     undelivered_content_ends_with_its_case_after_being_overdue,
                     an_ended_case_is_forgotten_later,
+                    an_ended_case_keeps_its_parties_and_nothing_else,
                     a_participant_with_mail_or_cases_is_needed
                 ];
             );

@@ -3,6 +3,7 @@
 //! `apply` never decides and never fails: what an event says has happened. Replaying the same events gives the same state.
 
 mod apply;
+mod ids;
 mod query;
 mod snapshot;
 
@@ -10,14 +11,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use apply::Applied;
+use ids::Ids;
 pub use snapshot::Snapshot;
 
 use crate::audit::event::ItemNumber;
-use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
+use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::{Date, Timestamp};
-use crate::policy::case::{Case, IdEntry, ItemBody, Message};
+use crate::policy::case::{Case, ItemBody, Message};
 use crate::policy::command::{Body, Command, Reference, Submission};
 use crate::policy::view::View;
 
@@ -31,7 +33,7 @@ pub struct State {
     register_digest: [u8; 32],
     subject_key: [u8; 32],
     last_time: Timestamp,
-    ids: HashMap<(ParticipantId, MessageId), IdEntry>,
+    ids: Ids,
     messages: HashMap<u64, Message>,
     cases: HashMap<CaseRef, Case>,
     contacts: BTreeMap<ParticipantId, Contact>,
@@ -55,7 +57,7 @@ impl State {
             register_digest: [0; 32],
             subject_key,
             last_time: Timestamp::from_millis(0),
-            ids: HashMap::new(),
+            ids: Ids::default(),
             messages: HashMap::new(),
             cases: HashMap::new(),
             contacts: BTreeMap::new(),
@@ -101,11 +103,7 @@ impl State {
 
     /// Forgets ids that would be refused as stale and whose message is no longer kept. Returns how many went.
     pub fn forget_stale_ids(&mut self, now: Timestamp) -> usize {
-        let before = self.ids.len();
-        let horizon = now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS);
-        let messages = &self.messages;
-        self.ids.retain(|(_, id), entry| id.timestamp() >= horizon || messages.contains_key(&entry.index));
-        before - self.ids.len()
+        self.ids.forget_before(now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS))
     }
 
     /// What `command` may look at.
@@ -138,9 +136,8 @@ impl State {
     }
 
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
-        view.id = self.ids.get(&(caller.clone(), submission.message_id));
-        view.replaced =
-            submission.replaces.and_then(|id| self.ids.get(&(caller.clone(), id))).and_then(|entry| self.messages.get(&entry.index));
+        view.id = self.ids.get(caller, submission.message_id);
+        view.replaced = submission.replaces.and_then(|id| self.ids.get(caller, id)).and_then(|entry| self.messages.get(&entry.index));
         view.case = match submission.reference() {
             Reference::Case(case_ref) => self.cases.get(&case_ref),
             Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.cases.get(case_ref)),

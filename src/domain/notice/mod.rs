@@ -179,6 +179,32 @@ pub struct NoticeFacts {
     pub control: Option<ControlFacts>,
 }
 
+impl NoticeFacts {
+    /// What is kept of an ended case's notice: which laboratories were parties. Days, place and order are gone.
+    #[must_use]
+    pub fn parties_only(&self) -> Self {
+        const NO_DAY: Date = Date::constant(1970, 1, 1);
+        let order = |control: &ControlFacts| ControlFacts {
+            matrices: Vec::new(),
+            groups: Vec::new(),
+            from: NO_DAY,
+            to: NO_DAY,
+            laboratories: control.laboratories.clone(),
+            sample_count: 0,
+        };
+        Self {
+            decision_date: NO_DAY,
+            probation_start: NO_DAY,
+            probation_end: NO_DAY,
+            municipality: MunicipalityNumber::NONE,
+            contact_key: self.contact_key.clone(),
+            attendance: false,
+            attendance_latest: None,
+            control: self.control.as_ref().map(order),
+        }
+    }
+}
+
 /// The dates that bound everything else, as far as they could be read.
 pub(super) struct Bounds {
     decision: Option<Date>,

@@ -1,6 +1,6 @@
 //! The end of a case: three months after probation.
 
-use super::case_bed::{Bed, INNLANDET, LAB, NoticeWish, OSLO, RU_HAMAR, RU_OSLO, date, id, report, result, wish};
+use super::case_bed::{Bed, INNLANDET, LAB, LAB_2, NoticeWish, OSLO, RU_HAMAR, RU_OSLO, date, id, report, result, wish};
 use crate::domain::time::Timestamp;
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::{Body, Command};
@@ -96,4 +96,19 @@ impl Needed for dyn crate::store::Store {
     async fn is_needed_now(&self, who: &str) -> bool {
         self.is_needed(&id(who)).await.unwrap()
     }
+}
+
+pub(super) async fn an_ended_case_keeps_its_parties_and_nothing_else(bed: &Bed) {
+    bed.ready().await;
+    let only = NoticeWish { laboratories: vec![LAB.into()], ..short() };
+    let (_, opened) = bed.send_notice(&only, None).await.unwrap();
+    let requisition = opened.requisition_id.unwrap();
+    bed.send(LAB, Body::Result(result(requisition, "P-1")), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    bed.take(OSLO).await;
+    set(bed, "2027-09-01");
+    bed.store().act(Command::EndCase { case_ref: opened.case_ref.unwrap() }).await.unwrap();
+    let filed = |who: &'static str| bed.send(who, Body::Result(result(requisition, "P-1")), None);
+    assert_eq!(filed(LAB).await.err(), Some(Reason::CaseEnded), "a party still hears that it has ended");
+    assert_eq!(filed(LAB_2).await.err(), Some(Reason::ReferenceUnknown), "a laboratory that the order did not name never was one");
 }

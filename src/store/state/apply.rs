@@ -48,7 +48,7 @@ impl State {
                 if let Some(case) = self.cases.get_mut(&acceptance.case_ref) {
                     case.results.insert(key, index);
                     if !case.laboratories.contains(&acceptance.sender) {
-                        case.laboratories.push(acceptance.sender.clone());
+                        case.laboratories.push(self.known.get(&acceptance.sender).unwrap_or(&acceptance.sender).clone());
                     }
                 }
             }
@@ -104,7 +104,12 @@ impl State {
                 if let Some(case) = self.cases.get_mut(case_ref) {
                     self.ends.remove(&(case.ends_on(), *case_ref));
                     self.ended.insert((time, *case_ref));
-                    case.state = CaseState::Ended { at: time };
+                    case.end(time);
+                    for index in &case.messages {
+                        if let Some(message) = self.messages.get_mut(index) {
+                            message.sample = None;
+                        }
+                    }
                 }
             }
             Event::CaseForgotten { case_ref } => self.forget(*case_ref, applied),
@@ -127,20 +132,21 @@ impl State {
         if let Some((unit, reason)) = moved_from
             && self.was_told(acceptance.replaces.map(|(_, old)| old), unit)
         {
-            notice.moved = Some(Delivery::waiting(unit.clone(), ItemBody::Withdrawal { reason: *reason }));
+            notice.moved = Some(Box::new(Delivery::waiting(self.intern(unit), ItemBody::Withdrawal { reason: *reason })));
         }
         self.supersede(acceptance, index, applied);
         let version = NoticeVersion {
             index,
-            unit: acceptance.recipient.clone(),
+            unit: self.intern(&acceptance.recipient),
             accepted_on: time.oslo_date(),
             facts: facts.clone(),
             acknowledged: false,
             returned: false,
         };
+        let prosecution = self.intern(&acceptance.sender);
         let case = self.cases.entry(acceptance.case_ref).or_insert_with(|| Case {
             case_ref: acceptance.case_ref,
-            prosecution: acceptance.sender.clone(),
+            prosecution,
             requisition_id: None,
             subject_commit,
             notices: Vec::with_capacity(1),
@@ -163,9 +169,11 @@ impl State {
     }
 
     /// Binds the id, puts the message into its case, mailbox and feed.
-    fn file(&mut self, message: Message, acceptance: &Acceptance) {
+    fn file(&mut self, mut message: Message, acceptance: &Acceptance) {
         let index = message.index;
-        self.ids.insert((message.sender.clone(), message.message_id), IdEntry { index, commit: acceptance.content_commit });
+        message.sender = self.intern(&message.sender);
+        message.main.recipient = self.intern(&message.main.recipient);
+        self.ids.insert(&message.sender, message.message_id, IdEntry { index, commit: acceptance.content_commit });
         if let Some(case) = self.cases.get_mut(&message.case_ref) {
             case.messages.push(index);
         }
@@ -292,6 +300,11 @@ impl State {
         self.cases.get_mut(&case_ref)?.notices.iter_mut().find(|version| version.index == index)
     }
 
+    /// The one copy of an enrolled participant's id: thousands of messages name the same few.
+    pub(super) fn intern(&self, id: &ParticipantId) -> ParticipantId {
+        self.known.get(id).unwrap_or(id).clone()
+    }
+
     fn register_loaded(&mut self, generation: u64, digest: [u8; 32], participants: &[Participant], index: u64) {
         // It was checked before it became an event; municipalities of that day stay valid for ever after.
         let Ok(register) = Register::new(generation, participants.to_vec(), &|_| true) else { return };
@@ -324,10 +337,11 @@ impl State {
             for item in [ItemNumber::main(index), ItemNumber::moved(index)] {
                 self.settle(item, DeliveryState::EndedUndelivered, applied);
             }
-            if let Some(message) = self.messages.remove(&index)
-                && let Some(feed) = self.feeds.get_mut(&message.sender)
-            {
-                feed.remove(&(message.changed, index));
+            if let Some(message) = self.messages.remove(&index) {
+                self.ids.loosen(&message.sender, message.message_id);
+                if let Some(feed) = self.feeds.get_mut(&message.sender) {
+                    feed.remove(&(message.changed, index));
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ impl State {
     /// Where a sender's message stands.
     #[must_use]
     pub fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Option<StatusEntry> {
-        let entry = self.ids.get(&(sender.clone(), message_id))?;
+        let entry = self.ids.get(sender, message_id)?;
         self.messages.get(&entry.index).map(|message| self.status_entry(message))
     }
 
@@ -73,7 +73,7 @@ impl State {
     /// Log index of an accepted message.
     #[must_use]
     pub fn index_of(&self, sender: &ParticipantId, message_id: MessageId) -> Option<u64> {
-        self.ids.get(&(sender.clone(), message_id)).map(|entry| entry.index)
+        self.ids.get(sender, message_id).map(|entry| entry.index)
     }
 
     /// Whether an id stands or ever stood in a register.

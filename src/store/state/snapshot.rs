@@ -30,8 +30,8 @@ impl State {
     /// The state as plain data.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut ids: Vec<_> = self.ids.iter().map(|((sender, id), entry)| (sender.clone(), *id, entry.clone())).collect();
-        ids.sort_unstable_by(|a, b| (a.2.index, &a.0, a.1).cmp(&(b.2.index, &b.0, b.1)));
+        let mut ids: Vec<_> = self.ids.iter().map(|(sender, id, entry)| (sender.clone(), id, entry.clone())).collect();
+        ids.sort_unstable_by_key(|(_, _, entry)| entry.index);
         let mut messages: Vec<_> = self.messages.values().cloned().collect();
         messages.sort_unstable_by_key(|message| message.index);
         let mut cases: Vec<_> = self.cases.values().cloned().collect();
@@ -61,10 +61,15 @@ impl State {
         state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
         state.register_digest = register_digest;
         state.last_time = last_time;
-        state.ids = ids.into_iter().map(|(sender, id, entry)| ((sender, id), entry)).collect();
         state.contacts = contacts.into_iter().collect();
         state.known = known.into_iter().collect();
-        for case in cases {
+        state.cases.reserve(cases.len());
+        state.messages.reserve(messages.len());
+        for mut case in cases {
+            case.prosecution = state.intern(&case.prosecution);
+            for version in &mut case.notices {
+                version.unit = state.intern(&version.unit);
+            }
             match case.state {
                 CaseState::Ended { at } => state.ended.insert((at, case.case_ref)),
                 CaseState::Open | CaseState::Withdrawn { .. } => state.ends.insert((case.ends_on(), case.case_ref)),
@@ -74,8 +79,10 @@ impl State {
             }
             state.cases.insert(case.case_ref, case);
         }
-        for message in messages {
+        for mut message in messages {
             let index = message.index;
+            message.sender = state.intern(&message.sender);
+            message.main.recipient = state.intern(&message.main.recipient);
             for item in [ItemNumber::main(index), ItemNumber::moved(index)] {
                 if let Some(delivery) = message.delivery(item).filter(|delivery| delivery.is_open()) {
                     state.overdue += u64::from(delivery.overdue);
@@ -84,6 +91,13 @@ impl State {
             }
             state.feeds.entry(message.sender.clone()).or_default().insert((message.changed, index));
             state.messages.insert(index, message);
+        }
+        for (sender, id, entry) in ids {
+            if !state.messages.contains_key(&entry.index) {
+                state.ids.loosen(&sender, id);
+            }
+            let sender = state.intern(&sender);
+            state.ids.insert(&sender, id, entry);
         }
         Ok(state)
     }

@@ -1,0 +1,100 @@
+//! Accepted ids by sender: what a retry is compared with.
+//!
+//! A message id sorts by its time, so a tree by sender and id holds each sender's ids in one place, grows without ever being copied whole, and
+//! costs at most 128 bytes an id, also when every id came in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::time::Timestamp;
+use crate::policy::case::IdEntry;
+
+/// The ids that are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    by_sender: BTreeMap<ParticipantId, BTreeMap<MessageId, IdEntry>>,
+    /// Ids whose message is no longer kept; they go once they are stale.
+    loose: BTreeSet<(MessageId, ParticipantId)>,
+    count: usize,
+}
+
+impl Ids {
+    /// The entry of a sender's id.
+    pub(super) fn get(&self, sender: &ParticipantId, id: MessageId) -> Option<&IdEntry> {
+        self.by_sender.get(sender)?.get(&id)
+    }
+
+    /// Binds an id.
+    pub(super) fn insert(&mut self, sender: &ParticipantId, id: MessageId, entry: IdEntry) {
+        let added = match self.by_sender.get_mut(sender) {
+            Some(ids) => ids.insert(id, entry).is_none(),
+            None => self.by_sender.entry(sender.clone()).or_default().insert(id, entry).is_none(),
+        };
+        self.count += usize::from(added);
+    }
+
+    /// The message behind an id is no longer kept.
+    pub(super) fn loosen(&mut self, sender: &ParticipantId, id: MessageId) {
+        self.loose.insert((id, sender.clone()));
+    }
+
+    /// Forgets ids made before `horizon` whose message is no longer kept. Returns how many went.
+    pub(super) fn forget_before(&mut self, horizon: Timestamp) -> usize {
+        let mut gone = 0;
+        while let Some((id, sender)) = self.loose.pop_first() {
+            if id.timestamp() >= horizon {
+                self.loose.insert((id, sender));
+                break;
+            }
+            if let Some(ids) = self.by_sender.get_mut(&sender) {
+                gone += usize::from(ids.remove(&id).is_some());
+                if ids.is_empty() {
+                    self.by_sender.remove(&sender);
+                }
+            }
+        }
+        self.count -= gone;
+        gone
+    }
+
+    /// How many are remembered.
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// All of them, by sender and id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&ParticipantId, MessageId, &IdEntry)> {
+        self.by_sender.iter().flat_map(|(sender, ids)| ids.iter().map(move |(id, entry)| (sender, *id, entry)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(at: i64, n: u8) -> MessageId {
+        MessageId::new(Timestamp::from_millis(at), [n; 10])
+    }
+
+    #[test]
+    fn only_loose_ids_before_the_horizon_are_forgotten() {
+        let (a, b): (ParticipantId, ParticipantId) = ("aa".parse().unwrap(), "bb".parse().unwrap());
+        let mut ids = Ids::default();
+        let entry = |index| IdEntry { index, commit: [0; 32] };
+        for (index, (sender, id)) in [(&a, id(1, 1)), (&a, id(2, 2)), (&b, id(1, 1)), (&b, id(9, 9))].into_iter().enumerate() {
+            ids.insert(sender, id, entry(index as u64));
+        }
+        ids.insert(&a, id(1, 1), entry(0));
+        assert_eq!(ids.len(), 4);
+        ids.loosen(&a, id(1, 1));
+        ids.loosen(&b, id(1, 1));
+        ids.loosen(&b, id(9, 9));
+        assert_eq!(ids.forget_before(Timestamp::from_millis(1)), 0);
+        assert_eq!(ids.forget_before(Timestamp::from_millis(9)), 2);
+        assert_eq!(ids.get(&a, id(1, 1)), None);
+        assert_eq!(ids.get(&a, id(2, 2)), Some(&entry(1)), "its message is kept");
+        assert_eq!(ids.forget_before(Timestamp::from_millis(10)), 1);
+        assert_eq!(ids.iter().map(|(sender, _, entry)| (sender.as_str(), entry.index)).collect::<Vec<_>>(), [("aa", 1)]);
+        assert_eq!(ids.len(), 1);
+    }
+}
