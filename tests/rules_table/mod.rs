@@ -1,4 +1,4 @@
-//! Holds `docs/rules.md` to the tests and types that exist: a rule whose test is gone is a failure here.
+//! Holds `docs/rules.md` and `docs/threat-model.md` to the tests and types that exist: a claim whose test is gone is a failure here.
 //!
 //! Part of the library's tests, as the names come from this very program's own list: many tests are made by macros.
 
@@ -108,6 +108,34 @@ fn every_rule_is_held_by_a_test_or_type_that_exists() {
     };
     let found = findings(&page, &own_tests(), &declares);
     assert!(found.is_empty(), "docs/rules.md:\n{}", found.join("\n"));
+}
+
+/// What is named as a test or a file of the tests in a page of prose, and is not there.
+fn missing(page: &str, tests: &BTreeSet<String>, is_file: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let quoted = page.split('`').zip(page.split('`').skip(1)).step_by(2);
+    quoted
+        .filter(|(before, name)| match name.strip_prefix("tests/") {
+            Some(_) => !is_file(name),
+            None => before.ends_with("test ") && !tests.contains(*name),
+        })
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+#[test]
+fn every_claim_of_the_threat_model_names_a_test_or_file_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/threat-model.md")).unwrap();
+    let missing = missing(&page, &own_tests(), &|name| root.join(name).exists());
+    assert!(missing.is_empty(), "docs/threat-model.md names what is not there: {missing:?}");
+}
+
+#[test]
+fn a_claim_without_its_test_is_found() {
+    let tests = BTreeSet::from(["a::b".to_owned()]);
+    let is_file = |name: &str| name == "tests/c.rs";
+    let page = "`code` and test `a::b`; test `a::gone`; `tests/c.rs`, `tests/gone.rs` and `a::gone`";
+    assert_eq!(missing(page, &tests, &is_file), ["a::gone", "tests/gone.rs"]);
 }
 
 fn page(change: impl Fn(usize) -> Option<String>) -> String {
