@@ -19,7 +19,7 @@ use crate::domain::participant::Register;
 use crate::domain::{identity, municipality};
 use crate::gateway::{Gateway, Loaded, Settings};
 use crate::grpc::server::ServerLimits;
-use crate::store::embedded::{DiskBounds, EmbeddedStore, OpenError, Options, RealDisk, end_process};
+use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
 use crate::tls::{TlsSettings, files};
 
@@ -180,6 +180,7 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Ent
         records_keep_months: u32::try_from(config.records_keep_months.get()).unwrap_or(u32::MAX),
         files: Arc::new(RealDisk),
         disk,
+        journal: JournalBounds { file: config.journal_file_bytes.get(), turn: config.journal_turn_bytes.get() },
         clock,
         entropy,
         version: env!("CARGO_PKG_VERSION").to_owned(),

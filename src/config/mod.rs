@@ -322,6 +322,16 @@ const fn records_keep_default() -> Bounded<13, 35> {
     TWO_YEARS
 }
 
+const fn journal_file_default() -> Bounded<65_536, 1_073_741_824> {
+    const MEBIBYTES_64: Bounded<65_536, 1_073_741_824> = Bounded::of(64 * 1024 * 1024);
+    MEBIBYTES_64
+}
+
+const fn journal_turn_default() -> Bounded<65_536, 4_294_967_296> {
+    const MEBIBYTES_256: Bounded<65_536, 4_294_967_296> = Bounded::of(256 * 1024 * 1024);
+    MEBIBYTES_256
+}
+
 /// The whole configuration. Paths are absolute or relative to the folder of the file; secrets stand in files, never in here.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -360,6 +370,12 @@ pub struct Config {
     /// Records live so many whole months after their month: 13 to 35. Default 24.
     #[serde(default = "records_keep_default")]
     pub records_keep_months: Bounded<13, 35>,
+    /// A journal file is closed at this length, in bytes: 64 KiB to 1 GiB. Default 67108864.
+    #[serde(default = "journal_file_default")]
+    pub journal_file_bytes: Bounded<65_536, 1_073_741_824>,
+    /// So much journal brings a turn forward, in bytes: 64 KiB to 4 GiB. A start replays no more than about this. Default 268435456.
+    #[serde(default = "journal_turn_default")]
+    pub journal_turn_bytes: Bounded<65_536, 4_294_967_296>,
     /// Bounds of the listener.
     #[serde(default)]
     pub limits: LimitsSection,

@@ -62,6 +62,7 @@ fn what_is_left_out_has_its_default() {
     "#;
     let config = Config::parse(Path::new("x"), text).unwrap();
     assert_eq!((config.erase_within_s.get(), config.records_keep_months.get()), (86_400, 24));
+    assert_eq!((config.journal_file_bytes.get(), config.journal_turn_bytes.get()), (67_108_864, 268_435_456));
     assert_eq!(config.overdue_after_s.lab_result.get(), 432_000);
     assert_eq!(config.identity_mode, IdentityMode::Production);
     assert!(
@@ -82,6 +83,8 @@ fn every_wrong_value_is_refused_at_its_line() {
         ("erase_within_s = 86400", "erase_within_s = -1", "erase_within_s", "from 60 to 604800"),
         ("records_keep_months = 24", "records_keep_months = 12", "records_keep_months", "from 13 to 35"),
         ("records_keep_months = 24", "records_keep_months = 36", "records_keep_months", "from 13 to 35"),
+        ("journal_file_bytes = 67108864", "journal_file_bytes = 65535", "journal_file_bytes", "from 65536 to 1073741824"),
+        ("journal_turn_bytes = 268435456", "journal_turn_bytes = 0", "journal_turn_bytes", "from 65536 to 4294967296"),
         ("lab_result = 432000", "lab_result = 1", "lab_result", "from 3600"),
         ("127.0.0.1:9464", "0.0.0.0:9464", "admin_listen", "loopback"),
         ("samband.example.no/log", "https://samband.example.no", "origin", "without a scheme"),

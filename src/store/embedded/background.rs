@@ -11,8 +11,6 @@ use super::turn::turn;
 
 /// Between two publications.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-/// Journal bytes after which a turn is due.
-pub const TURN_BYTES: u64 = 256 * 1024 * 1024;
 /// After a turn that failed.
 const TURN_AGAIN: Duration = Duration::from_secs(60);
 
@@ -87,7 +85,7 @@ fn is_due(engine: &Engine) -> bool {
     let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
     let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
     // A clock that went back counts as due as well: erasure never waits for a calendar.
-    engine.journal_bytes.load(Ordering::Relaxed) >= TURN_BYTES || (grew && (since >= engine.turn_every_millis || since < 0))
+    engine.journal_bytes.load(Ordering::Relaxed) >= engine.journal.turn || (grew && (since >= engine.turn_every_millis || since < 0))
 }
 
 /// Gives up the reserve of a disk that is too full to open a journal on, so that a start can drain it.

@@ -49,7 +49,7 @@ pub fn run(engine: &Engine, mut writer: Writer, frames: &Receiver<Frame>, durabl
 
 fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, durable: &watch::Sender<u64>) -> Result<(), OpenError> {
     if let Some(root) = frame.root {
-        if writer.is_full() {
+        if writer.written() >= engine.journal.file {
             writer.roll()?;
         }
         let pieces = writer.append((frame.size, root), &frame.body, &frame.contents)?;

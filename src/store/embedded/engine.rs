@@ -69,6 +69,21 @@ pub struct DiskBounds {
     pub reserve: u64,
 }
 
+/// How much a journal may hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalBounds {
+    /// A file is closed at this length.
+    pub file: u64,
+    /// All files after the base; beyond it a turn is due.
+    pub turn: u64,
+}
+
+impl Default for JournalBounds {
+    fn default() -> Self {
+        Self { file: 64 * 1024 * 1024, turn: 256 * 1024 * 1024 }
+    }
+}
+
 /// What the threads share.
 pub struct Engine {
     pub(super) layout: Layout,
@@ -82,6 +97,7 @@ pub struct Engine {
     pub(super) records_keep_months: u32,
     pub(super) turn_every_millis: i64,
     pub(super) disk: DiskBounds,
+    pub(super) journal: JournalBounds,
 
     pub(super) queue: Queue,
     pub(super) core: Mutex<Core>,

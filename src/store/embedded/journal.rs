@@ -13,9 +13,6 @@ use crate::audit::tree::Hash;
 use crate::clock::Entropy;
 use crate::store::sealer::Sealer;
 
-/// A journal file is closed at this length.
-pub const ROLL_BYTES: u64 = 64 * 1024 * 1024;
-
 /// A sealed file that content is read from.
 #[derive(Debug)]
 pub struct SealedFile {
@@ -78,10 +75,10 @@ impl Writer {
         self.chain
     }
 
-    /// Whether the file is to be closed before the next frame.
+    /// Bytes in the file.
     #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.offset >= ROLL_BYTES
+    pub const fn written(&self) -> u64 {
+        self.offset
     }
 
     /// Writes a frame and makes it durable.

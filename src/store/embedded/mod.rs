@@ -46,7 +46,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 pub use self::disk::{Disk, RealDisk};
-pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, OnFatal, end_process};
+pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, JournalBounds, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
 pub use self::start::Options;
 pub use self::turn::{Failpoint, Turned};

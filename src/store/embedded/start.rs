@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::contents::Contents;
 use super::disk::{Disk, File};
-use super::engine::{DiskBounds, Engine, Head, OnFatal};
+use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
 use super::error::{IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
@@ -62,6 +62,8 @@ pub struct Options {
     pub files: Arc<dyn Disk>,
     /// Bounds of the data disk.
     pub disk: DiskBounds,
+    /// Bounds of the journal.
+    pub journal: JournalBounds,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -312,6 +314,7 @@ fn engine(
         records_keep_months: options.records_keep_months,
         turn_every_millis: options.erase_within_millis / 4,
         disk: options.disk,
+        journal: options.journal,
     };
     Ok((engine, durable))
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use super::engine::{DiskBounds, OnFatal};
+use super::engine::{DiskBounds, JournalBounds, OnFatal};
 use super::{EmbeddedStore, OpenError, Options, RealDisk};
 use crate::audit::checkpoint::Origin;
 use crate::audit::note::{LogSigner, LogVerifier};
@@ -86,6 +86,7 @@ fn options(data: &Path, high_water: &Path, clock: Arc<MockClock>, fatal: &Arc<Mu
         records_keep_months: 13,
         files: Arc::new(RealDisk),
         disk: DiskBounds { low_water: 0, reserve: 0 },
+        journal: JournalBounds::default(),
         clock,
         entropy: Arc::new(SystemEntropy::default()),
         version: "test".into(),

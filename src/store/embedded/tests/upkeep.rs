@@ -318,3 +318,24 @@ async fn many_at_once_are_all_durable_and_numbered_once() {
     let store = home.open();
     assert_eq!(store.stats().await.unwrap().undelivered, 64 * 20);
 }
+
+#[tokio::test]
+async fn the_journal_keeps_within_its_bounds() {
+    let home = Home::new();
+    let mut options = home.options();
+    options.journal = JournalBounds { file: 4096, turn: 64 * 1024 };
+    let store = EmbeddedStore::open(options).unwrap();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut sent = Vec::new();
+    while !store.engine.layout.path("base/000000000001.state").exists() {
+        sent.push(bed.send_notice(&wish(), None).await.unwrap());
+        assert!(sent.len() < 100_000, "a turn is due long before");
+    }
+    let longest = files_below(&home.data().join("journal")).iter().map(|file| file.metadata().unwrap().len()).max();
+    assert!(longest.unwrap() < 2 * 4096, "{longest:?}");
+    drop(bed);
+    drop(store);
+    let store = home.open();
+    assert_eq!(home.bed(&store).fetch(RU_OSLO).await.len(), sent.len());
+}
