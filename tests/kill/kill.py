@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 import evidence  # noqa: E402
 import grpc  # noqa: E402
+import largest  # noqa: E402
 from client import Gateway, Party, Refusal, audit_pb2, common_pb2, day, report, result  # noqa: E402
 
 # Answers that leave open what became of a call; anything else decides it.
@@ -182,6 +183,8 @@ class Client(threading.Thread):
         token = self.token()
         content = self.party.notice("notice-both")
         content["control"].update(invoice_reference=token, laboratories=[])
+        if self.rng.random() < 0.1:
+            content = largest.notice(content)
         if choice < 0.45 and (old := self.history.pick(self.rng, self.who, "notice", lambda sent: not sent.may_stay_unseen)):
             if choice < 0.38:
                 request = self.party.request(content, replaces=old.request.message_id)
@@ -225,6 +228,8 @@ class Client(threading.Thread):
             token = f"{old.request.content.sample.label} {content['urine_validity']['ph']}"
             return self.deliver(self.write_down("result", self.party.request(content, replaces=old.request.message_id), token, old))
         content = result(self.rng.choice(notices).accepted.requisition_id, token)
+        if self.rng.random() < 0.1:
+            content = largest.result(content)
         token = f"{token} {content['urine_validity']['ph']}"
         return self.deliver(self.write_down("result", self.party.request(content), token))
 
@@ -263,6 +268,16 @@ class Client(threading.Thread):
                 self.history.losses.append(f"{self.who}: item {item.item_number} came back after it was acknowledged")
             if (known.token, known.content) != (token, content):
                 self.history.losses.append(f"{self.who}: item {item.item_number} has other content than before")
+
+
+# Journals and turns so small that files are closed and the store is turned over within seconds.
+SETTINGS = {"journal_file_bytes": 65536, "journal_turn_bytes": 65536, "erase_within_s": 60, "nlk_codes_file": "nlk.csv"}
+
+
+def prepare(gateway: Gateway) -> None:
+    """Everything but a store."""
+    gateway.prepare(**SETTINGS)
+    largest.write_table(gateway.folder / "nlk.csv")
 
 
 NAMES = ["politi-oslo", "politi-innlandet", "ru-oslo", "ru-hamar", "ru-tromso", "lab-ous", "lab-st-olav", "tilsyn"]
@@ -333,9 +348,9 @@ def check_delivery(history: History) -> None:
         history.lose(f"delivered what nobody sent: {token}")
 
 
-def records(auditor: Party) -> list:
-    """Every entry of the log."""
-    entries, start = [], 0
+def records(auditor: Party, start: int = 0) -> list:
+    """Every entry of the log, or those from one on."""
+    entries = []
     while True:
         rows = auditor.call("AuditService", "ListRecords", audit_pb2.ListRecordsRequest(from_index=start))
         entries += [row.entry for row in rows if row.HasField("entry")]
@@ -398,6 +413,7 @@ def main() -> int:
     rng, history = random.Random(seed), History()
     folder = args.dir or Path(tempfile.mkdtemp(prefix="samband-kill-"))
     gateway = Gateway(folder)
+    prepare(gateway)
     begun = time.monotonic()
     try:
         for number in range(1, args.rounds + 1):

@@ -5,6 +5,7 @@ Made from `proto/` alone, with grpcio's own stubs; it shares no code with the pr
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -119,11 +120,35 @@ class Gateway:
             self.port = free.getsockname()[1]
         self.log = folder / "gateway.log"
         self.process = None
+        self.is_child = False
 
-    def start(self) -> None:
-        command = [str(BINARY), "serve", "--dev", "--dir", str(self.folder), "--listen", f"127.0.0.1:{self.port}"]
+    def prepare(self, **settings) -> None:
+        """Makes certificates, keys and a configuration with these settings, and no store: that is left to the first start."""
+        self.start()
+        self.wait_until_serving()
+        self.stop()
+        shutil.rmtree(self.folder / "data")
+        (self.folder / "high-water").unlink()
+        file = self.folder / "samband.toml"
+        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+        file.write_text("\n".join([*lines, file.read_text(encoding="utf-8")]), encoding="utf-8")
+
+    def start(self, under: list[str] | None = None) -> None:
+        """Starts the program, as the child of another one if that is given."""
+        command = [*(under or []), str(BINARY), "serve", "--dev", "--dir", str(self.folder), "--listen", f"127.0.0.1:{self.port}"]
+        self.is_child = bool(under)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def pid(self) -> int | None:
+        """The program's own process, once it is there."""
+        if not self.is_child:
+            return self.process.pid
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        try:
+            return int(children.read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
 
     def wait_until_serving(self, seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds
@@ -145,13 +170,22 @@ class Gateway:
     def tail(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
+    def signal(self, which: int) -> None:
+        try:
+            while self.process.poll() is None and (pid := self.pid()) is None:
+                time.sleep(0.005)
+            if self.process.poll() is None:
+                os.kill(pid, which)
+        except ProcessLookupError:
+            pass
+
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
         """Asks it to end and gives its exit code."""
-        self.process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         try:
             return self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
