@@ -31,7 +31,7 @@ use samband::grpc::pb;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
 use samband::policy::command::Command;
-use samband::store::embedded::{DiskBounds, EmbeddedStore, Options, RealDisk, end_process};
+use samband::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, Options, RealDisk, end_process};
 use samband::store::{
     Accepted, Cursor, Due, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError,
 };
@@ -283,6 +283,7 @@ async fn main() {
         records_keep_months: 24,
         files: Arc::new(RealDisk),
         disk: DiskBounds { low_water: 0, reserve: 0 },
+        journal: JournalBounds::default(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy::default()),
         version: "bench".into(),

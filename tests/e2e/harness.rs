@@ -25,7 +25,7 @@ use samband::grpc::pb::laboratory_service_client::LaboratoryServiceClient;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
-use samband::store::embedded::{DiskBounds, EmbeddedStore, Options, RealDisk};
+use samband::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, Options, RealDisk};
 use samband::store::memory::MemoryStore;
 use samband::store::{RecordFilter, Store};
 use samband::tls::pki::{DevPki, Existing, dev, development_register};
@@ -91,6 +91,7 @@ impl Kind {
                 records_keep_months: 24,
                 files: Arc::new(RealDisk),
                 disk: DiskBounds { low_water: 1 << 20, reserve: 1 << 20 },
+                journal: JournalBounds::default(),
                 clock: clock.clone(),
                 entropy,
                 version: "e2e".to_owned(),
