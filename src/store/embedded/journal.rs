@@ -159,6 +159,28 @@ impl Torn {
     }
 }
 
+/// The last frame that was read: the only one that may not be durable. Of an earlier one the next one's being there says that it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// Number of the file.
+    file: u64,
+    /// Offset of the frame.
+    offset: u64,
+    /// The frame as it was read.
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    /// Writes the frame once more, as it stands there, and makes it durable. A read may have found what is only in the kernel's memory: the
+    /// process was killed before its sync, or the sync failed, after which the kernel calls the pages clean and a further sync tells nothing.
+    pub fn make_durable(&self, layout: &Layout) -> Result<(), OpenError> {
+        let path = layout.path(&journal_name(self.file));
+        let file = layout.disk().open(&path, Open::Write).at("cannot open", &path)?;
+        file.write_all_at(&self.bytes, self.offset).at("cannot write", &path)?;
+        file.sync_data().at("cannot make durable", &path)
+    }
+}
+
 /// One frame as it was read.
 pub struct Read<'f> {
     /// Its header.
@@ -177,13 +199,14 @@ pub struct Reader<'s> {
     keys: Option<&'s Keys>,
     chain: Chain,
     torn: Option<Torn>,
+    tail: Option<Tail>,
 }
 
 impl<'s> Reader<'s> {
     /// From a place in the chain on. Without keys, only what is plain is checked.
     #[must_use]
     pub const fn new(layout: &'s Layout, keys: Option<&'s Keys>, chain: Chain) -> Self {
-        Self { layout, keys, chain, torn: None }
+        Self { layout, keys, chain, torn: None, tail: None }
     }
 
     /// The place of the next frame in the chain.
@@ -198,6 +221,12 @@ impl<'s> Reader<'s> {
         self.torn
     }
 
+    /// The last whole frame, if there was any.
+    #[must_use]
+    pub fn into_tail(self) -> Option<Tail> {
+        self.tail
+    }
+
     /// Reads file `number` and gives each of its frames to `visit`.
     ///
     /// # Errors
@@ -207,7 +236,7 @@ impl<'s> Reader<'s> {
         let path = self.layout.path(&name);
         let bytes = self.layout.disk().read(&path).at("cannot read", &path)?;
         let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
-        let mut offset = 0_usize;
+        let (mut offset, mut last) = (0_usize, 0);
         while offset < bytes.len() {
             let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
             let Some((header, frame)) = whole_frame(&bytes[offset..], number) else {
@@ -216,7 +245,7 @@ impl<'s> Reader<'s> {
                 }
                 // The earliest place counts until a later frame shows that nothing durable is missing there.
                 self.torn = self.torn.or(Some(Torn { file: number, offset: offset as u64 }));
-                return Ok(());
+                break;
             };
             if header.sequence != self.chain.sequence || header.previous != self.chain.previous {
                 return Err(match self.torn {
@@ -231,7 +260,11 @@ impl<'s> Reader<'s> {
                 None => (Body::default(), Vec::new()),
             };
             visit(Read { header: &header, offset: offset as u64, body, pieces })?;
+            last = offset;
             offset += frame.len();
+        }
+        if offset > last {
+            self.tail = Some(Tail { file: number, offset: last as u64, bytes: bytes[last..offset].to_vec() });
         }
         Ok(())
     }

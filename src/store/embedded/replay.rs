@@ -6,7 +6,7 @@ use super::base::{self, content_place};
 use super::contents::{Holder, Location};
 use super::error::OpenError;
 use super::frame::{Chain, FrameKind};
-use super::journal::{Read, Reader, Torn};
+use super::journal::{Read, Reader, Tail, Torn};
 use super::keys::Keys;
 use super::layout::{Current, Layout, journal_name};
 use super::records::{Entry, Month, Slot};
@@ -42,6 +42,8 @@ pub struct Replayed {
     pub owed: Vec<Event>,
     /// Where the last file stopped being readable, if it did.
     pub torn: Option<Torn>,
+    /// The last frame, which may not be durable.
+    pub tail: Option<Tail>,
     /// The head that was asked for by its size, when a frame ended there.
     pub head_at: Option<Hash>,
 }
@@ -70,6 +72,7 @@ pub fn replay(
     }
     replayed.chain = reader.chain();
     replayed.torn = reader.torn();
+    replayed.tail = reader.into_tail();
     Ok(replayed)
 }
 
@@ -86,6 +89,7 @@ fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current)
         months: Vec::new(),
         owed: Vec::new(),
         torn: None,
+        tail: None,
         head_at: None,
     };
     let Some(number) = current.base else { return Ok(replayed) };

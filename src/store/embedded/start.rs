@@ -128,6 +128,10 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let mark = mark(&layout, &options)?;
     let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
+    // Before anything is built on it: a new file that follows a frame which a power loss takes back would be a hole in the chain.
+    if let Some(tail) = &replayed.tail {
+        tail.make_durable(&layout)?;
+    }
     let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
     let head = (replayed.nodes.size(), replayed.nodes.root());
     let writer = Writer::create(&layout, &keys, &options.entropy, next, replayed.chain, head)?;
