@@ -325,6 +325,70 @@ pub enum Event {
         /// The participant that was asked for, if one was.
         participant: Option<ParticipantId>,
     },
+    /// An auditor asked a question, searched, followed a case or took an export; durable before the first row, once a query.
+    AuditAsked {
+        /// Who.
+        auditor: ParticipantId,
+        /// With which key: one key, one reader.
+        key_label: String,
+        /// Which call.
+        verb: u16,
+        /// For what.
+        asked: Box<Asked>,
+    },
+    /// An auditor states that it has reviewed a period (politiregisterforskriften § 40-13).
+    Reviewed {
+        /// Who.
+        auditor: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// First day, in Oslo.
+        from: Date,
+        /// Last day, in Oslo.
+        to: Date,
+    },
+}
+
+/// What an auditor asked for. It cannot name a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Asked {
+    /// Number of a prepared question.
+    pub question: Option<u16>,
+    /// Not before.
+    pub from_time: Option<Timestamp>,
+    /// Before.
+    pub to_time: Option<Timestamp>,
+    /// First index.
+    pub from_index: Option<u64>,
+    /// One past the last index.
+    pub to_index: Option<u64>,
+    /// Acted, sent or received.
+    pub participant: Option<ParticipantId>,
+    /// Kinds by number; all when empty.
+    pub kinds: Vec<u16>,
+    /// About this message id.
+    pub message_id: Option<MessageId>,
+    /// In this case.
+    pub case_ref: Option<CaseRef>,
+}
+
+impl std::fmt::Display for Asked {
+    /// Everything but participant, message id and case, which the record has places of its own for.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { question, from_time, to_time, from_index, to_index, participant: _, kinds, message_id: _, case_ref: _ } = self;
+        let mut gap = "";
+        let mut word = |f: &mut std::fmt::Formatter<'_>, name: &str, value: Option<&dyn std::fmt::Display>| match value {
+            Some(value) => write!(f, "{}{name} {value}", std::mem::replace(&mut gap, " ")),
+            None => Ok(()),
+        };
+        word(f, "question", question.as_ref().map(|number| number as _))?;
+        word(f, "from", from_time.as_ref().map(|at| at as _))?;
+        word(f, "to", to_time.as_ref().map(|at| at as _))?;
+        word(f, "index", from_index.as_ref().map(|index| index as _))?;
+        word(f, "below", to_index.as_ref().map(|index| index as _))?;
+        let named = kinds.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+        word(f, "kinds", (!kinds.is_empty()).then_some(&named as _))
+    }
 }
 
 /// When an event must be on stable storage, seen from its effect.
@@ -367,33 +431,93 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
 }
 
 /// Every kind of event. Numbers only grow.
-pub const TABLE: [EventRow; 25] = [
-    row(1, "LOG_OPENED", Durable::Before, Seen::Auditors),
-    row(2, "STARTED", Durable::Before, Seen::Auditors),
-    row(3, "STOPPED", Durable::Before, Seen::Auditors),
-    row(4, "REGISTER_LOADED", Durable::With, Seen::Auditors),
-    row(10, "NOTICE_ACCEPTED", Durable::With, Seen::Actor),
-    row(11, "NOTICE_WITHDRAWN", Durable::With, Seen::Actor),
-    row(12, "REPORT_ACCEPTED", Durable::With, Seen::Actor),
-    row(13, "REPORT_WITHDRAWN", Durable::With, Seen::Actor),
-    row(14, "RESULT_ACCEPTED", Durable::With, Seen::Actor),
-    row(15, "RESULT_WITHDRAWN", Durable::With, Seen::Actor),
-    row(16, "VALIDATED", Durable::Before, Seen::Actor),
-    row(20, "HANDED_OUT", Durable::Before, Seen::Sender),
-    row(21, "ACKNOWLEDGED", Durable::With, Seen::Sender),
-    row(22, "NOTICE_RETURNED", Durable::With, Seen::Sender),
-    row(23, "OVERDUE", Durable::With, Seen::Sender),
-    row(24, "CASE_ENDED", Durable::With, Seen::Auditors),
-    row(25, "ENDED_UNDELIVERED", Durable::With, Seen::Sender),
-    row(26, "CASE_FORGOTTEN", Durable::With, Seen::Auditors),
-    row(30, "CONTENT_ERASED", Durable::After, Seen::Auditors),
-    row(31, "RECORDS_ERASED", Durable::After, Seen::Auditors),
-    row(40, "REFUSED", Durable::Before, Seen::Actor),
-    row(41, "REFUSALS_SUMMED", Durable::After, Seen::Auditors),
-    row(42, "STRANGERS_REFUSED", Durable::After, Seen::Auditors),
-    row(50, "CONTACT_SET", Durable::With, Seen::Actor),
-    row(60, "AUDIT_READ", Durable::Before, Seen::Auditors),
+pub const TABLE: [EventRow; 27] = [
+    row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
+    row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
+    row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
+    row(kind::REGISTER_LOADED, "REGISTER_LOADED", Durable::With, Seen::Auditors),
+    row(kind::NOTICE_ACCEPTED, "NOTICE_ACCEPTED", Durable::With, Seen::Actor),
+    row(kind::NOTICE_WITHDRAWN, "NOTICE_WITHDRAWN", Durable::With, Seen::Actor),
+    row(kind::REPORT_ACCEPTED, "REPORT_ACCEPTED", Durable::With, Seen::Actor),
+    row(kind::REPORT_WITHDRAWN, "REPORT_WITHDRAWN", Durable::With, Seen::Actor),
+    row(kind::RESULT_ACCEPTED, "RESULT_ACCEPTED", Durable::With, Seen::Actor),
+    row(kind::RESULT_WITHDRAWN, "RESULT_WITHDRAWN", Durable::With, Seen::Actor),
+    row(kind::VALIDATED, "VALIDATED", Durable::Before, Seen::Actor),
+    row(kind::HANDED_OUT, "HANDED_OUT", Durable::Before, Seen::Sender),
+    row(kind::ACKNOWLEDGED, "ACKNOWLEDGED", Durable::With, Seen::Sender),
+    row(kind::NOTICE_RETURNED, "NOTICE_RETURNED", Durable::With, Seen::Sender),
+    row(kind::OVERDUE, "OVERDUE", Durable::With, Seen::Sender),
+    row(kind::CASE_ENDED, "CASE_ENDED", Durable::With, Seen::Auditors),
+    row(kind::ENDED_UNDELIVERED, "ENDED_UNDELIVERED", Durable::With, Seen::Sender),
+    row(kind::CASE_FORGOTTEN, "CASE_FORGOTTEN", Durable::With, Seen::Auditors),
+    row(kind::CONTENT_ERASED, "CONTENT_ERASED", Durable::After, Seen::Auditors),
+    row(kind::RECORDS_ERASED, "RECORDS_ERASED", Durable::After, Seen::Auditors),
+    row(kind::REFUSED, "REFUSED", Durable::Before, Seen::Actor),
+    row(kind::REFUSALS_SUMMED, "REFUSALS_SUMMED", Durable::After, Seen::Auditors),
+    row(kind::STRANGERS_REFUSED, "STRANGERS_REFUSED", Durable::After, Seen::Auditors),
+    row(kind::CONTACT_SET, "CONTACT_SET", Durable::With, Seen::Actor),
+    row(kind::AUDIT_READ, "AUDIT_READ", Durable::Before, Seen::Auditors),
+    row(kind::AUDIT_ASKED, "AUDIT_ASKED", Durable::Before, Seen::Auditors),
+    row(kind::REVIEWED, "REVIEWED", Durable::With, Seen::Auditors),
 ];
+
+/// Kinds by name, for those who read records.
+pub mod kind {
+    /// Number of `LOG_OPENED`.
+    pub const LOG_OPENED: u16 = 1;
+    /// Number of `STARTED`.
+    pub const STARTED: u16 = 2;
+    /// Number of `STOPPED`.
+    pub const STOPPED: u16 = 3;
+    /// Number of `REGISTER_LOADED`.
+    pub const REGISTER_LOADED: u16 = 4;
+    /// Number of `NOTICE_ACCEPTED`.
+    pub const NOTICE_ACCEPTED: u16 = 10;
+    /// Number of `NOTICE_WITHDRAWN`.
+    pub const NOTICE_WITHDRAWN: u16 = 11;
+    /// Number of `REPORT_ACCEPTED`.
+    pub const REPORT_ACCEPTED: u16 = 12;
+    /// Number of `REPORT_WITHDRAWN`.
+    pub const REPORT_WITHDRAWN: u16 = 13;
+    /// Number of `RESULT_ACCEPTED`.
+    pub const RESULT_ACCEPTED: u16 = 14;
+    /// Number of `RESULT_WITHDRAWN`.
+    pub const RESULT_WITHDRAWN: u16 = 15;
+    /// Number of `VALIDATED`.
+    pub const VALIDATED: u16 = 16;
+    /// Number of `HANDED_OUT`.
+    pub const HANDED_OUT: u16 = 20;
+    /// Number of `ACKNOWLEDGED`.
+    pub const ACKNOWLEDGED: u16 = 21;
+    /// Number of `NOTICE_RETURNED`.
+    pub const NOTICE_RETURNED: u16 = 22;
+    /// Number of `OVERDUE`.
+    pub const OVERDUE: u16 = 23;
+    /// Number of `CASE_ENDED`.
+    pub const CASE_ENDED: u16 = 24;
+    /// Number of `ENDED_UNDELIVERED`.
+    pub const ENDED_UNDELIVERED: u16 = 25;
+    /// Number of `CASE_FORGOTTEN`.
+    pub const CASE_FORGOTTEN: u16 = 26;
+    /// Number of `CONTENT_ERASED`.
+    pub const CONTENT_ERASED: u16 = 30;
+    /// Number of `RECORDS_ERASED`.
+    pub const RECORDS_ERASED: u16 = 31;
+    /// Number of `REFUSED`.
+    pub const REFUSED: u16 = 40;
+    /// Number of `REFUSALS_SUMMED`.
+    pub const REFUSALS_SUMMED: u16 = 41;
+    /// Number of `STRANGERS_REFUSED`.
+    pub const STRANGERS_REFUSED: u16 = 42;
+    /// Number of `CONTACT_SET`.
+    pub const CONTACT_SET: u16 = 50;
+    /// Number of `AUDIT_READ`.
+    pub const AUDIT_READ: u16 = 60;
+    /// Number of `AUDIT_ASKED`.
+    pub const AUDIT_ASKED: u16 = 61;
+    /// Number of `REVIEWED`.
+    pub const REVIEWED: u16 = 62;
+}
 
 impl Event {
     /// The table's row for this event.
@@ -425,6 +549,8 @@ impl Event {
             Self::StrangersRefused { .. } => 22,
             Self::ContactSet { .. } => 23,
             Self::AuditRead { .. } => 24,
+            Self::AuditAsked { .. } => 25,
+            Self::Reviewed { .. } => 26,
         };
         TABLE[at]
     }

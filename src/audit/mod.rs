@@ -11,6 +11,8 @@
 //! | [`note`], [`checkpoint`] | C2SP signed-note with Ed25519, C2SP tlog-checkpoint |
 //! | [`tlog_proof`], [`receipt`] | C2SP tlog-proof, and the two kinds of it that the gateway hands out |
 //! | [`event`], [`record`] | everything that can happen, and what auditors read of it |
+//! | [`range`], [`sight`] | a complete range of entries opened against its leaves and a signed head; which of it an auditor sees |
+//! | [`question`], [`counts`] | the prepared questions, answered from checked records alone |
 //! | [`leaf`] | the 33 bytes that stand in the log for ever, and their openings |
 //!
 //! Parsers accept exactly what the encoders write: for every accepted text, encoding what was parsed gives the same bytes. Every length
@@ -19,13 +21,17 @@
 pub mod bundle;
 pub mod check;
 pub mod checkpoint;
+pub mod counts;
 pub mod event;
 pub mod leaf;
 pub mod nodes;
 pub mod note;
 pub mod proof;
+pub mod question;
+pub mod range;
 pub mod receipt;
 pub mod record;
+pub mod sight;
 mod text;
 pub mod tile_nodes;
 pub mod tiles;

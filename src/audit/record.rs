@@ -202,6 +202,18 @@ impl Record {
                 self.case_ref = *case_ref;
                 self.recipient = participant.clone();
             }
+            Event::AuditAsked { auditor, key_label, verb, asked } => {
+                self.by(auditor, key_label);
+                self.verb = Some(*verb);
+                self.case_ref = asked.case_ref;
+                self.message_id = asked.message_id;
+                self.recipient = asked.participant.clone();
+                self.note = Some(clip(&asked.to_string())).filter(|note| !note.is_empty());
+            }
+            Event::Reviewed { auditor, key_label, from, to } => {
+                self.by(auditor, key_label);
+                self.note = Some(format!("{from} to {to}"));
+            }
             _ => {}
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod refusal;
 pub mod report;
 pub mod result;
 pub mod sample;
+pub mod scope;
 pub mod substance;
 mod table;
 pub mod time;

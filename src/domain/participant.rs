@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ParticipantId;
 use super::limits;
+use super::scope::AuditScope;
 
 /// What a participant is; exactly one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -342,6 +343,9 @@ pub struct Participant {
     /// May it act?
     #[serde(default)]
     pub standing: Standing,
+    /// Whose log an auditor reads; none for others.
+    #[serde(default, with = "super::scope::in_text")]
+    pub scope: Option<AuditScope>,
 }
 
 /// Why a register is refused. `participant` is the index in the file, from 0.

@@ -14,6 +14,7 @@ fn participant(name: &str, role: Role, key: u8, municipalities: &[&str]) -> Part
         administrative_system: role == Role::MunicipalUnit,
         successor: None,
         standing: Standing::Active,
+        scope: (role == Role::Auditor).then_some(AuditScope::All),
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use bucket::Rate;
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
-pub use inspect::{ProofOf, Rows};
+pub use inspect::{Found, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline};
 pub use register::{LoadError, Loaded};
 pub use settings::Settings;
 pub use status::{Change, Changes, Statuses};
@@ -53,6 +53,7 @@ pub struct Gateway {
     references: Buckets,
     calls: Buckets,
     leases: Arc<Leases>,
+    inspecting: inspect::Inspecting,
     loading: tokio::sync::Mutex<()>,
 }
 
@@ -71,6 +72,7 @@ impl Gateway {
             references: Buckets::new(settings.wrong_references),
             calls: Buckets::new(settings.calls),
             leases: Arc::new(Leases::new(settings.readers_per_participant_max)),
+            inspecting: inspect::Inspecting::new(),
             loading: tokio::sync::Mutex::new(()),
             store,
             clock,

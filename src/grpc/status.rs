@@ -37,7 +37,8 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::BadReferenceCheck
         | Reason::BadArgument
         | Reason::BodyMissing
-        | Reason::ReplacesMissing => Code::InvalidArgument,
+        | Reason::ReplacesMissing
+        | Reason::PeriodNotOver => Code::InvalidArgument,
         Reason::MessageIdReused | Reason::ResultExists => Code::AlreadyExists,
         Reason::ReplacesUnknown
         | Reason::ReferenceUnknown
@@ -47,9 +48,12 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::RecordErased
         | Reason::ParticipantUnknown => Code::NotFound,
         Reason::CursorAhead => Code::OutOfRange,
-        Reason::TooLarge | Reason::RateLimited | Reason::ReferencesLimited | Reason::TooManyStreams | Reason::StorageFull => {
-            Code::ResourceExhausted
-        }
+        Reason::TooLarge
+        | Reason::RateLimited
+        | Reason::ReferencesLimited
+        | Reason::TooManyStreams
+        | Reason::StorageFull
+        | Reason::PeriodTooLong => Code::ResourceExhausted,
         Reason::Unavailable | Reason::Overloaded => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,

@@ -5,12 +5,13 @@ use bytes::Bytes;
 use super::permit::{Caller, Permit};
 use super::reason::Reason;
 use super::table::Verb;
-use crate::audit::event::{ContentCommit, Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::audit::event::{Asked, ContentCommit, Event, ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
 use crate::domain::notice::ConditionNotice;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::report::ReportFacts;
 use crate::domain::result::ResultFacts;
+use crate::domain::time::Date;
 
 /// The content of a message, or the withdrawal of one.
 #[derive(Debug)]
@@ -117,6 +118,22 @@ pub enum Command {
         case_ref: Option<CaseRef>,
         /// The participant asked for.
         participant: Option<crate::domain::id::ParticipantId>,
+    },
+    /// An auditor's query, to be durable before its first row.
+    Ask {
+        /// For the call.
+        permit: Permit,
+        /// For what.
+        asked: Asked,
+    },
+    /// An auditor states that it has reviewed a period.
+    Review {
+        /// For the call.
+        permit: Permit,
+        /// First day, in Oslo.
+        from: Date,
+        /// Last day, in Oslo; not before the first and not after today.
+        to: Date,
     },
     /// An enrolled participant was refused.
     Refuse {

@@ -3,6 +3,7 @@
 //! Pure and total: no I/O, no clock, no panic. Rules that a message can be checked against alone are held by its type in `domain`.
 //! Order: permit (suspended, role), id look-up, then the rest; so a retry gets its receipt also when the rules would refuse it today.
 
+mod audit;
 mod mailbox;
 mod notice;
 mod report;
@@ -12,12 +13,11 @@ mod withdrawal;
 use super::command::{Body, Command, Submission};
 use super::permit::{Denial, NO_CONTENT, Permit};
 use super::reason::Reason;
-use super::table::{FLOWS, Verb, role_of};
+use super::table::{FLOWS, Verb};
 use super::view::View;
 use crate::audit::event::{Acceptance, Event};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
-use crate::domain::participant::Role;
 use crate::domain::time::Timestamp;
 
 /// Fresh random bits for what a decision may mint.
@@ -56,20 +56,9 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
             let caller = permit.caller();
             one(Event::ContactSet { unit: caller.id().clone(), key_label: caller.key_label.clone(), contact: contact.clone() })
         }
-        Command::Audit { permit, case_ref, participant } => {
-            if role_of(permit.verb()) != Role::Auditor {
-                return Err(Reason::Internal.into());
-            }
-            permit.redeem(permit.verb(), &NO_CONTENT, view.register)?;
-            let caller = permit.caller();
-            one(Event::AuditRead {
-                auditor: caller.id().clone(),
-                key_label: caller.key_label.clone(),
-                verb: permit.verb().number(),
-                case_ref: *case_ref,
-                participant: participant.clone(),
-            })
-        }
+        Command::Audit { permit, case_ref, participant } => audit::read(view, permit, *case_ref, participant.as_ref()),
+        Command::Ask { permit, asked } => audit::ask(view, permit, asked),
+        Command::Review { permit, from, to } => audit::review(view, permit, *from, *to, at),
         Command::Refuse { caller, verb, reason, message_id } => one(Event::Refused {
             caller: caller.id().clone(),
             key_label: caller.key_label.clone(),

@@ -142,6 +142,10 @@ reasons! {
     CursorAhead = 85, "CURSOR_AHEAD", "the cursor is ahead of this gateway; start again from 0";
     /// A suspended or unknown counterpart.
     ParticipantUnknown = 86, "PARTICIPANT_UNKNOWN", "there is no such counterpart of this participant";
+    /// A review of days that are not over, or of none.
+    PeriodNotOver = 87, "PERIOD_NOT_OVER", "a reviewed period is whole days in Oslo, the last not before the first and over before today";
+    /// More to look through than one answer may.
+    PeriodTooLong = 88, "PERIOD_TOO_LONG", "this period holds more than one answer can be made of; ask for a shorter one";
     /// Too many calls.
     RateLimited = 90, "RATE_LIMITED", "too many calls; wait as long as RetryInfo says";
     /// Too many wrong references.

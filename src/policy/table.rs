@@ -93,6 +93,20 @@ verbs! {
     GetProof = 42, "AuditService/GetProof";
     /// Proof between two heads.
     GetConsistencyProof = 43, "AuditService/GetConsistencyProof";
+    /// A prepared question.
+    Ask = 44, "AuditService/Ask";
+    /// What happened in one case.
+    GetTimeline = 45, "AuditService/GetTimeline";
+    /// Entries by kind and time.
+    CountRecords = 46, "AuditService/CountRecords";
+    /// Size, head and last check of the log.
+    GetLogState = 47, "AuditService/GetLogState";
+    /// What was reviewed and what was not.
+    ListReviews = 48, "AuditService/ListReviews";
+    /// A period was reviewed.
+    Review = 49, "AuditService/Review";
+    /// Entries with what opens them.
+    Export = 50, "AuditService/Export";
 }
 
 /// Which role may make a call: exactly one each.
@@ -120,7 +134,17 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::LaboratoryWatchStatus
         | Verb::LaboratoryGetReceipt
         | Verb::LaboratoryLookUp => Role::Laboratory,
-        Verb::GetCheckpoint | Verb::ListRecords | Verb::GetProof | Verb::GetConsistencyProof => Role::Auditor,
+        Verb::GetCheckpoint
+        | Verb::ListRecords
+        | Verb::GetProof
+        | Verb::GetConsistencyProof
+        | Verb::Ask
+        | Verb::GetTimeline
+        | Verb::CountRecords
+        | Verb::GetLogState
+        | Verb::ListReviews
+        | Verb::Review
+        | Verb::Export => Role::Auditor,
     }
 }
 

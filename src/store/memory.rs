@@ -10,16 +10,17 @@ use tokio::sync::watch;
 
 use super::state::State;
 use super::{
-    Accepted, Cursor, Due, EntryProof, Item, LogEntry, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError,
-    evidence,
+    Accepted, Cursor, Due, ENTRIES_AT_ONCE, EntryProof, Item, LogEntry, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry,
+    Store, StoreError, evidence,
 };
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::leaf::{Leaf, Openings};
 use crate::audit::note::LogSigner;
 use crate::audit::proof::consistency_proof;
+use crate::audit::range::{Held, OpenEntry};
 use crate::audit::record::Record;
-use crate::audit::tree::{Hash, NodeSource, root_at};
+use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
@@ -329,6 +330,36 @@ impl Store for MemoryStore {
         consistency_proof(&inner.nodes, old_size, new_size)
             .map(Some)
             .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
+    }
+
+    async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
+        let inner = self.inner.lock();
+        let signed = self.head(&inner, inner.entries.len() as u64)?;
+        let head = Checkpoint::open(signed.as_str(), self.signer.verifier());
+        let head = head.map_err(|_| StoreError::Damaged { place: "the head of the log in memory".into() })?;
+        Ok((Bytes::from(signed.into_string()), head))
+    }
+
+    async fn entries(&self, from: u64, to: u64) -> Result<Vec<OpenEntry>, StoreError> {
+        let inner = self.inner.lock();
+        let open = |(index, entry): (u64, &Entry)| OpenEntry {
+            index,
+            leaf: Some(entry.leaf),
+            held: entry.record.clone().map_or(Held::Erased, |held| Held::Record(Box::new(held))),
+        };
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        let count = usize::try_from(to.saturating_sub(from).min(ENTRIES_AT_ONCE)).unwrap_or(usize::MAX);
+        Ok((from..).zip(inner.entries.iter().skip(skip).take(count)).map(open).collect())
+    }
+
+    async fn edge(&self, size: u64) -> Result<Option<Frontier>, StoreError> {
+        Ok(Frontier::at(&self.inner.lock().nodes, size).ok())
+    }
+
+    async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError> {
+        let inner = self.inner.lock();
+        let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| record.time >= at));
+        Ok(found.unwrap_or(inner.entries.len()) as u64)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

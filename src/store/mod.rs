@@ -15,8 +15,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::{ItemNumber, MessageKind};
+use crate::audit::range::OpenEntry;
 use crate::audit::record::Record;
+use crate::audit::tree::Frontier;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
@@ -230,6 +233,9 @@ pub struct EntryProof {
     pub proof: Bytes,
 }
 
+/// Entries that [`Store::entries`] gives at once.
+pub const ENTRIES_AT_ONCE: u64 = 4096;
+
 /// What is in the store, for metrics and health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
@@ -312,6 +318,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// The consistency proof between two sizes, both at most durable; `None` otherwise.
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
+
+    /// Publishes what is durable and gives the signed checkpoint of it, its signature verified: what an auditor's answer is checked against.
+    async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError>;
+
+    /// Published entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`], as they can be checked. What cannot be read is said, not an error.
+    async fn entries(&self, from: u64, to: u64) -> Result<Vec<OpenEntry>, StoreError>;
+
+    /// The right edge of the first `size` published entries, as the log's own files give it; `None` when they do not.
+    async fn edge(&self, size: u64) -> Result<Option<Frontier>, StoreError>;
+
+    /// The first log index whose record is kept and not before `at`; the durable size when there is none.
+    async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError>;
 
     /// Counts.
     async fn stats(&self) -> Result<Stats, StoreError>;

@@ -128,6 +128,8 @@ impl State {
             }
             Command::SetContact { .. }
             | Command::Audit { .. }
+            | Command::Ask { .. }
+            | Command::Review { .. }
             | Command::Refuse { .. }
             | Command::LoadRegister { .. }
             | Command::Note(_) => {}

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::clock::Entropy;
 use crate::domain::participant::{Contact, EnrolledKey, KeyHash, MunicipalityNumber, OrganisationNumber, Participant, Role, Standing};
+use crate::domain::scope::AuditScope;
 use crate::domain::time::Timestamp;
 
 use super::client::ClientFiles;
@@ -87,6 +88,7 @@ impl DevParticipant {
                 administrative_system: role == Role::MunicipalUnit,
                 successor: None,
                 standing: Standing::Active,
+                scope: (role == Role::Auditor).then_some(AuditScope::All),
             },
         })
     }

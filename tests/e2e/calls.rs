@@ -11,6 +11,7 @@ use tonic::Code;
 use crate::harness::{AUDITOR, Kind, LAB, OSLO, UNIT, World, accepted_notice, drain, notice, refused, settings};
 
 const AUDIT_READ: u16 = 60;
+const AUDIT_ASKED: u16 = 61;
 
 #[tokio::test]
 async fn a_notice_reaches_the_unit_with_contact_requisition_and_notes() {
@@ -160,8 +161,10 @@ async fn an_auditor_lists_and_proves_and_each_reading_is_an_event_before_its_ans
     assert_eq!(entry.index, accepted.log_index);
     assert_eq!(entry.record.as_ref().unwrap().kind_name, "NOTICE_ACCEPTED");
     assert!(matches!(end.row, Some(Row::End(_))));
-    let reads: Vec<Record> = world.records(AUDIT_READ, Some(AUDITOR)).await;
-    assert_eq!(reads.len(), 1);
+    let asked: Vec<Record> = world.records(AUDIT_ASKED, Some(AUDITOR)).await;
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].message_id.map(|id| id.to_string()), Some(request.message_id.clone()), "which filter");
+    assert_eq!(asked[0].key_label.as_deref(), Some("dev"), "and which reader");
 
     let checkpoint = world.auditor().get_checkpoint(pb::GetCheckpointRequest {}).await.unwrap().into_inner().checkpoint;
     assert!(checkpoint.starts_with(b"log.samband.example/e2e\n"));
@@ -174,7 +177,7 @@ async fn an_auditor_lists_and_proves_and_each_reading_is_an_event_before_its_ans
     let between = pb::GetConsistencyProofRequest { old_size: 2, new_size: accepted.log_index + 1 };
     let hashes = world.auditor().get_consistency_proof(between).await.unwrap().into_inner().hashes;
     assert!(hashes.iter().all(|hash| hash.len() == 32) && !hashes.is_empty());
-    assert_eq!(world.records(AUDIT_READ, Some(AUDITOR)).await.len(), 5);
+    assert_eq!(world.records(AUDIT_READ, Some(AUDITOR)).await.len(), 4);
     let past = pb::GetProofRequest { of: Some(pb::get_proof_request::Of::Index(1_000_000)) };
     refused(world.auditor().get_proof(past).await, Code::NotFound, "ENTRY_UNKNOWN");
 }

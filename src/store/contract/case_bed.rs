@@ -20,6 +20,7 @@ use crate::domain::participant::{Contact, EnrolledKey, KeyHash, Participant, Reg
 use crate::domain::report::{MissedAppointment, ReportFacts};
 use crate::domain::result::ResultFacts;
 use crate::domain::sample::{Matrix, SamplePart};
+use crate::domain::scope::AuditScope;
 use crate::domain::substance::SubstanceGroup;
 use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::domain::violation::{Choice, ParseContext};
@@ -91,6 +92,7 @@ fn participant(name: &str, role: Role, organisation: &str, municipalities: &[&st
         administrative_system: role == Role::MunicipalUnit,
         successor: None,
         standing: Standing::Active,
+        scope: (role == Role::Auditor).then_some(AuditScope::All),
     }
 }
 

@@ -10,10 +10,12 @@
 //! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
 //! | `tiles`, `background` | publication once a second; the slow threads |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
+//! | `checkable` | entries as an auditor's answer is checked: leaves from the published log, records from the files |
 //! | `fsck` | the check of the whole folder |
 
 mod background;
 mod base;
+mod checkable;
 mod commit;
 mod contents;
 mod disk;
@@ -57,10 +59,13 @@ use self::sequencer::Answer;
 use self::start::Started;
 use super::state::Snapshot;
 use super::{
-    Accepted, Cursor, Due, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store, StoreError, evidence,
+    Accepted, Cursor, Due, ENTRIES_AT_ONCE, EntryProof, Item, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry, Store,
+    StoreError, evidence,
 };
+use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::{Event, ItemNumber};
-use crate::audit::tree::Hash;
+use crate::audit::range::OpenEntry;
+use crate::audit::tree::{Frontier, Hash};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
@@ -309,6 +314,27 @@ impl Store for EmbeddedStore {
             return Ok(None);
         }
         self.off_thread(move |engine| engine.consistency(old_size, new_size).map(Some)).await
+    }
+
+    async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
+        self.off_thread(|engine| {
+            engine.publish().map_err(|error| error.to_store_error())?;
+            checkable::published_head(engine)
+        })
+        .await
+    }
+
+    async fn entries(&self, from: u64, to: u64) -> Result<Vec<OpenEntry>, StoreError> {
+        self.off_thread(move |engine| Ok(checkable::entries(engine, from, to.min(from.saturating_add(ENTRIES_AT_ONCE))))).await
+    }
+
+    async fn edge(&self, size: u64) -> Result<Option<Frontier>, StoreError> {
+        self.off_thread(move |engine| Ok(Frontier::at(&engine.all_nodes(), size).ok())).await
+    }
+
+    async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError> {
+        let size = self.durable_size();
+        self.off_thread(move |engine| search::first_not_before(engine, at, size).map_err(|error| error.to_store_error())).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

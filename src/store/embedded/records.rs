@@ -247,6 +247,23 @@ impl Archive {
         Ok(())
     }
 
+    /// Gives each record from log index `from` up to `to` to `visit`, in order; nothing for one that cannot be read.
+    pub fn each(&self, from: u64, to: u64, visit: &mut dyn FnMut(Option<Slot>)) {
+        for month in &self.months {
+            let (mut next, end) = (from.max(month.first_index), to.min(month.end()));
+            while next < end {
+                let count = SCAN_SLOTS.min(end - next);
+                let read = |at: u64, count: u64| read_slots(&*self.file(month)?, month, at - month.first_index, count);
+                match read(next, count) {
+                    Ok(slots) => slots.into_iter().for_each(|slot| visit(Some(slot))),
+                    // One of them is damaged: which, and only that one.
+                    Err(_) => (next..next + count).for_each(|at| visit(read(at, 1).ok().and_then(|mut slots| slots.pop()))),
+                }
+                next += count;
+            }
+        }
+    }
+
     /// The first log index whose record is not before `at`. Records are in order of time.
     pub fn first_not_before(&self, at: Timestamp) -> Result<Option<u64>, OpenError> {
         let Some(first) = self.first_kept() else { return Ok(None) };

@@ -8,6 +8,7 @@ use super::records::{Archive, Entry, Month, Slot, month_of};
 use crate::audit::record::Record;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
+use crate::domain::time::Timestamp;
 use crate::store::{LogEntry, Page, RecordFilter};
 
 /// Hits asked of the index at once.
@@ -111,6 +112,18 @@ fn month_records(
         next = if hits.len() < HITS_AT_ONCE { end } else { hits.last().map_or(end, |last| last + 1) };
     }
     Ok(true)
+}
+
+/// The first log index below `size` whose record is kept and not before `at`; `size` when there is none.
+pub fn first_not_before(engine: &Engine, at: Timestamp, size: u64) -> Result<u64, OpenError> {
+    steadily(engine, |archive| {
+        if let Some(found) = archive.first_not_before(at)?.filter(|found| *found < archive_end(engine, archive)) {
+            return Ok(found);
+        }
+        let core = engine.core.lock();
+        let skip = core.tail.partition_point(|entry| entry.record.time < at) as u64;
+        Ok((core.tail_first + skip).min(size))
+    })
 }
 
 /// # Errors

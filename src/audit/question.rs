@@ -1,0 +1,334 @@
+//! The prepared questions of an auditor, answered from opened and checked records alone.
+//!
+//! Pure: the gateway's page, its calls and an offline report give the same answers, as they run the same functions over the same entries.
+//! Records that concern others than the reader's scope are used to judge and never shown or counted.
+
+mod elsewhere;
+mod overdue;
+mod simple;
+
+use std::collections::VecDeque;
+
+use super::checkpoint::Checkpoint;
+use super::range::{Checked, OpenEntry, RangeCheck};
+use super::record::Record;
+use super::sight::Sight;
+use super::tree::{Frontier, Hash};
+use crate::domain::time::Timestamp;
+
+/// Rows of one answer; of more, the newest.
+pub const ROWS_MAX: usize = 1000;
+
+/// A prepared question. There are no others, and none about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// Has a result ever reached anyone but its requisitioner?
+    ResultsElsewhere,
+    /// Who tried what was forbidden?
+    Forbidden,
+    /// What is overdue?
+    Overdue,
+    /// What was corrected, withdrawn or returned?
+    Changed,
+    /// What was erased, and when?
+    Erased,
+    /// Who read the log?
+    Read,
+}
+
+impl Question {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::ResultsElsewhere, Self::Forbidden, Self::Overdue, Self::Changed, Self::Erased, Self::Read];
+
+    /// Stable number, as it stands in the log.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::ResultsElsewhere => 1,
+            Self::Forbidden => 2,
+            Self::Overdue => 3,
+            Self::Changed => 4,
+            Self::Erased => 5,
+            Self::Read => 6,
+        }
+    }
+
+    /// Stable name, for commands and addresses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ResultsElsewhere => "results-elsewhere",
+            Self::Forbidden => "forbidden",
+            Self::Overdue => "overdue",
+            Self::Changed => "changed",
+            Self::Erased => "erased",
+            Self::Read => "read",
+        }
+    }
+
+    /// The question of a name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|question| question.name() == name)
+    }
+
+    /// The question of a number.
+    #[must_use]
+    pub fn of_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|question| question.number() == number)
+    }
+}
+
+/// Which time a question is about; an open end has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Period {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+impl Period {
+    /// Whether `at` lies in it.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.is_begun(at)
+    }
+
+    /// Whether `at` lies before its end.
+    #[must_use]
+    pub fn is_begun(&self, at: Timestamp) -> bool {
+        self.to.is_none_or(|to| at < to)
+    }
+}
+
+/// The numbers of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// Of [`Question::ResultsElsewhere`].
+    ResultsElsewhere {
+        /// Results accepted, corrections and withdrawals among them.
+        results: u64,
+        /// Hand-outs and acknowledgements of results.
+        deliveries: u64,
+        /// Of both, those that name another than the prosecution that requisitioned: the answer is "none" when this is 0.
+        elsewhere: u64,
+        /// Of both, those whose requisition or result stands in erased records: nothing can be said of them.
+        unresolved: u64,
+    },
+    /// Of [`Question::Forbidden`].
+    Forbidden {
+        /// Refusals of participants, each with an entry of its own.
+        refused: u64,
+        /// Of those, calls that the caller had no right to make, see [`is_forbidden`].
+        forbidden: u64,
+        /// Further refusals, summed by the minute.
+        summed: u64,
+        /// Refusals of certificates that are no participant's.
+        strangers: u64,
+        /// Participants that were refused.
+        participants: u64,
+    },
+    /// Of [`Question::Overdue`].
+    Overdue {
+        /// Still not acknowledged at the end of the period.
+        open: u64,
+        /// Became overdue in the period and were settled later.
+        settled: u64,
+    },
+    /// Of [`Question::Changed`].
+    Changed {
+        /// Messages that replace another.
+        corrected: u64,
+        /// Messages withdrawn.
+        withdrawn: u64,
+        /// Notices returned.
+        returned: u64,
+    },
+    /// Of [`Question::Erased`].
+    Erased {
+        /// Messages whose content was erased.
+        contents: u64,
+        /// Months of records erased.
+        months: u64,
+        /// Records in them.
+        records: u64,
+        /// Messages that ended undelivered with their case.
+        undelivered: u64,
+    },
+    /// Of [`Question::Read`].
+    Read {
+        /// Calls that read the log.
+        reads: u64,
+        /// Readers, told apart by key label.
+        readers: u64,
+        /// Reviews stated.
+        reviews: u64,
+    },
+}
+
+/// What a row says besides its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing.
+    Plain,
+    /// A result named or reached another than its requisitioner.
+    Elsewhere,
+    /// The records that would tell are erased.
+    Unresolved,
+    /// The caller had no right to do this.
+    Forbidden,
+    /// Not settled at the end of the period.
+    Open,
+    /// Settled since.
+    Settled,
+}
+
+/// One entry behind a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its place in the log.
+    pub index: u64,
+    /// What stands there. Records hold no content.
+    pub record: Record,
+    /// What it is a row for.
+    pub mark: Mark,
+}
+
+/// An answer: numbers, the entries behind them, and what was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// To which question.
+    pub question: Question,
+    /// About which time.
+    pub period: Period,
+    /// Whose records it covers.
+    pub sight: Sight,
+    /// The numbers.
+    pub finding: Finding,
+    /// The entries behind them, by index; of more than [`ROWS_MAX`], the newest.
+    pub rows: Vec<Row>,
+    /// Older entries that are not listed.
+    pub left_out: u64,
+    /// What was checked. An answer whose check does not hold says so before anything else.
+    pub checked: Checked,
+}
+
+/// Reasons of refusals that say: the caller had no right. By number of the table of reasons: not enrolled, suspended, not this role's call,
+/// key withdrawn, references of others, too many of those.
+#[must_use]
+pub const fn is_forbidden(reason: u16) -> bool {
+    matches!(reason, 1..=4 | 60 | 80 | 91)
+}
+
+/// Rows under way: the newest [`ROWS_MAX`].
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    kept: VecDeque<Row>,
+    left_out: u64,
+}
+
+impl Rows {
+    fn push(&mut self, index: u64, record: &Record, mark: Mark) {
+        if self.kept.len() == ROWS_MAX {
+            self.kept.pop_front();
+            self.left_out += 1;
+        }
+        self.kept.push_back(Row { index, record: record.clone(), mark });
+    }
+}
+
+/// A question under way.
+#[derive(Debug, Clone)]
+enum Asking {
+    Elsewhere(Box<elsewhere::Elsewhere>),
+    Overdue(Box<overdue::Overdue>),
+    Simple(simple::Simple),
+}
+
+/// One entry as a question gets it: checked.
+#[derive(Debug, Clone, Copy)]
+struct Seen<'e> {
+    index: u64,
+    record: &'e Record,
+    /// Within the reader's scope; else only to judge by.
+    visible: bool,
+    /// Within the period; else only to judge by.
+    asked_for: bool,
+}
+
+/// Questions under way, all over one scan.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    period: Period,
+    check: RangeCheck,
+    asked: Vec<(Question, Asking)>,
+    counts: Option<super::counts::Counts>,
+}
+
+impl Survey {
+    /// Whether `question` must see records from before its period: from the first one kept.
+    #[must_use]
+    pub const fn looks_back(question: Question) -> bool {
+        matches!(question, Question::ResultsElsewhere | Question::Overdue)
+    }
+
+    /// Asks `questions` about `period` of a range that starts at `from`; `edge` as in [`RangeCheck::new`].
+    #[must_use]
+    pub fn new(sight: Sight, period: Period, questions: &[Question], from: u64, edge: Option<Frontier>) -> Self {
+        let asking = |question: &Question| match question {
+            Question::ResultsElsewhere => Asking::Elsewhere(Box::default()),
+            Question::Overdue => Asking::Overdue(Box::default()),
+            other => Asking::Simple(simple::Simple::new(*other)),
+        };
+        let asked = questions.iter().map(|question| (*question, asking(question))).collect();
+        Self { period, check: RangeCheck::new(sight, from, edge), asked, counts: None }
+    }
+
+    /// Also counts entries by kind and time.
+    #[must_use]
+    pub fn counting(mut self, counts: super::counts::Counts) -> Self {
+        self.counts = Some(counts);
+        self
+    }
+
+    /// Takes the next entry of the range.
+    pub fn take(&mut self, entry: &OpenEntry) {
+        let Some((record, visible)) = self.check.take(entry) else { return };
+        let seen = Seen { index: entry.index, record, visible, asked_for: self.period.holds(record.time) };
+        if let Some(counts) = self.counts.as_mut().filter(|_| visible && seen.asked_for) {
+            counts.take(record);
+        }
+        if !self.period.is_begun(record.time) {
+            return;
+        }
+        for (_, asking) in &mut self.asked {
+            match asking {
+                Asking::Elsewhere(asking) => asking.take(seen),
+                Asking::Overdue(asking) => asking.take(seen),
+                Asking::Simple(asking) => asking.take(seen),
+            }
+        }
+    }
+
+    /// Ends, with arguments as [`RangeCheck::finish`]: an answer to each question, and what was counted.
+    #[must_use]
+    pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> (Vec<Answer>, Option<super::counts::Counts>, Checked) {
+        let Self { period, check, asked, counts } = self;
+        let sight = check.sight().clone();
+        let checked = check.finish(head, consistency);
+        let answers = asked
+            .into_iter()
+            .map(|(question, asking)| {
+                let (finding, rows) = match asking {
+                    Asking::Elsewhere(asking) => asking.finish(),
+                    Asking::Overdue(asking) => asking.finish(),
+                    Asking::Simple(asking) => asking.finish(),
+                };
+                let Rows { kept, left_out } = rows;
+                Answer { question, period, sight: sight.clone(), finding, rows: kept.into(), left_out, checked: checked.clone() }
+            })
+            .collect();
+        (answers, counts, checked)
+    }
+}

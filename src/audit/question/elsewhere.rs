@@ -1,0 +1,113 @@
+//! Has a result ever reached anyone but its requisitioner?
+//!
+//! The requisitioner is read from the notice that opened the case, not from the result: that the gateway derived the recipient is what is
+//! being checked.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Finding, Mark, Rows, Seen};
+use crate::audit::event::kind;
+use crate::domain::id::{CaseRef, ParticipantId};
+
+/// Cases and results that are remembered: what is beyond is told as unresolved, not guessed. About 300 MiB.
+const REMEMBERED_MAX: usize = 4_000_000;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Elsewhere {
+    names: HashMap<ParticipantId, u32>,
+    /// The prosecution that opened each case.
+    cases: HashMap<CaseRef, u32>,
+    /// The requisitioner of the result accepted at each index.
+    results: HashMap<u64, Option<u32>>,
+    /// Participants that acted as prosecution or unit: what they sent is no result.
+    others: HashSet<u32>,
+    found: Found,
+    rows: Rows,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    results: u64,
+    deliveries: u64,
+    elsewhere: u64,
+    unresolved: u64,
+}
+
+impl Elsewhere {
+    fn number(&mut self, id: &ParticipantId) -> u32 {
+        if let Some(number) = self.names.get(id) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.insert(id.clone(), number);
+        number
+    }
+
+    pub(super) fn take(&mut self, seen: Seen<'_>) {
+        let record = seen.record;
+        match record.kind {
+            kind::NOTICE_ACCEPTED | kind::NOTICE_WITHDRAWN | kind::REPORT_ACCEPTED | kind::REPORT_WITHDRAWN => {
+                let Some(actor) = record.actor.as_ref().map(|id| self.number(id)) else { return };
+                self.others.insert(actor);
+                if let Some(case_ref) =
+                    record.case_ref.filter(|_| record.kind == kind::NOTICE_ACCEPTED && self.cases.len() < REMEMBERED_MAX)
+                {
+                    self.cases.entry(case_ref).or_insert(actor);
+                }
+            }
+            kind::RESULT_ACCEPTED | kind::RESULT_WITHDRAWN => {
+                let requisitioner = record.case_ref.and_then(|case_ref| self.cases.get(&case_ref).copied());
+                if self.results.len() < REMEMBERED_MAX {
+                    self.results.insert(seen.index, requisitioner);
+                }
+                if seen.visible && seen.asked_for {
+                    self.found.results += 1;
+                    self.judge(seen, record.recipient.as_ref(), requisitioner);
+                }
+            }
+            kind::HANDED_OUT | kind::ACKNOWLEDGED => self.delivered(seen),
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, seen: Seen<'_>) {
+        if !(seen.visible && seen.asked_for) {
+            return;
+        }
+        let record = seen.record;
+        match record.about.and_then(|about| self.results.get(&about).copied()) {
+            Some(requisitioner) => {
+                self.found.deliveries += 1;
+                self.judge(seen, record.actor.as_ref(), requisitioner);
+            }
+            None => {
+                // The acceptance is not in the range: a result, unless its sender is known to send something else.
+                let sender = record.sender.as_ref().map(|id| self.number(id));
+                if sender.is_none_or(|sender| !self.others.contains(&sender)) {
+                    self.found.deliveries += 1;
+                    self.judge(seen, record.actor.as_ref(), None);
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, seen: Seen<'_>, reached: Option<&ParticipantId>, requisitioner: Option<u32>) {
+        let reached = reached.map(|id| self.number(id));
+        match requisitioner {
+            None => {
+                self.found.unresolved += 1;
+                self.rows.push(seen.index, seen.record, Mark::Unresolved);
+            }
+            Some(_) if reached == requisitioner => {}
+            Some(_) => {
+                self.found.elsewhere += 1;
+                self.rows.push(seen.index, seen.record, Mark::Elsewhere);
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> (Finding, Rows) {
+        let Found { results, deliveries, elsewhere, unresolved } = self.found;
+        (Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved }, self.rows)
+    }
+}

@@ -1,0 +1,98 @@
+//! The questions whose answer is a list of kinds.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, Mark, Question, Rows, Seen, is_forbidden};
+use crate::audit::event::kind;
+use crate::domain::id::ParticipantId;
+
+#[derive(Debug, Clone)]
+pub(super) struct Simple {
+    finding: Finding,
+    who: BTreeSet<(ParticipantId, String)>,
+    rows: Rows,
+}
+
+impl Simple {
+    pub(super) fn new(question: Question) -> Self {
+        let finding = match question {
+            Question::ResultsElsewhere => Finding::ResultsElsewhere { results: 0, deliveries: 0, elsewhere: 0, unresolved: 0 },
+            Question::Forbidden => Finding::Forbidden { refused: 0, forbidden: 0, summed: 0, strangers: 0, participants: 0 },
+            Question::Overdue => Finding::Overdue { open: 0, settled: 0 },
+            Question::Changed => Finding::Changed { corrected: 0, withdrawn: 0, returned: 0 },
+            Question::Erased => Finding::Erased { contents: 0, months: 0, records: 0, undelivered: 0 },
+            Question::Read => Finding::Read { reads: 0, readers: 0, reviews: 0 },
+        };
+        Self { finding, who: BTreeSet::new(), rows: Rows::default() }
+    }
+
+    fn who(&mut self, seen: Seen<'_>, by_label: bool) {
+        if let Some(actor) = &seen.record.actor {
+            let label = seen.record.key_label.as_ref().filter(|_| by_label).cloned().unwrap_or_default();
+            self.who.insert((actor.clone(), label));
+        }
+    }
+
+    pub(super) fn take(&mut self, seen: Seen<'_>) {
+        if !(seen.visible && seen.asked_for) {
+            return;
+        }
+        let record = seen.record;
+        let many = record.count.unwrap_or(0);
+        let mut mark = Mark::Plain;
+        match (&mut self.finding, record.kind) {
+            (Finding::Forbidden { refused, forbidden, .. }, kind::REFUSED) => {
+                *refused += 1;
+                if record.reason.is_some_and(is_forbidden) {
+                    *forbidden += 1;
+                    mark = Mark::Forbidden;
+                }
+                self.who(seen, false);
+            }
+            (Finding::Forbidden { summed, .. }, kind::REFUSALS_SUMMED) => {
+                *summed += many;
+                if record.reason.is_some_and(is_forbidden) {
+                    mark = Mark::Forbidden;
+                }
+                self.who(seen, false);
+            }
+            (Finding::Forbidden { strangers, .. }, kind::STRANGERS_REFUSED) => *strangers += many,
+            (Finding::Changed { corrected, .. }, kind::NOTICE_ACCEPTED | kind::REPORT_ACCEPTED | kind::RESULT_ACCEPTED)
+                if record.replaces.is_some() =>
+            {
+                *corrected += 1;
+            }
+            (Finding::Changed { withdrawn, .. }, kind::NOTICE_WITHDRAWN | kind::REPORT_WITHDRAWN | kind::RESULT_WITHDRAWN) => {
+                *withdrawn += 1;
+            }
+            (Finding::Changed { returned, .. }, kind::NOTICE_RETURNED) => *returned += 1,
+            (Finding::Erased { contents, .. }, kind::CONTENT_ERASED) => *contents += many,
+            (Finding::Erased { months, records, .. }, kind::RECORDS_ERASED) => {
+                *months += 1;
+                *records += many;
+            }
+            (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
+            (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
+            (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {
+                *reads += 1;
+                self.who(seen, true);
+            }
+            (Finding::Read { reviews, .. }, kind::REVIEWED) => {
+                *reviews += 1;
+                self.who(seen, true);
+            }
+            _ => return,
+        }
+        self.rows.push(seen.index, record, mark);
+    }
+
+    pub(super) fn finish(self) -> (Finding, Rows) {
+        let Self { mut finding, who, rows } = self;
+        match &mut finding {
+            Finding::Forbidden { participants, .. } => *participants = who.len() as u64,
+            Finding::Read { readers, .. } => *readers = who.len() as u64,
+            _ => {}
+        }
+        (finding, rows)
+    }
+}

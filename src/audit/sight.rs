@@ -1,0 +1,58 @@
+//! Which records an auditor sees: those that concern its scope. What is outside is neither shown nor counted.
+
+use std::collections::BTreeSet;
+
+use super::event::kind;
+use super::record::Record;
+use crate::domain::id::ParticipantId;
+use crate::domain::participant::Register;
+use crate::domain::scope::AuditScope;
+
+/// A scope, resolved against the register in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    reader: Option<ParticipantId>,
+    /// None is everyone.
+    parties: Option<BTreeSet<ParticipantId>>,
+}
+
+impl Sight {
+    /// Everything: for whoever holds the whole log, as an offline check does.
+    pub const ALL: Self = Self { reader: None, parties: None };
+
+    /// What the auditor `reader` sees under `register`. An entry without a scope sees nothing but its own reading.
+    #[must_use]
+    pub fn of(reader: &ParticipantId, register: &Register) -> Self {
+        let parties = match register.get(reader).and_then(|entry| entry.scope.as_ref()) {
+            Some(AuditScope::All) => None,
+            Some(AuditScope::Participants(named)) => Some(named.clone()),
+            Some(AuditScope::Municipalities(named)) => {
+                Some(named.iter().filter_map(|number| register.unit_of(*number)).map(|unit| unit.id.clone()).collect())
+            }
+            None => Some(BTreeSet::new()),
+        };
+        Self { reader: Some(reader.clone()), parties }
+    }
+
+    /// Whose records are seen, by id; none means everyone's.
+    #[must_use]
+    pub const fn parties(&self) -> Option<&BTreeSet<ParticipantId>> {
+        self.parties.as_ref()
+    }
+
+    /// Whether `record` concerns the scope: a party of it acted, sent or received; or the gateway did something that concerns everyone alike
+    /// and counts nobody's messages; or someone read the log without asking for anybody else.
+    #[must_use]
+    pub fn sees(&self, record: &Record) -> bool {
+        let Some(parties) = &self.parties else { return true };
+        let is_party = |id: &Option<ParticipantId>| id.as_ref().is_some_and(|id| parties.contains(id));
+        match record.kind {
+            kind::LOG_OPENED | kind::STARTED | kind::STOPPED | kind::REGISTER_LOADED | kind::RECORDS_ERASED => true,
+            kind::AUDIT_READ | kind::AUDIT_ASKED | kind::REVIEWED => {
+                let asked_for_one = record.recipient.is_some() || record.case_ref.is_some() || record.message_id.is_some();
+                record.actor == self.reader || is_party(&record.recipient) || !asked_for_one
+            }
+            _ => [&record.actor, &record.sender, &record.recipient].into_iter().any(is_party),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Read-only questions of auditors. Each is an event, durable before its first row, once a query and not once a page.
+//!
+//! Every answer keeps to the [scope](crate::domain::scope::AuditScope) of the auditor's register entry as it is in force at that moment.
+
+mod proofs;
+mod review;
+mod search;
+mod survey;
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+pub use proofs::ProofOf;
+pub use review::{Review, Reviews};
+pub use search::{Found, Rows, Timeline};
+pub use survey::{LogState, Surveyed};
+
+use super::{Gateway, Refusal};
+use crate::audit::event::Asked;
+use crate::audit::sight::Sight;
+use crate::domain::id::{CaseRef, ParticipantId};
+use crate::policy::command::Command;
+use crate::policy::permit::Caller;
+use crate::policy::table::Verb;
+
+/// Queries whose further pages need no event of their own; the oldest goes first.
+const QUERIES_MAX: usize = 1024;
+/// Scans of the log at once: one reads, one checks, and traffic keeps its cores.
+const SCANS_MAX: usize = 1;
+
+/// What inspecting remembers. Nothing in it is needed after a restart.
+#[derive(Debug)]
+pub(super) struct Inspecting {
+    scans: Semaphore,
+    queries: Mutex<VecDeque<Query>>,
+    last_check: Mutex<Option<survey::LastCheck>>,
+}
+
+/// A query whose event is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Query {
+    reader: ParticipantId,
+    key_label: String,
+    verb: Verb,
+    asked: Asked,
+}
+
+impl Inspecting {
+    pub(super) const fn new() -> Self {
+        Self { scans: Semaphore::const_new(SCANS_MAX), queries: Mutex::new(VecDeque::new()), last_check: Mutex::new(None) }
+    }
+}
+
+/// Whether a page is the first of its query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PageOf {
+    First,
+    Further,
+}
+
+impl Gateway {
+    /// What `caller` sees now.
+    #[must_use]
+    pub fn sight(&self, caller: &Caller) -> Sight {
+        Sight::of(caller.id(), &self.store.register())
+    }
+
+    /// A call that reads one thing and names no query: an event each.
+    async fn audit(
+        &self,
+        caller: &Caller,
+        verb: Verb,
+        case_ref: Option<CaseRef>,
+        participant: Option<ParticipantId>,
+    ) -> Result<(), Refusal> {
+        let permit = self.permit_or_refuse(caller, verb).await?;
+        match self.store.act(Command::Audit { permit, case_ref, participant }).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(caller, verb, error, None).await),
+        }
+    }
+
+    /// The event of a query, durable when this returns. A further page of a query that was asked before makes none.
+    async fn ask(&self, caller: &Caller, verb: Verb, asked: Asked, page: PageOf) -> Result<(), Refusal> {
+        let permit = self.permit_or_refuse(caller, verb).await?;
+        let query = Query { reader: caller.id().clone(), key_label: caller.key_label.clone(), verb, asked };
+        if page == PageOf::Further && self.inspecting.queries.lock().contains(&query) {
+            return Ok(());
+        }
+        match self.store.act(Command::Ask { permit, asked: query.asked.clone() }).await {
+            Ok(_) => {
+                let mut queries = self.inspecting.queries.lock();
+                queries.retain(|known| *known != query);
+                if queries.len() == QUERIES_MAX {
+                    queries.pop_front();
+                }
+                queries.push_back(query);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(caller, verb, error, None).await),
+        }
+    }
+}

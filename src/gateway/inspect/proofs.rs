@@ -1,0 +1,80 @@
+//! The head, and proofs against it.
+
+use bytes::Bytes;
+
+use crate::audit::tree::Hash;
+use crate::domain::id::MessageId;
+use crate::gateway::{Gateway, Refusal};
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::store::EntryProof;
+
+/// Entries that one proof call gives.
+const PROOFS_MAX: usize = 100;
+
+/// What is to be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofOf {
+    /// One entry.
+    Index(u64),
+    /// Entries about a message.
+    Message(MessageId),
+}
+
+impl Gateway {
+    /// The newest signed head.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn checkpoint(&self, caller: &Caller) -> Result<Bytes, Refusal> {
+        self.audit(caller, Verb::GetCheckpoint, None, None).await?;
+        match self.store.checkpoint().await {
+            Ok(checkpoint) => Ok(checkpoint),
+            Err(error) => Err(self.failed(caller, Verb::GetCheckpoint, error, None).await),
+        }
+    }
+
+    /// Proofs against the newest head. An entry outside the caller's scope is unknown to it.
+    ///
+    /// # Errors
+    /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
+    pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Vec<EntryProof>, Refusal> {
+        self.audit(caller, Verb::GetProof, None, None).await?;
+        let sight = self.sight(caller);
+        let indices = match of {
+            ProofOf::Index(index) => Ok(vec![index]),
+            ProofOf::Message(id) => self.store.entries_of(id, PROOFS_MAX).await,
+        };
+        let mut proofs = Vec::new();
+        match indices {
+            Ok(indices) => {
+                for index in indices {
+                    match self.store.prove(index).await {
+                        Ok(proof) => proofs.extend(proof.filter(|proof| proof.record.as_ref().is_none_or(|record| sight.sees(record)))),
+                        Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
+                    }
+                }
+            }
+            Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
+        }
+        if proofs.is_empty() {
+            return Err(self.refuse(caller, Verb::GetProof, Reason::EntryUnknown.into(), None).await);
+        }
+        Ok(proofs)
+    }
+
+    /// The consistency proof between two sizes.
+    ///
+    /// # Errors
+    /// [`Reason::EntryUnknown`] for sizes that are none, not the caller's call, or the store's refusal.
+    pub async fn consistency(&self, caller: &Caller, old_size: u64, new_size: u64) -> Result<Vec<Hash>, Refusal> {
+        let verb = Verb::GetConsistencyProof;
+        self.audit(caller, verb, None, None).await?;
+        match self.store.consistency(old_size, new_size).await {
+            Ok(Some(hashes)) => Ok(hashes),
+            Ok(None) => Err(self.refuse(caller, verb, Reason::EntryUnknown.into(), None).await),
+            Err(error) => Err(self.failed(caller, verb, error, None).await),
+        }
+    }
+}

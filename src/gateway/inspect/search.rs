@@ -1,0 +1,166 @@
+//! Records that match a filter, and those of one case.
+
+use std::sync::Arc;
+
+use super::PageOf;
+use crate::audit::event::Asked;
+use crate::audit::sight::Sight;
+use crate::domain::id::CaseRef;
+use crate::gateway::{Gateway, Refusal};
+use crate::policy::permit::Caller;
+use crate::policy::table::Verb;
+use crate::store::{LogEntry, Page, RecordFilter, StoreError};
+
+/// Entries that are read from the store at once.
+const PAGE: usize = 256;
+/// Entries of one timeline.
+const TIMELINE_MAX: usize = 1000;
+
+/// A list of records, read page by page.
+#[derive(Debug)]
+pub struct Rows {
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    filter: RecordFilter,
+    left: usize,
+    done: bool,
+}
+
+/// One page of a search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What matched and is within the caller's scope, by index.
+    pub entries: Vec<LogEntry>,
+    /// Where the next page starts, if there may be more.
+    pub next_index: Option<u64>,
+    /// Entries from the page's first index on whose records are erased: they could not be compared.
+    pub erased: u64,
+}
+
+/// What happened in one case, without any content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// Which.
+    pub case_ref: CaseRef,
+    /// By index: acceptances, hand-outs, acknowledgements, returns, what time did, and who read about it.
+    pub entries: Vec<LogEntry>,
+    /// Whether there are more than [`entries`](Self::entries) holds.
+    pub more: bool,
+    /// Entries of the log whose records are erased: whether they were about this case, nobody can tell.
+    pub erased: u64,
+}
+
+fn asked(filter: &RecordFilter) -> Asked {
+    let RecordFilter { from_index, to_index, from_time, to_time, participant, kinds, message_id, case_ref } = filter;
+    Asked {
+        question: None,
+        from_time: *from_time,
+        to_time: *to_time,
+        from_index: (*from_index > 0).then_some(*from_index),
+        to_index: *to_index,
+        participant: participant.clone(),
+        kinds: kinds.clone(),
+        message_id: *message_id,
+        case_ref: *case_ref,
+    }
+}
+
+impl Gateway {
+    /// Records that match, at most `max` of them and at most the settings' bound.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn records(self: &Arc<Self>, caller: &Caller, filter: RecordFilter, max: Option<usize>) -> Result<Rows, Refusal> {
+        self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
+        let left = max.unwrap_or(usize::MAX).min(self.settings.records_per_call_max);
+        // The list ends at the size it began at; else a busy log could be followed for ever, and each call lists its own event.
+        let size = *self.store.durable().borrow();
+        let filter = RecordFilter { to_index: Some(filter.to_index.unwrap_or(size).min(size)), ..filter };
+        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, done: false })
+    }
+
+    /// One page of a search: at most `max` entries from log index `at` on, or from the filter's start. A page that continues a search that the
+    /// same reader asked for since the start is no event of its own.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn search(&self, caller: &Caller, filter: &RecordFilter, at: Option<u64>, max: usize) -> Result<Found, Refusal> {
+        let page = if at.is_some() { PageOf::Further } else { PageOf::First };
+        self.ask(caller, Verb::ListRecords, asked(filter), page).await?;
+        let from_index = at.unwrap_or(0).max(filter.from_index);
+        let max = max.min(self.settings.records_per_call_max);
+        match self.visible(&self.sight(caller), RecordFilter { from_index, ..filter.clone() }, max).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
+        }
+    }
+
+    /// What happened in `case_ref`.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn timeline(&self, caller: &Caller, case_ref: CaseRef) -> Result<Timeline, Refusal> {
+        let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+        self.ask(caller, Verb::GetTimeline, asked(&filter), PageOf::First).await?;
+        match self.visible(&self.sight(caller), filter, TIMELINE_MAX).await {
+            Ok(Found { entries, next_index, erased }) => Ok(Timeline { case_ref, entries, more: next_index.is_some(), erased }),
+            Err(error) => Err(self.failed(caller, Verb::GetTimeline, error, None).await),
+        }
+    }
+
+    /// Records that match and are within `sight`, at most `max`.
+    pub(super) async fn visible(&self, sight: &Sight, mut filter: RecordFilter, max: usize) -> Result<Found, StoreError> {
+        let mut found = Found { entries: Vec::new(), next_index: Some(filter.from_index), erased: 0 };
+        let mut is_first = true;
+        while let Some(next) = found.next_index.filter(|_| found.entries.len() < max) {
+            filter.from_index = next;
+            let Page { entries, next_index, erased } = self.store.records(&filter, (max - found.entries.len()).max(PAGE.min(max))).await?;
+            if is_first {
+                found.erased = erased;
+            }
+            is_first = false;
+            found.next_index = next_index;
+            for entry in entries {
+                if !entry.record.as_ref().is_some_and(|record| sight.sees(record)) {
+                    continue;
+                }
+                if found.entries.len() == max {
+                    found.next_index = Some(entry.index);
+                    break;
+                }
+                found.entries.push(entry);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Rows {
+    /// The next page; none after the last. A page may be empty.
+    ///
+    /// # Errors
+    /// The caller's key is no longer enrolled, or the store's refusal.
+    pub async fn next(&mut self) -> Result<Option<Page>, Refusal> {
+        if self.done {
+            return Ok(None);
+        }
+        drop(self.gateway.permit_or_refuse(&self.caller, Verb::ListRecords).await?);
+        if self.left == 0 {
+            self.done = true;
+            return Ok(Some(Page { entries: Vec::new(), next_index: Some(self.filter.from_index), erased: 0 }));
+        }
+        // The scope in force now, as the permit is.
+        let sight = self.gateway.sight(&self.caller);
+        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await {
+            Ok(Found { entries, next_index, erased }) => {
+                self.left = self.left.saturating_sub(entries.len());
+                match next_index {
+                    Some(next) => self.filter.from_index = next,
+                    None => self.done = true,
+                }
+                Ok(Some(Page { entries, next_index, erased }))
+            }
+            Err(error) => Err(self.gateway.failed(&self.caller, Verb::ListRecords, error, None).await),
+        }
+    }
+}

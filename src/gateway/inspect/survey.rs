@@ -1,0 +1,163 @@
+//! The prepared questions and counts, answered by reading and checking every entry of a range.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::PageOf;
+use crate::audit::counts::{Column, Counts};
+use crate::audit::event::Asked;
+use crate::audit::question::{Answer, Period, Question, Survey};
+use crate::audit::range::Checked;
+use crate::domain::time::Timestamp;
+use crate::gateway::{Gateway, Refusal};
+use crate::policy::permit::Caller;
+use crate::policy::table::Verb;
+use crate::store::{ENTRIES_AT_ONCE, Stats, StoreError};
+
+/// Answers of one scan.
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// In the order of the questions.
+    pub answers: Vec<Answer>,
+    /// Entries by kind and time, when they were asked for.
+    pub counts: Option<Counts>,
+    /// What was checked.
+    pub checked: Checked,
+    /// The signed checkpoint that it was checked against.
+    pub checkpoint: Bytes,
+    /// How long the scan took.
+    pub took: Duration,
+}
+
+/// The last complete check of the log by this gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastCheck {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub checked: Checked,
+}
+
+/// The state of the log.
+#[derive(Debug, Clone)]
+pub struct LogState {
+    /// Sizes, and what is undelivered and overdue.
+    pub stats: Stats,
+    /// The signed checkpoint as it is published.
+    pub checkpoint: Bytes,
+    /// The first log index whose record is kept.
+    pub first_kept: u64,
+    /// The last complete check since this gateway started, if there was one.
+    pub last_check: Option<LastCheck>,
+}
+
+impl Gateway {
+    /// Answers prepared questions about `period`, each by an event of its own and all by one scan.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn answer(&self, caller: &Caller, questions: &[Question], period: Period) -> Result<Surveyed, Refusal> {
+        for question in questions {
+            let asked = Asked { question: Some(question.number()), from_time: period.from, to_time: period.to, ..Asked::default() };
+            self.ask(caller, Verb::Ask, asked, PageOf::First).await?;
+        }
+        match self.survey(caller, questions, period, None).await {
+            Ok(surveyed) => Ok(surveyed),
+            Err(error) => Err(self.failed(caller, Verb::Ask, error, None).await),
+        }
+    }
+
+    /// Entries of `period` by kind and time, counted from checked records.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn count_records(&self, caller: &Caller, period: Period, column: Column) -> Result<Surveyed, Refusal> {
+        let asked = Asked { from_time: period.from, to_time: period.to, ..Asked::default() };
+        self.ask(caller, Verb::CountRecords, asked, PageOf::First).await?;
+        match self.survey(caller, &[], period, Some(Counts::new(column))).await {
+            Ok(surveyed) => Ok(surveyed),
+            Err(error) => Err(self.failed(caller, Verb::CountRecords, error, None).await),
+        }
+    }
+
+    /// Size, head, what is kept, and the last complete check.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn log_state(&self, caller: &Caller) -> Result<LogState, Refusal> {
+        self.ask(caller, Verb::GetLogState, Asked::default(), PageOf::First).await?;
+        let found = async {
+            Ok(LogState {
+                checkpoint: self.store.published().await?.0,
+                stats: self.store.stats().await?,
+                first_kept: self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?,
+                last_check: self.inspecting.last_check.lock().clone(),
+            })
+        };
+        match found.await {
+            Ok(state) => Ok(state),
+            Err(error) => Err(self.failed(caller, Verb::GetLogState, error, None).await),
+        }
+    }
+
+    /// One scan. Memory is bounded by what the questions remember and two chunks of entries.
+    async fn survey(
+        &self,
+        caller: &Caller,
+        questions: &[Question],
+        period: Period,
+        counts: Option<Counts>,
+    ) -> Result<Surveyed, StoreError> {
+        let _turn = self.inspecting.scans.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let begun = Instant::now();
+        let (checkpoint, head) = self.store.published().await?;
+        let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+        let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
+        let mut from = match period.from {
+            Some(at) => self.store.first_not_before(at).await?,
+            None => 0,
+        };
+        if from <= first_kept {
+            // What was erased may have been of this period.
+            from = 0;
+        } else if looks_back {
+            from = first_kept;
+        }
+        let to = match period.to {
+            Some(at) => self.store.first_not_before(at).await?.min(head.size()),
+            None => head.size(),
+        };
+        // One entry more on either side shows that nothing of the period lies beyond.
+        let (from, to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(head.size()));
+        let edge = self.store.edge(from).await?;
+        let mut survey = Survey::new(self.sight(caller), period, questions, from, edge);
+        if let Some(counts) = counts {
+            survey = survey.counting(counts);
+        }
+        let mut chunk = self.store.entries(from, to.min(from + ENTRIES_AT_ONCE)).await?;
+        let mut next = from;
+        while !chunk.is_empty() {
+            next += chunk.len() as u64;
+            let checking = tokio::task::spawn_blocking(move || {
+                chunk.iter().for_each(|entry| survey.take(entry));
+                survey
+            });
+            let (checked, read) = tokio::join!(checking, async {
+                if next < to { self.store.entries(next, to.min(next + ENTRIES_AT_ONCE)).await } else { Ok(Vec::new()) }
+            });
+            (survey, chunk) = (checked.map_err(|_| StoreError::Stopped)?, read?);
+        }
+        // Damaged tiles give no proof; the answer then says that its leaves do not lead to the head.
+        let consistency = match self.store.consistency(next, head.size()).await {
+            Ok(proof) => proof,
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let (answers, counts, checked) = survey.finish(&head, consistency.as_deref());
+        if checked.from == 0 && checked.to == head.size() {
+            *self.inspecting.last_check.lock() = Some(LastCheck { at: self.store.now(), checked: checked.clone() });
+        }
+        Ok(Surveyed { answers, counts, checked, checkpoint, took: begun.elapsed() })
+    }
+}
