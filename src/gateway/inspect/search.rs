@@ -71,10 +71,10 @@ impl Gateway {
     /// # Errors
     /// Not the caller's call, or the store's refusal.
     pub async fn records(self: &Arc<Self>, caller: &Caller, filter: RecordFilter, max: Option<usize>) -> Result<Rows, Refusal> {
+        // The list ends at the size it began at; else a busy log could be followed for ever, and each call would list its own event.
+        let size = *self.store.durable().borrow();
         self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
         let left = max.unwrap_or(usize::MAX).min(self.settings.records_per_call_max);
-        // The list ends at the size it began at; else a busy log could be followed for ever, and each call lists its own event.
-        let size = *self.store.durable().borrow();
         let filter = RecordFilter { to_index: Some(filter.to_index.unwrap_or(size).min(size)), ..filter };
         Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, done: false })
     }

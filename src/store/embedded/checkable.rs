@@ -22,7 +22,8 @@ const WIDTH: u64 = TILE_WIDTH as u64;
 /// The signed checkpoint that lies published, as its readers get it.
 pub fn published_head(engine: &Engine) -> Result<(Bytes, Checkpoint), StoreError> {
     let damaged = || StoreError::Damaged { place: "log/checkpoint".into() };
-    let text = std::fs::read_to_string(engine.layout.path("log").join("checkpoint")).map_err(|_| damaged())?;
+    let bytes = engine.layout.disk().read(&engine.layout.path("log/checkpoint")).map_err(|_| damaged())?;
+    let text = String::from_utf8(bytes).map_err(|_| damaged())?;
     let head = Checkpoint::open(&text, engine.signer.verifier()).map_err(|_| damaged())?;
     Ok((Bytes::from(text), head))
 }
@@ -44,7 +45,7 @@ pub fn entries(engine: &Engine, from: u64, to: u64) -> Vec<OpenEntry> {
 /// The leaves as the published bundles give them.
 fn leaves(engine: &Engine, from: u64, to: u64) -> Vec<Option<Leaf>> {
     let size = engine.published.load(Ordering::SeqCst);
-    let folder = TileFolder(engine.layout.path("log"));
+    let folder = TileFolder::new(&engine.layout);
     let mut leaves = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
     let mut next = from;
     while next < to {
