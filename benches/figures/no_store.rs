@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use samband::audit::checkpoint::Checkpoint;
 use samband::audit::event::ItemNumber;
-use samband::audit::tree::Hash;
+use samband::audit::range::OpenEntry;
+use samband::audit::tree::{Frontier, Hash};
 use samband::clock::Clock as _;
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use samband::domain::participant::{Contact, Register};
@@ -101,6 +103,18 @@ impl Store for NoStore {
     }
     async fn consistency(&self, _: u64, _: u64) -> Result<Option<Vec<Hash>>, StoreError> {
         Ok(None)
+    }
+    async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
+        Err(StoreError::Stopped)
+    }
+    async fn entries(&self, _: u64, _: u64) -> Result<Vec<OpenEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn edge(&self, _: u64) -> Result<Option<Frontier>, StoreError> {
+        Ok(None)
+    }
+    async fn first_not_before(&self, _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
     }
     async fn stats(&self) -> Result<Stats, StoreError> {
         Ok(Stats::default())
