@@ -22,6 +22,8 @@ const RANKS: &[(&str, u8)] = &[
     ("telemetry", 9),
     ("app", 10),
     ("cli", 11),
+    // Tests and fuzzers call every parser from one place.
+    ("fuzzing", 11),
     ("main", 12),
 ];
 

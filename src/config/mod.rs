@@ -408,7 +408,7 @@ impl Config {
         Ok(config)
     }
 
-    fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::toml(file, text, &error))
     }
 

@@ -23,6 +23,8 @@ mod engine;
 mod error;
 mod frame;
 pub mod fsck;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod index;
 mod journal;
 mod keys;

@@ -112,7 +112,8 @@ fn place(slot: u64) -> Place {
     Place { sequence: slot, part: 0, position: slot }
 }
 
-fn encode_slot(index: u64, slot: &Slot, number: u64, file: &SealedFile, out: &mut Vec<u8>) -> Result<(), OpenError> {
+/// What a slot holds before sealing.
+pub fn plain_of_slot(index: u64, slot: &Slot) -> Result<zeroize::Zeroizing<[u8; PLAIN_LEN]>, OpenError> {
     let Slot { entry, batch } = slot;
     let stored = Stored { record: entry.record.clone(), r: *entry.openings.r(), r2: *entry.openings.r2(), batch: *batch };
     let bytes = zeroize::Zeroizing::new(postcard::to_stdvec(&stored).expect("a record is plain data"));
@@ -122,7 +123,11 @@ fn encode_slot(index: u64, slot: &Slot, number: u64, file: &SealedFile, out: &mu
     let mut plain = zeroize::Zeroizing::new([0_u8; PLAIN_LEN]);
     plain[..2].copy_from_slice(&(bytes.len() as u16).to_le_bytes());
     plain[2..2 + bytes.len()].copy_from_slice(&bytes);
-    file.sealer.seal_into(place(number), &plain[..], out);
+    Ok(plain)
+}
+
+fn encode_slot(index: u64, slot: &Slot, number: u64, file: &SealedFile, out: &mut Vec<u8>) -> Result<(), OpenError> {
+    file.sealer.seal_into(place(number), &plain_of_slot(index, slot)?[..], out);
     Ok(())
 }
 
@@ -293,6 +298,14 @@ pub fn open_month(layout: &Layout, keys: &Keys, month: &Month) -> Result<SealedF
     Ok(SealedFile { file, sealer: keys.open(&name)? })
 }
 
+/// The record of a slot's plain form: a length, the bytes, anything.
+pub fn slot_of_plain(plain: &[u8]) -> Option<Slot> {
+    let (len, rest) = plain.split_first_chunk::<2>()?;
+    let bytes = rest.get(..usize::from(u16::from_le_bytes(*len)))?;
+    let Stored { record, r, r2, batch } = postcard::from_bytes(bytes).ok()?;
+    Some(Slot { entry: Entry { record, openings: Openings::new(r, r2) }, batch })
+}
+
 /// Reads `count` slots from slot `first` on.
 pub fn read_slots(file: &SealedFile, month: &Month, first: u64, count: u64) -> Result<Vec<Slot>, OpenError> {
     let offset = HEADER_LEN as u64 + first * SLOT_LEN as u64;
@@ -302,13 +315,7 @@ pub fn read_slots(file: &SealedFile, month: &Month, first: u64, count: u64) -> R
     let mut slots = Vec::with_capacity(count as usize);
     for (number, sealed) in (first..).zip(bytes.chunks_exact(SLOT_LEN)) {
         let plain = file.sealer.open(place(number), &[], sealed).map_err(|error| damage(number, &error.to_string()))?;
-        let parsed = plain
-            .split_first_chunk::<2>()
-            .and_then(|(len, rest)| rest.get(..usize::from(u16::from_le_bytes(*len))))
-            .and_then(|bytes| postcard::from_bytes::<Stored>(bytes).ok())
-            .ok_or_else(|| damage(number, "the record has another shape"))?;
-        let Stored { record, r, r2, batch } = parsed;
-        slots.push(Slot { entry: Entry { record, openings: Openings::new(r, r2) }, batch });
+        slots.push(slot_of_plain(&plain).ok_or_else(|| damage(number, "the record has another shape"))?);
     }
     Ok(slots)
 }

@@ -1,0 +1,196 @@
+//! Every parser of foreign bytes as a function of bytes: what fuzzers call, and what the tests call with the corpora and with mutations of them.
+//!
+//! A target must take any bytes without a panic. What it accepts must be what is written again, where a form has one spelling.
+//! Compiled for tests and for cargo-fuzz (`--cfg fuzzing`) only.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use prost::Message as _;
+
+use crate::audit::bundle;
+use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::leaf::Leaf;
+use crate::audit::note::{LogSigner, LogVerifier, UnverifiedNote};
+use crate::audit::receipt::{AuditorProof, Receipt};
+use crate::audit::tiles::TileId;
+use crate::audit::tlog_proof::TlogProof;
+use crate::config::Config;
+use crate::config::participants::parse_register;
+use crate::domain::id::{CaseRef, MessageId, RequisitionId};
+use crate::domain::identity::IdentityMode;
+use crate::domain::nlk::NlkTable;
+use crate::domain::time::{Date, parse_date};
+use crate::domain::violation::ParseContext;
+use crate::grpc::convert::{canonical, condition_notice, lab_result, non_attendance_report, wire};
+use crate::grpc::pb;
+use crate::store::embedded::fuzzing as store;
+use crate::tls::peer::{PeerIdentity, key_hash_of};
+
+/// A parser by name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them. A file of `fuzz/fuzz_targets/` and a folder of `fuzz/corpus/` has each name.
+pub const TARGETS: &[Target] = &[
+    ("wire", wire_walk),
+    ("notice", notice),
+    ("report", report),
+    ("result", result),
+    ("certificate", certificate),
+    ("identifiers", identifiers),
+    ("register", register),
+    ("configuration", configuration),
+    ("codes", codes),
+    ("journal", store::journal),
+    ("snapshot", store::snapshot),
+    ("record", store::record),
+    ("tile", tile),
+    ("note", note),
+    ("proof", proof),
+    ("receipt", receipt),
+];
+
+/// Runs the target of this name.
+///
+/// # Panics
+/// There is none of this name, or it has found a fault.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name).expect("a fuzzer names a target");
+    target.1(data);
+}
+
+const CONTEXT: ParseContext = ParseContext { today: Date::constant(2026, 11, 20), identity_mode: IdentityMode::Test };
+
+/// The log that receipts of the corpora are of.
+#[must_use]
+pub fn log_signer() -> LogSigner {
+    LogSigner::from_seed(origin().key_name(), zeroize::Zeroizing::new([7; 32]))
+}
+
+fn origin() -> Origin {
+    "fuzz.samband.example/log".parse().expect("a host and a path are an origin")
+}
+
+/// The strict walk over the raw bytes of every request: what it accepts must decode.
+fn wire_walk(data: &[u8]) {
+    if wire::check("samband.v1.SendConditionNoticeRequest", data).is_ok() {
+        pb::SendConditionNoticeRequest::decode(data).expect("what the walk accepts decodes");
+    }
+    if wire::check("samband.v1.SendLabResultRequest", data).is_ok() {
+        pb::SendLabResultRequest::decode(data).expect("what the walk accepts decodes");
+    }
+    if wire::check("samband.v1.ReportNonAttendanceRequest", data).is_ok() {
+        pb::ReportNonAttendanceRequest::decode(data).expect("what the walk accepts decodes");
+    }
+}
+
+/// A message and its canonical form say the same.
+fn decoded<M: prost::Message + Default + PartialEq>(data: &[u8]) -> Option<M> {
+    let message = M::decode(data).ok()?;
+    let again = canonical(&message);
+    assert!(M::decode(again.as_slice()).is_ok_and(|again| again == message), "canonical content keeps its meaning");
+    Some(message)
+}
+
+fn notice(data: &[u8]) {
+    if let Some(message) = decoded(data) {
+        let _ = condition_notice(message, &CONTEXT);
+    }
+}
+
+fn report(data: &[u8]) {
+    if let Some(message) = decoded(data) {
+        let _ = non_attendance_report(message, &CONTEXT);
+    }
+}
+
+fn result(data: &[u8]) {
+    if let Some(message) = decoded(data) {
+        let _ = lab_result(message, &CONTEXT);
+    }
+}
+
+fn certificate(data: &[u8]) {
+    let _ = key_hash_of(data);
+    let _ = PeerIdentity::from_leaf(data);
+}
+
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
+
+fn identifiers(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Ok(id) = text.parse::<MessageId>() {
+        assert_eq!(id.to_string(), text, "a message id has one spelling");
+    }
+    if let Ok(reference) = text.parse::<CaseRef>() {
+        assert_eq!(reference.to_string().parse(), Ok(reference));
+    }
+    if let Ok(requisition) = text.parse::<RequisitionId>() {
+        assert_eq!(requisition.to_string().parse(), Ok(requisition));
+    }
+    let _ = parse_date(text);
+}
+
+fn register(data: &[u8]) {
+    if let Some(text) = text(data) {
+        let _ = parse_register(Path::new("participants.toml"), text, 1, &|_| true);
+    }
+}
+
+fn configuration(data: &[u8]) {
+    if let Some(text) = text(data) {
+        let _ = Config::parse(Path::new("samband.toml"), text);
+    }
+}
+
+fn codes(data: &[u8]) {
+    if let Some(text) = text(data) {
+        let _ = NlkTable::parse(text);
+    }
+}
+
+/// Paths of tiles, and what lies behind them.
+fn tile(data: &[u8]) {
+    let _ = bundle::decode(data, 256);
+    if let Some(text) = text(data)
+        && let Ok(tile) = text.parse::<TileId>()
+    {
+        assert_eq!(tile.path(), text, "a tile has one path");
+    }
+    if let Ok(leaf) = <[u8; Leaf::LEN]>::try_from(data) {
+        let _ = Leaf::from_bytes(leaf);
+    }
+}
+
+fn note(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Ok(note) = UnverifiedNote::parse(text) {
+        assert_eq!(note.encode(), text, "a note has one spelling");
+        let _ = note.verify(log_signer().verifier());
+    }
+    if let Ok(checkpoint) = Checkpoint::from_text(text) {
+        assert_eq!(checkpoint.to_text(), text, "a checkpoint has one spelling");
+    }
+    let _ = Checkpoint::open(text, log_signer().verifier());
+    let _ = text.parse::<LogVerifier>();
+    let _ = LogSigner::from_text(text);
+}
+
+fn proof(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Ok(proof) = TlogProof::parse(text) {
+        assert_eq!(proof.encode(), text, "a proof has one spelling");
+        let _ = proof.verify(&[1; Leaf::LEN], log_signer().verifier());
+    }
+}
+
+fn receipt(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let signer = log_signer();
+    let _ = Receipt::verify(text, signer.verifier(), &origin());
+    let _ = AuditorProof::verify(text, signer.verifier(), &origin());
+}
