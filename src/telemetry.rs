@@ -14,6 +14,14 @@ use crate::config::{LogFormat, LogSection};
 pub fn init(section: LogSection) {
     // A test or a host program may have its own.
     let _ = tracing::subscriber::set_global_default(subscriber(section, io::stderr));
+    std::panic::set_hook(Box::new(tell_panic));
+}
+
+/// A panic is told by its place. Its text is shown only when it stood in the source as it is: one that was put together may repeat content.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("its text is not shown, it may repeat content");
+    tracing::error!(%place, thread = std::thread::current().name().unwrap_or_default(), text, "a thread panicked");
 }
 
 /// Own events at the level asked for, all others' warnings only.
@@ -60,6 +68,19 @@ mod tests {
         tracing::subscriber::with_default(subscriber(section, move || writer.clone()), log);
         let bytes = sink.0.lock().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_without_what_was_put_together() {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(tell_panic));
+        let text = written(LogSection::default(), || {
+            let name = "Testesen";
+            drop(std::panic::catch_unwind(|| panic!("content: {name}")));
+            drop(std::panic::catch_unwind(|| panic!("a fixed text")));
+        });
+        std::panic::set_hook(before);
+        assert!(text.contains("src/telemetry.rs") && text.contains("a fixed text") && !text.contains("Testesen"), "{text}");
     }
 
     #[test]

@@ -347,6 +347,8 @@ pub enum Event {
         /// Last day, in Oslo.
         to: Date,
     },
+    /// Stands where an entry of the log before was lost, or may have been, so that its number is never used again.
+    EntryLost,
 }
 
 /// What an auditor asked for. It cannot name a person.
@@ -430,8 +432,8 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
     EventRow { number, name, durable, seen }
 }
 
-/// Every kind of event. Numbers only grow.
-pub const TABLE: [EventRow; 27] = [
+/// Every kind of event, in the order of [`Event`]. Numbers are never given out twice.
+pub const TABLE: [EventRow; 28] = [
     row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
     row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
     row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
@@ -459,6 +461,7 @@ pub const TABLE: [EventRow; 27] = [
     row(kind::AUDIT_READ, "AUDIT_READ", Durable::Before, Seen::Auditors),
     row(kind::AUDIT_ASKED, "AUDIT_ASKED", Durable::Before, Seen::Auditors),
     row(kind::REVIEWED, "REVIEWED", Durable::With, Seen::Auditors),
+    row(kind::ENTRY_LOST, "ENTRY_LOST", Durable::Before, Seen::Auditors),
 ];
 
 /// Kinds by name, for those who read records.
@@ -471,6 +474,8 @@ pub mod kind {
     pub const STOPPED: u16 = 3;
     /// Number of `REGISTER_LOADED`.
     pub const REGISTER_LOADED: u16 = 4;
+    /// Number of `ENTRY_LOST`.
+    pub const ENTRY_LOST: u16 = 5;
     /// Number of `NOTICE_ACCEPTED`.
     pub const NOTICE_ACCEPTED: u16 = 10;
     /// Number of `NOTICE_WITHDRAWN`.
@@ -551,6 +556,7 @@ impl Event {
             Self::AuditRead { .. } => 24,
             Self::AuditAsked { .. } => 25,
             Self::Reviewed { .. } => 26,
+            Self::EntryLost => 27,
         };
         TABLE[at]
     }

@@ -50,7 +50,31 @@ impl DevHome {
     /// The configuration, as `serve --config` reads it.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
-        self.dir.join("samband.toml")
+        config_file(&self.dir)
+    }
+
+    /// Gives the development gateway in `dir` another log to go on as after a loss: a new name and key, the old key's files kept beside it as
+    /// `log-key.before-N` and `log.vkey.before-N`.
+    ///
+    /// # Errors
+    /// A file cannot be written, or the configuration is not one that was made here.
+    pub fn new_log(dir: &Path, old: &str) -> Result<(), CliError> {
+        let number = old.strip_prefix(ORIGIN).and_then(|rest| rest.strip_prefix('-')).and_then(|n| n.parse::<u32>().ok()).unwrap_or(1) + 1;
+        let name = format!("{ORIGIN}-{number}");
+        let file = config_file(dir);
+        let text = std::fs::read_to_string(&file).map_err(|error| CliError::file(&file, &error))?;
+        let line = format!("origin = \"{old}\"\n");
+        if !text.contains(&line) {
+            return Err(CliError::Config(format!("{}: the line 'origin = \"{old}\"' is not there; use --config", file.display())));
+        }
+        let origin: Origin = name.parse().map_err(|_| CliError::Config("the development log's name is out of shape".to_owned()))?;
+        let keys = KeyFiles::at(dir);
+        for path in [&keys.log_key, &keys.vkey] {
+            let kept = path.with_file_name(format!("{}.before-{number}", path.file_name().unwrap_or_default().to_string_lossy()));
+            std::fs::rename(path, &kept).map_err(|error| CliError::file(path, &error))?;
+        }
+        keys.make_log_key(&origin, &SystemEntropy::default())?;
+        std::fs::write(&file, text.replace(&line, &format!("origin = \"{name}\"\n"))).map_err(|error| CliError::file(&file, &error))
     }
 
     /// The log's public key.
@@ -76,6 +100,12 @@ impl DevHome {
     pub fn certificates_dir(&self) -> PathBuf {
         self.dir.join("certs-dev")
     }
+}
+
+/// The configuration of the development gateway in `dir`.
+#[must_use]
+pub fn config_file(dir: &Path) -> PathBuf {
+    dir.join("samband.toml")
 }
 
 fn config(listen: SocketAddr) -> String {

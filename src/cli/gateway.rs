@@ -162,15 +162,25 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<(Arc<dyn Store>, String), CliError> {
+/// What the data disk of a gateway is held to.
+#[must_use]
+pub fn disk_bounds(config: &Config) -> DiskBounds {
+    match config.identity_mode {
+        IdentityMode::Test => TEST_DISK,
+        IdentityMode::Production => DiskBounds { low_water: LOW_WATER_BYTES, reserve: RESERVE_BYTES },
+    }
+}
+
+/// What the configuration says of the store.
+///
+/// # Errors
+/// [`CliError::Config`] for keys that cannot be used.
+pub fn store_options(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Options, CliError> {
     let key = |error: ConfigError| config_error(&error);
     let storage_key = read_storage_key(&config.storage_key_file).map_err(key)?;
     let log_key = read_log_key(&config.log_key_file, &config.origin).map_err(key)?;
     let signer = LogSigner::from_text(&log_key).map_err(|error| config_error(&format!("{}: {error}", config.log_key_file.display())))?;
-    let vkey = signer.verifier().to_string();
-    let test_mode = config.identity_mode == IdentityMode::Test;
-    let disk = if test_mode { TEST_DISK } else { DiskBounds { low_water: LOW_WATER_BYTES, reserve: RESERVE_BYTES } };
-    let options = Options {
+    Ok(Options {
         dir: config.data_dir.clone(),
         origin: config.origin.as_str().parse().map_err(|error| config_error(&error))?,
         storage_key,
@@ -179,22 +189,32 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Ent
         erase_within_millis: i64::try_from(config.erase_within_s.get().saturating_mul(1000)).unwrap_or(i64::MAX),
         records_keep_months: u32::try_from(config.records_keep_months.get()).unwrap_or(u32::MAX),
         files: Arc::new(RealDisk),
-        disk,
+        disk: disk_bounds(config),
         journal: JournalBounds { file: config.journal_file_bytes.get(), turn: config.journal_turn_bytes.get() },
         clock,
         entropy,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        test_mode,
+        test_mode: config.identity_mode == IdentityMode::Test,
         previous_checkpoint: None,
         on_fatal: end_process(),
-    };
+    })
+}
+
+/// Why a store cannot be used, with the exit code that tells a service manager whether to try again.
+#[must_use]
+pub fn store_error(error: &OpenError) -> CliError {
+    match error {
+        OpenError::Damaged(_) | OpenError::Io { .. } | OpenError::Stopped => CliError::Storage(error.to_string()),
+        other => config_error(other),
+    }
+}
+
+async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<(Arc<dyn Store>, String), CliError> {
+    let options = store_options(config, clock, entropy)?;
+    let vkey = options.log_signer.verifier().to_string();
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;
     let opened = opened.map_err(|_| CliError::Storage("opening the store failed; the log above says where".to_owned()))?;
-    let store = opened.map_err(|error| match error {
-        OpenError::Damaged(_) | OpenError::Io { .. } | OpenError::Stopped => CliError::Storage(error.to_string()),
-        other => config_error(&other),
-    })?;
-    Ok((store, vkey))
+    Ok((opened.map_err(|error| store_error(&error))?, vkey))
 }
 
 fn read_register(file: &std::path::Path, clock: &Arc<dyn Clock>) -> Result<(Register, [u8; 32]), CliError> {

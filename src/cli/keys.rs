@@ -24,10 +24,12 @@ pub enum KeysCommand {
 
 const NEW_HELP: &str = "Examples:
   samband keys new --origin samband.example.no/log --dir /etc/samband
+  samband keys new --log-only --origin samband.example.no/log-2 --dir /etc/samband/log-2
 
 Writes storage-key and log-key (0600), and log.vkey, which is public: give it to everyone who verifies receipts.
 A log has one key and one origin for ever. Keep a copy of both keys off the machine: without storage-key the store cannot be read,
-without log-key the log cannot go on. Existing files are never overwritten.";
+without log-key the log cannot go on. Existing files are never overwritten.
+--log-only leaves storage-key out: for the new log that a store goes on as after a loss (samband recover).";
 
 /// Arguments of `keys new`.
 #[derive(Debug, Args)]
@@ -38,6 +40,9 @@ pub struct NewArgs {
     /// Where
     #[arg(long, value_name = "DIR")]
     pub dir: PathBuf,
+    /// Make the log key only; the store keeps its storage key
+    #[arg(long)]
+    pub log_only: bool,
 }
 
 /// The files of a new installation's keys.
@@ -80,7 +85,33 @@ impl KeyFiles {
     /// # Errors
     /// One of the files is there already, or cannot be written.
     pub fn make(&self, origin: &Origin, entropy: &dyn Entropy) -> Result<(), CliError> {
-        for file in [&self.storage_key, &self.log_key, &self.vkey] {
+        self.refuse_existing(&[&self.storage_key, &self.log_key, &self.vkey])?;
+        let mut storage = Zeroizing::new([0_u8; 32]);
+        entropy.fill(&mut storage[..]);
+        files::write(&self.storage_key, hex_line(&storage).as_bytes(), 0o600)?;
+        self.make_log_key(origin, entropy)
+    }
+
+    /// Makes the log's key and its public part. Nothing there is overwritten.
+    ///
+    /// # Errors
+    /// One of the two files is there already, or cannot be written.
+    pub fn make_log_key(&self, origin: &Origin, entropy: &dyn Entropy) -> Result<(), CliError> {
+        self.refuse_existing(&[&self.log_key, &self.vkey])?;
+        let mut seed = Zeroizing::new([0_u8; 32]);
+        entropy.fill(&mut seed[..]);
+        let signer = LogSigner::from_seed(origin.key_name(), seed);
+        let mut text = signer.to_text();
+        text.push('\n');
+        files::write(&self.log_key, text.as_bytes(), 0o600)?;
+        files::write(&self.vkey, format!("{}\n", signer.verifier()).as_bytes(), 0o644)?;
+        Ok(())
+    }
+}
+
+impl KeyFiles {
+    fn refuse_existing(&self, wanted: &[&PathBuf]) -> Result<(), CliError> {
+        for file in wanted {
             if file.exists() {
                 return Err(CliError::Config(format!(
                     "{}: is there already; keys are never overwritten, choose another folder",
@@ -88,19 +119,7 @@ impl KeyFiles {
                 )));
             }
         }
-        if let Some(dir) = self.log_key.parent() {
-            files::make_private_dir(dir)?;
-        }
-        let (mut storage, mut seed) = (Zeroizing::new([0_u8; 32]), Zeroizing::new([0_u8; 32]));
-        entropy.fill(&mut storage[..]);
-        entropy.fill(&mut seed[..]);
-        let signer = LogSigner::from_seed(origin.key_name(), seed);
-        files::write(&self.storage_key, hex_line(&storage).as_bytes(), 0o600)?;
-        let mut text = signer.to_text();
-        text.push('\n');
-        files::write(&self.log_key, text.as_bytes(), 0o600)?;
-        files::write(&self.vkey, format!("{}\n", signer.verifier()).as_bytes(), 0o644)?;
-        Ok(())
+        self.log_key.parent().map_or(Ok(()), |dir| files::make_private_dir(dir).map_err(CliError::from))
     }
 }
 
@@ -123,11 +142,17 @@ fn hex_line(bytes: &[u8; 32]) -> Zeroizing<String> {
 pub fn run(command: &KeysCommand, out: Output) -> Result<(), CliError> {
     let KeysCommand::New(args) = command;
     let files = KeyFiles::at(&args.dir);
-    files.make(&args.origin, &SystemEntropy::default())?;
     let show = |path: &Path| path.display().to_string();
-    let json = json!({"storage_key": show(&files.storage_key), "log_key": show(&files.log_key), "vkey": show(&files.vkey)});
-    let text = format!("secret: {}, {}\npublic: {}", files.storage_key.display(), files.log_key.display(), files.vkey.display());
-    out.result(&text, &json);
+    let mut json = json!({"log_key": show(&files.log_key), "vkey": show(&files.vkey)});
+    let mut secret = files.log_key.display().to_string();
+    if args.log_only {
+        files.make_log_key(&args.origin, &SystemEntropy::default())?;
+    } else {
+        files.make(&args.origin, &SystemEntropy::default())?;
+        json["storage_key"] = show(&files.storage_key).into();
+        secret = format!("{}, {secret}", files.storage_key.display());
+    }
+    out.result(&format!("secret: {secret}\npublic: {}", files.vkey.display()), &json);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod dev_home;
 mod directory;
+mod doctor;
 mod exit;
 mod explain;
 mod gateway;
@@ -14,12 +15,15 @@ mod mailbox;
 mod outbox;
 mod output;
 mod pki;
+mod place;
 mod receipt;
+mod recover;
 mod role;
 mod schema;
 mod send;
 mod serve;
 mod status;
+mod store;
 
 use std::process::ExitCode;
 
@@ -84,6 +88,15 @@ enum Command {
     /// The auditor's tools
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Look at disk, store, clock, certificates and keys of a gateway; safe to paste into a ticket
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::DoctorArgs),
+    /// A store's folder, seen from outside
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// After a loss: show what is lost and, only if told to, go on as a new log
+    #[command(after_help = recover::HELP)]
+    Recover(recover::RecoverArgs),
 }
 
 /// Runs the program with the process's arguments.
@@ -130,6 +143,9 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
         Command::LookUp(args) => directory::look_up(args, out).await,
         Command::SetContact(args) => directory::set_contact(args, out).await,
         Command::Audit(command) => audit::run(command, out).await,
+        Command::Doctor(args) => doctor::run(args, out),
+        Command::Store(command) => store::run(command, out),
+        Command::Recover(args) => recover::run(args, out).await,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod acceptor;
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod expiry;
 pub mod files;
 pub mod issue;
 pub mod peer;

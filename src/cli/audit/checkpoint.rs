@@ -23,8 +23,10 @@ pub const HELP: &str = "Examples:
   samband audit checkpoint --identity certs-dev/tilsyn
   samband audit checkpoint --identity certs-dev/tilsyn --vkey log.vkey --out today.checkpoint
   samband audit checkpoint --identity certs-dev/tilsyn --vkey log.vkey --older yesterday.checkpoint
+  samband audit checkpoint --identity certs-dev/tilsyn --vkey log-2.vkey --older last-year.checkpoint --older-vkey log.vkey
 
-Keep a checkpoint each day: --older proves that nothing before it was changed since.";
+Keep a checkpoint each day: --older proves that nothing before it was changed since. --older-vkey is for a log that follows another after a
+loss: it holds what was kept, so an older checkpoint from before the gap is continued, and one from inside it is not.";
 
 /// Arguments of `audit checkpoint`.
 #[derive(Debug, Args)]
@@ -35,6 +37,9 @@ pub struct CheckpointArgs {
     /// An older checkpoint that the newest must continue
     #[arg(long, value_name = "FILE", requires = "vkey")]
     pub older: Option<PathBuf>,
+    /// The public key of the older checkpoint, where it is of the log that this one follows
+    #[arg(long, value_name = "FILE", requires = "older")]
+    pub older_vkey: Option<PathBuf>,
     /// Write the checkpoint to this file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -55,8 +60,16 @@ pub async fn run(args: &CheckpointArgs, out: Output) -> Result<(), CliError> {
         let newest = open(&text, &verifier, "the gateway's checkpoint")?;
         said.push_str("signature holds");
         if let Some(older) = &args.older {
-            let older = open(&read_text(older)?, &verifier, &older.display().to_string())?;
-            continues(&client, &older, &newest).await?;
+            let older_verifier = match &args.older_vkey {
+                Some(file) => read_vkey(file)?.0,
+                None => verifier,
+            };
+            let older = open(&read_text(older)?, &older_verifier, &older.display().to_string())?;
+            if args.older_vkey.is_some() {
+                grows(&client, &older, &newest).await?;
+            } else {
+                continues(&client, &older, &newest).await?;
+            }
             said.push_str(&format!("; continues the log of size {}", older.size()));
         }
     }
@@ -95,9 +108,17 @@ pub fn open(text: &str, verifier: &LogVerifier, whose: &str) -> Result<Checkpoin
 /// # Errors
 /// It does not, or the gateway cannot prove it.
 pub async fn continues(client: &Client, older: &Checkpoint, newer: &Checkpoint) -> Result<(), CliError> {
-    let failed =
-        || CliError::Failed(format!("the log of size {} does not continue that of size {}: it was changed", newer.size(), older.size()));
-    if older.origin() != newer.origin() || older.size() > newer.size() {
+    if older.origin() == newer.origin() { grows(client, older, newer).await } else { Err(broken(older, newer)) }
+}
+
+fn broken(older: &Checkpoint, newer: &Checkpoint) -> CliError {
+    CliError::Failed(format!("the log of size {} does not continue that of size {}: it was changed", newer.size(), older.size()))
+}
+
+/// The same of two logs, whatever their names: the newer one holds every entry of the older one at its place.
+async fn grows(client: &Client, older: &Checkpoint, newer: &Checkpoint) -> Result<(), CliError> {
+    let failed = || broken(older, newer);
+    if older.size() > newer.size() {
         return Err(failed());
     }
     if older.size() == newer.size() || older.size() == 0 {

@@ -23,7 +23,7 @@ pub enum AuditCommand {
     /// Verify a proof, a receipt or a whole log folder, offline
     #[command(after_help = verify::HELP)]
     Verify(verify::VerifyArgs),
-    /// Check the files of a stopped gateway's store
+    /// Check every file of a store's folder, stopped or running
     #[command(after_help = fsck::HELP)]
     Fsck(fsck::FsckArgs),
     /// Fetch the newest signed head, and check that it continues an older one

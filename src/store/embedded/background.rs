@@ -1,5 +1,6 @@
-//! The two slow threads: one publishes once a second and looks at the disk, the other turns the store over and feeds the search index.
+//! The slow threads: one publishes once a second and looks at the disk, another turns the store over, the third feeds the search index.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ impl Engine {
             self.ended.wait_for(&mut ending, time);
         }
         *ending
+    }
+
+    /// Whether what takes long is to be broken off: the store ends or is broken.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_broken() || *self.ending.lock()
     }
 
     /// Tells the slow threads to end.
@@ -60,7 +66,6 @@ pub fn publish(engine: &Engine) {
 
 /// Turns the store over when it is due, until the end.
 pub fn turns(engine: &Engine) {
-    engine.index.lock().catch_up(engine);
     loop {
         if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
             return;
@@ -69,7 +74,7 @@ pub fn turns(engine: &Engine) {
             continue;
         }
         match turn(engine, None) {
-            Ok(_) => engine.index.lock().catch_up(engine),
+            Ok(_) => engine.index_is_due.store(true, Ordering::SeqCst),
             Err(OpenError::Stopped) => return,
             Err(error) => {
                 tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can");
@@ -77,6 +82,21 @@ pub fn turns(engine: &Engine) {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Keeps the search index up to date, until the end. A thread of its own: building one takes minutes, and neither serving nor erasing waits.
+pub fn index(engine: &Engine) {
+    loop {
+        if engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed() {
+            // Whatever happens in there, nothing but searches depends on it.
+            if catch_unwind(AssertUnwindSafe(|| engine.index.lock().catch_up(engine))).is_err() {
+                tracing::error!("the search index cannot be kept; searches read every record");
+            }
+        }
+        if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
+            return;
         }
     }
 }

@@ -72,8 +72,7 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
 /// Reads the state of base `number`.
 pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, OpenError> {
     let name = state_name(number);
-    let path = layout.path(&name);
-    let bytes = layout.disk().read(&path).at("cannot read", &path)?;
+    let bytes = layout.read(&name)?;
     let sealer = keys.open(&name)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let (mut offset, mut piece, mut ended) = (0_usize, 0_u64, false);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::disk::Open;
-use super::error::{IoContext as _, OpenError};
+use super::error::OpenError;
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, content_name, journal_name};
@@ -101,8 +100,7 @@ impl Contents {
 /// Opens a file that holds content.
 pub fn open_holder(layout: &Layout, keys: &Keys, holder: Holder) -> Result<SealedFile, OpenError> {
     let name = holder.name();
-    let path = layout.path(&name);
-    Ok(SealedFile { file: layout.disk().open(&path, Open::Read).at("cannot open", &path)?, sealer: keys.open(&name)? })
+    Ok(SealedFile { file: layout.open(&name)?, sealer: keys.open(&name)? })
 }
 
 /// Reads and opens one content.

@@ -59,6 +59,10 @@ pub trait Disk: Debug + Send + Sync {
     fn names(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Gives a file another name; a file of that name is gone then.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name, which must be free. A disk without second names makes a copy.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.open(to, Open::CreateNew)?.write_all_at(&self.read(from)?, 0)
+    }
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder and all in it.
@@ -191,6 +195,10 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

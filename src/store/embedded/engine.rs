@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -15,11 +16,12 @@ use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
-use super::queue::{Input, Queue, Reply, Rolled};
+use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, Slot};
 use super::sequencer::{Answer, Core};
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use crate::audit::event::Event;
 use crate::audit::leaf::Leaf;
 use crate::audit::nodes::RecentNodes;
 use crate::audit::note::LogSigner;
@@ -34,6 +36,9 @@ use crate::store::{Accepted, StoreError, evidence};
 
 /// Exit code of a process that could not make a commit durable.
 pub const FATAL_EXIT_CODE: i32 = 74;
+
+/// Events of the gateway itself that may wait in line at once.
+const NOTES_AT_ONCE: usize = 2048;
 
 /// Told once when a commit could not be made durable. In production it does not return.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
@@ -122,6 +127,8 @@ pub struct Engine {
     pub(super) calendar_is_held: AtomicBool,
     pub(super) disk_is_full: AtomicBool,
     pub(super) index: Mutex<SearchIndex>,
+    /// The index thread has something to do; set at the start and after a turn.
+    pub(super) index_is_due: AtomicBool,
 
     pub(super) broken: AtomicBool,
     pub(super) ending: Mutex<bool>,
@@ -175,6 +182,27 @@ impl Engine {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
         self.queue.push(Input::Act(command, Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
         answer.recv().map_err(|_| OpenError::Stopped)?.map_err(|_| OpenError::Stopped)
+    }
+
+    /// Puts events of the gateway itself in line, many to a frame, and waits until all are durable.
+    pub(super) fn note_all(&self, events: impl IntoIterator<Item = Event>) -> Result<(), OpenError> {
+        let mut waiting = VecDeque::new();
+        let next = |waiting: &mut VecDeque<Receiver<Answered>>| match waiting.pop_front() {
+            Some(answer) => answer.recv().map_err(|_| OpenError::Stopped)?.map(drop).map_err(|_| OpenError::Stopped),
+            None => Ok(()),
+        };
+        for event in events {
+            if waiting.len() >= NOTES_AT_ONCE {
+                next(&mut waiting)?;
+            }
+            let (reply, answer) = std::sync::mpsc::sync_channel(1);
+            self.queue.push(Input::Act(Command::Note(event), Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
+            waiting.push_back(answer);
+        }
+        while !waiting.is_empty() {
+            next(&mut waiting)?;
+        }
+        Ok(())
     }
 
     /// Closes the journal file after all that was decided so far.

@@ -66,7 +66,7 @@ pub enum OpenError {
     /// Older than what was published.
     #[error(
         "the store is behind its high-water mark: it holds {found_size} entries{found_root}, but {mark_size} entries with root {mark_root} were \
-         published. It was restored from an old copy; bring back the newest copy, or open a new log that names the old one's last checkpoint"
+         published. It was restored from an old copy; bring back the newest copy, or see with `samband recover` what is lost and go on as a new log"
     )]
     Behind {
         /// Entries that are there.
@@ -78,6 +78,18 @@ pub enum OpenError {
         /// Root that was published.
         mark_root: String,
     },
+    /// Nothing to recover from.
+    #[error("the store holds all that was published, nothing is lost; start the gateway")]
+    NotBehind,
+    /// A recovery under the old name or key.
+    #[error(
+        "the log {0} cannot go on after a loss under its own name and key, that would be a second history of it; make new ones with \
+         `samband keys new --log-only --origin NEW-NAME --dir DIR`, set origin and log_key_file to them and run this again"
+    )]
+    SameLog(String),
+    /// A checkpoint that is not this log's.
+    #[error("the given checkpoint is not signed by the key of this store's log; give one of that log, or none")]
+    OtherCheckpoint,
     /// Bytes are not what was written.
     #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck` to see all of it")]
     Damaged(#[from] Damage),

@@ -3,6 +3,10 @@
 //! Without the storage key: every bundle, tile, partial and the root against the signed checkpoint, and the chain of the journal's frames.
 //! With it also: the base, every frame's events and root, every record against its leaf, and every content that is still kept.
 
+mod strays;
+
+pub(super) use strays::foreign;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
@@ -59,6 +63,8 @@ pub struct FsckReport {
     pub records: u64,
     /// Content that opens; with the storage key only.
     pub contents: u64,
+    /// Where the last journal file stops being readable, file and offset: what a kill or a power loss leaves, which nobody was told of.
+    pub torn: Option<(String, u64)>,
     /// Everything that is not what was written.
     pub damages: Vec<Damage>,
 }
@@ -104,6 +110,9 @@ pub(super) fn check(
     let verifier: LogVerifier = format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })?;
     let mut report = FsckReport { origin: format.origin.clone(), log_key: format.log_key.clone(), ..FsckReport::default() };
     let head = check_published(&layout, &verifier, &mut report, progress);
+    let strangers = strays::check_foreign(&layout, &mut report);
+    report.take(strangers)?;
+    check_previous(&layout, &mut report, progress)?;
     let keys = storage_key.map(|key| Keys::new(layout.clone(), key));
     let subject_key = keys.as_ref().map(|keys| keys.unwrap_secret("FORMAT", &format.subject_key)).transpose()?;
     for attempt in 0..3 {
@@ -120,6 +129,7 @@ pub(super) fn check(
             report.journaled = part.journaled;
             report.records = part.records;
             report.contents = part.contents;
+            report.torn = part.torn;
             report.damages.append(&mut part.damages);
             break;
         }
@@ -166,7 +176,31 @@ fn check_published(
         Err(error) => report.found("log", 0, error.to_string()),
     }
     report.published = head.size();
+    strays::check_log_folder(layout, head.size(), report);
     Some(head)
+}
+
+/// The logs that this one follows, each with its own key.
+fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
+    for name in layout.names("previous")? {
+        let folder = format!("previous/{name}");
+        let previous = layout.below(&folder);
+        let mut part = FsckReport::default();
+        let verifier = match Format::read(&previous) {
+            Ok(format) => format.and_then(|format| format.log_key.parse::<LogVerifier>().ok()),
+            Err(error) => {
+                part.take(Err(error))?;
+                None
+            }
+        };
+        match verifier {
+            Some(verifier) => drop(check_published(&previous, &verifier, &mut part, progress)),
+            None if part.damages.is_empty() => part.found("FORMAT", 0, "the file is gone, or names no key"),
+            None => {}
+        }
+        report.damages.extend(part.damages.into_iter().map(|damage| Damage { file: format!("{folder}/{}", damage.file), ..damage }));
+    }
+    Ok(())
 }
 
 fn tile(kind: TileKind, index: u64, width: u16) -> TileId {
@@ -221,7 +255,7 @@ fn check_upper(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
 
 /// What can be said of the journal without the key: check sums and the chain.
 fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
-    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let current = Current::of(layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
     // The base knows what the first frame follows, but it is sealed.
     let first = files.iter().find_map(|file| first_header(layout, *file));
@@ -241,6 +275,7 @@ fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMu
         }
         progress(Progress { stage: "journal", done, total: files.len() as u64 });
     }
+    report.torn = reader.torn().map(|torn| (journal_name(torn.file), torn.offset));
     Ok(())
 }
 
@@ -258,7 +293,7 @@ fn check_sealed(
     report: &mut FsckReport,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), OpenError> {
-    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let current = Current::of(layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
     progress(Progress { stage: "base and journal", done: 0, total: files.len() as u64 });
     let replayed = match replay((layout, keys), subject_key, &current, &files, head.map(Checkpoint::size)) {
@@ -266,6 +301,7 @@ fn check_sealed(
         Err(error) => return report.take(Err(error)),
     };
     report.frames = replayed.chain.sequence - 1;
+    report.torn = replayed.torn.map(|torn| (journal_name(torn.file), torn.offset));
     report.journaled = replayed.entries.len() as u64;
     if let (Some(head), Some(root)) = (head, replayed.head_at)
         && root != head.root()
@@ -275,14 +311,22 @@ fn check_sealed(
     if let Some(head) = head
         && replayed.nodes.size() < head.size()
     {
-        let (file, offset) =
-            replayed.torn.map_or((files.last().map_or(current.journal, |last| last + 1), 0), |torn| (torn.file, torn.offset));
-        report.found(journal_name(file), offset, "entries that were published are not readable here, or the file is gone");
+        match replayed.torn {
+            Some(torn) => report.found(journal_name(torn.file), torn.offset, "entries that were published are not readable here"),
+            None => {
+                let (last, next) = files.last().map_or((current.journal, current.journal), |last| (*last, last + 1));
+                let what = format!("entries that were published are not there: this file is gone, or the end of {}", journal_name(last));
+                report.found(journal_name(next), 0, what);
+            }
+        }
     }
     if !files.contains(&current.journal) {
         report.found(journal_name(current.journal), 0, "the journal that CURRENT names is gone");
     }
     check_contents(layout, keys, &replayed, report)?;
+    if let Some(number) = current.base {
+        check_content_end(layout, number, &replayed, report);
+    }
     let published = head.map_or(0, Checkpoint::size);
     for month in &replayed.months {
         check_month(layout, keys, month, published, report, progress)?;
@@ -311,6 +355,18 @@ fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mu
         report.take(read)?;
     }
     Ok(())
+}
+
+/// Nothing stands behind the last content of a base.
+fn check_content_end(layout: &Layout, number: u64, replayed: &Replayed, report: &mut FsckReport) {
+    let holder = contents::Holder::Base(number);
+    let ends = replayed.contents.values().filter(|location| location.holder == holder);
+    let end = ends.map(|location| location.offset + u64::from(location.len)).max().unwrap_or(0);
+    match layout.disk().len(&layout.path(&holder.name())) {
+        Ok(len) if len > end => report.found(holder.name(), end, "the file is longer than what was written"),
+        Ok(_) => {}
+        Err(error) => report.found(holder.name(), 0, error.to_string()),
+    }
 }
 
 /// Every record of a month against the leaf that stands in the log.

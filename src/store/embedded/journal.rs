@@ -199,6 +199,8 @@ pub struct Reader<'s> {
     keys: Option<&'s Keys>,
     chain: Chain,
     torn: Option<Torn>,
+    /// Where the file before ended.
+    end: Option<Torn>,
     tail: Option<Tail>,
 }
 
@@ -206,7 +208,7 @@ impl<'s> Reader<'s> {
     /// From a place in the chain on. Without keys, only what is plain is checked.
     #[must_use]
     pub const fn new(layout: &'s Layout, keys: Option<&'s Keys>, chain: Chain) -> Self {
-        Self { layout, keys, chain, torn: None, tail: None }
+        Self { layout, keys, chain, torn: None, end: None, tail: None }
     }
 
     /// The place of the next frame in the chain.
@@ -233,8 +235,7 @@ impl<'s> Reader<'s> {
     /// Damage, with file and offset; whatever `visit` says. A torn tail is none: [`torn`](Self::torn) says where it began.
     pub fn file(&mut self, number: u64, visit: &mut dyn FnMut(Read<'_>) -> Result<(), OpenError>) -> Result<(), OpenError> {
         let name = journal_name(number);
-        let path = self.layout.path(&name);
-        let bytes = self.layout.disk().read(&path).at("cannot read", &path)?;
+        let bytes = self.layout.read(&name)?;
         let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
         let (mut offset, mut last) = (0_usize, 0);
         while offset < bytes.len() {
@@ -248,9 +249,13 @@ impl<'s> Reader<'s> {
                 break;
             };
             if header.sequence != self.chain.sequence || header.previous != self.chain.previous {
-                return Err(match self.torn {
-                    Some(torn) => torn.as_damage("frames that had been durable are not what was written"),
-                    None => damage("the frame does not follow the one before it"),
+                return Err(match (self.torn, self.end) {
+                    (Some(torn), _) => torn.as_damage("frames that had been durable are not what was written"),
+                    // Cut off between two frames.
+                    (None, Some(end)) if offset == 0 && header.sequence > self.chain.sequence => {
+                        end.as_damage("frames that had been durable are missing at its end")
+                    }
+                    _ => damage("the frame does not follow the one before it"),
                 });
             }
             self.torn = None;
@@ -266,6 +271,7 @@ impl<'s> Reader<'s> {
         if offset > last {
             self.tail = Some(Tail { file: number, offset: last as u64, bytes: bytes[last..offset].to_vec() });
         }
+        self.end = Some(Torn { file: number, offset: bytes.len() as u64 });
         Ok(())
     }
 }

@@ -57,8 +57,7 @@ impl Keys {
     /// The key itself, for what is derived from it.
     pub fn secret(&self, file: &str) -> Result<Zeroizing<[u8; 32]>, OpenError> {
         let name = key_name(file);
-        let path = self.layout.path(&name);
-        let wrapped = self.layout.disk().read(&path).at("cannot read the key", &path)?;
+        let wrapped = self.layout.read(&name)?;
         if wrapped.len() != WRAPPED_LEN {
             return Err(OpenError::damage(&name, 0, "a key file has another length"));
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::disk::{Disk, File, Open, write_file};
 use super::error::{IoContext as _, OpenError};
+use super::recover::Follows;
 
 /// The newest format that this program reads and the one it writes.
 pub const FORMAT_VERSION: u64 = 1;
@@ -64,6 +65,12 @@ impl Layout {
         self.disk.as_ref()
     }
 
+    /// A folder below this one as if it were a store's own.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Self {
+        Self { root: self.root.join(name), disk: Arc::clone(&self.disk) }
+    }
+
     /// The store's folder.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -92,6 +99,18 @@ impl Layout {
         let path = self.path("LOCK");
         let file = self.disk.open(&path, Open::Create).at("cannot open", &path)?;
         if file.try_lock().at("cannot lock", &path)? { Ok(file) } else { Err(OpenError::Locked(self.root.clone())) }
+    }
+
+    /// The bytes of a file that must be there.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, OpenError> {
+        let path = self.path(name);
+        self.disk.read(&path).map_err(|source| gone(name, "cannot read", path, source))
+    }
+
+    /// Opens a file that must be there, to be read.
+    pub fn open(&self, name: &str) -> Result<Arc<dyn File>, OpenError> {
+        let path = self.path(name);
+        self.disk.open(&path, Open::Read).map_err(|source| gone(name, "cannot open", path, source))
     }
 
     /// Numbers of the journal files, ascending.
@@ -129,6 +148,15 @@ impl Layout {
     }
 }
 
+/// A file that must be there and is not is damage like any other.
+fn gone(name: &str, what: &'static str, path: PathBuf, source: std::io::Error) -> OpenError {
+    if source.kind() == std::io::ErrorKind::NotFound {
+        OpenError::damage(name, 0, "the file is gone")
+    } else {
+        OpenError::Io { what, path, source }
+    }
+}
+
 /// Makes names in a folder durable.
 pub fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     disk.sync_dir(path).at("cannot sync", path)
@@ -159,21 +187,24 @@ pub fn write_checked<T: Serialize>(disk: &dyn Disk, path: &Path, value: &T) -> R
 
 /// Reads what [`write_checked`] wrote; `None` when there is no such file.
 pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &str) -> Result<Option<T>, OpenError> {
-    let damaged = || OpenError::NotAStore { file: name.to_owned() };
+    let damaged = |offset: usize, what: &str| OpenError::damage(name, offset as u64, what);
     let text = match disk.read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| damaged())?,
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| damaged(error.utf8_error().valid_up_to(), "no text stands here"))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OpenError::Io { what: "cannot read", path: path.to_owned(), source }),
     };
-    let (json, sum) = text.strip_suffix('\n').and_then(|text| text.split_once('\n')).ok_or_else(damaged)?;
+    let json_and_sum = text.strip_suffix('\n').and_then(|text| text.split_once('\n'));
+    let (json, sum) = json_and_sum.ok_or_else(|| damaged(text.len(), "the file ends too early"))?;
     if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
-        return Err(damaged());
+        // The sum tells that something is wrong, and the text's shape at best where.
+        let at = serde_json::from_str::<serde_json::Value>(json).err().map_or(0, |error| error.column().saturating_sub(1));
+        return Err(damaged(at, "the text does not fit its check sum"));
     }
-    serde_json::from_str(json).map(Some).map_err(|_| damaged())
+    serde_json::from_str(json).map(Some).map_err(|error| damaged(error.column().saturating_sub(1), "the text has another shape"))
 }
 
 /// What a store is, for ever. `version` is read alone first, so that a newer file is named as such.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
     /// [`FORMAT_VERSION`] of the program that made it.
     pub version: u64,
@@ -185,6 +216,15 @@ pub struct Format {
     pub log_key: String,
     /// The key of subject commitments, wrapped by the storage key; tells a wrong storage key at once.
     pub subject_key: Vec<u8>,
+    /// The log that this one follows after a loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
+}
+
+/// The id of a store, from random bytes.
+#[must_use]
+pub fn store_id(random: &[u8; 32]) -> String {
+    random[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Deserialize)]
@@ -226,6 +266,11 @@ impl Current {
     #[must_use]
     pub const fn first(at: i64) -> Self {
         Self { base: None, journal: 1, size: 0, contents: 0, first_month: None, turned_at: at }
+    }
+
+    /// Reads the CURRENT of a store, which every store has.
+    pub fn of(layout: &Layout) -> Result<Self, OpenError> {
+        Self::read(layout)?.ok_or_else(|| OpenError::damage("CURRENT", 0, "the file is gone"))
     }
 
     /// Reads CURRENT.

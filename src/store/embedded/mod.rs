@@ -11,7 +11,8 @@
 //! | `tiles`, `background` | publication once a second; the slow threads |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
 //! | `checkable` | entries as an auditor's answer is checked: leaves from the published log, records from the files |
-//! | `fsck` | the check of the whole folder |
+//! | `fsck`, `info` | the check of the whole folder; what an operator may know of it |
+//! | `recover` | going on as a new log after a loss |
 
 mod background;
 mod base;
@@ -26,11 +27,13 @@ pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod index;
+pub mod info;
 mod journal;
 mod keys;
 mod layout;
 mod queue;
 mod records;
+pub mod recover;
 mod replay;
 mod search;
 mod sequencer;

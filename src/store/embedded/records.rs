@@ -287,12 +287,15 @@ impl Archive {
 /// Opens a month's file for reading, its header checked.
 pub fn open_month(layout: &Layout, keys: &Keys, month: &Month) -> Result<SealedFile, OpenError> {
     let name = month.name();
-    let path = layout.path(&name);
-    let file = layout.disk().open(&path, Open::Read).at("cannot open", &path)?;
+    let file = layout.open(&name)?;
     let mut header = [0_u8; HEADER_LEN];
-    file.read_exact_at(&mut header, 0).at("cannot read", &path)?;
+    file.read_exact_at(&mut header, 0).map_err(|_| OpenError::damage(&name, 0, "the file ends within its header"))?;
     let crc = crc32fast::hash(&header[..16]).to_le_bytes();
-    if header[..8] != *MAGIC || header[8..16] != month.first_index.to_le_bytes() || header[16..20] != crc {
+    if header[..8] != *MAGIC
+        || header[8..16] != month.first_index.to_le_bytes()
+        || header[16..20] != crc
+        || header[20..].iter().any(|byte| *byte != 0)
+    {
         return Err(OpenError::damage(&name, 0, "the header of the record file is not what was written"));
     }
     Ok(SealedFile { file, sealer: keys.open(&name)? })

@@ -10,7 +10,7 @@ use super::journal::{Read, Reader, Tail, Torn};
 use super::keys::Keys;
 use super::layout::{Current, Layout, journal_name};
 use super::records::{Entry, Month, Slot};
-use super::tiles::TileBuilder;
+use super::tiles::{HighWater, TileBuilder};
 use crate::audit::event::Event;
 use crate::audit::leaf::Leaf;
 use crate::audit::nodes::RecentNodes;
@@ -65,6 +65,11 @@ pub fn replay(
     replayed.watch(watch);
     let mut reader = Reader::new(layout, Some(keys), replayed.chain);
     for (done, file) in files.iter().enumerate() {
+        let wanted = current.journal + done as u64;
+        if *file != wanted {
+            // Numbers have no gaps: a file is made with the next one.
+            return Err(OpenError::damage(&journal_name(wanted), 0, "the file is gone, and later ones are there"));
+        }
         if files.len() > 4 {
             tracing::info!(file = done + 1, of = files.len(), entries = replayed.nodes.size(), "replaying the journal");
         }
@@ -118,6 +123,17 @@ impl Replayed {
     #[must_use]
     pub fn first(&self) -> u64 {
         self.base_tree.size()
+    }
+
+    /// Whether this is a continuation of a head that was published. The head's size must have been watched for.
+    #[must_use]
+    pub fn holds(&self, mark: &HighWater) -> bool {
+        let same = match self.head_at {
+            Some(root) => root == mark.root,
+            // A mark below the base was published before the last turn; the base was compared with it then.
+            None => mark.size < self.first(),
+        };
+        self.nodes.size() >= mark.size && same
     }
 
     fn watch(&mut self, watch: Option<u64>) {

@@ -18,20 +18,20 @@ use super::error::{IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
-use super::layout::{Current, FORMAT_VERSION, Format, Layout, write_checked};
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, store_id, write_checked};
 use super::queue::Queue;
 use super::records::{Archive, Month};
+use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
 use super::tiles::{HighWater, Publisher, TileFolder};
-use super::{background, base, commit, sequencer};
+use super::{background, base, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
 use crate::audit::note::LogSigner;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::time::DAY_MILLIS;
-use crate::policy::command::Command;
 
 /// Sequencer and committer, which end before the slow threads.
 const COMMIT_THREADS: usize = 2;
@@ -40,7 +40,7 @@ const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
 /// A clock further behind the last event than this is not believed, in milliseconds.
 const BEHIND_MAX_MILLIS: i64 = 60 * 60 * 1000;
 /// Name under which the subject key is wrapped.
-const SUBJECT_KEY: &str = "FORMAT";
+pub(super) const SUBJECT_KEY: &str = "FORMAT";
 
 /// Everything a store is opened with.
 pub struct Options {
@@ -122,10 +122,10 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let keys = Keys::new(layout.clone(), options.storage_key.clone());
     let format = format(&layout, &keys, &options)?;
     let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
-    let current = current(&layout)?;
+    let current = Current::of(&layout)?;
     sweep(&layout, &keys, &current)?;
     let files = layout.journals()?;
-    let mark = mark(&layout, &options)?;
+    let mark = mark(&layout, &options, &format)?;
     let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
     // Before anything is built on it: a new file that follows a frame which a power loss takes back would be a hole in the chain.
@@ -133,25 +133,18 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
         tail.make_durable(&layout)?;
     }
     let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
+    tell_replay(&current, &files, &replayed);
     let head = (replayed.nodes.size(), replayed.nodes.root());
     let writer = Writer::create(&layout, &keys, &options.entropy, next, replayed.chain, head)?;
-    let is_new = head.0 == 0;
     let owed = replayed.owed.clone();
-    let (origin, previous, version, test_mode) =
-        (options.origin.as_str().to_owned(), options.previous_checkpoint.clone(), options.version.clone(), options.test_mode);
+    let opening = opening(head.0, &options, format.follows.as_ref());
+    let (version, test_mode) = (options.version.clone(), options.test_mode);
     let (engine, durable) = engine(layout, keys, options, subject_key, replayed, &current)?;
     let engine = Arc::new(engine);
     let threads = commit_threads(&engine, writer, durable)?;
     let mut started = Started { engine, threads, lock: Some(lock) };
-    let mut notes = Vec::new();
-    if is_new {
-        notes.push(Event::LogOpened { origin, previous_checkpoint: previous });
-    }
-    notes.push(Event::Started { version, test_mode });
-    notes.extend(owed);
-    for note in notes {
-        started.engine.act_blocking(Command::Note(note))?;
-    }
+    started.engine.note_all(opening)?;
+    started.engine.note_all(std::iter::once(Event::Started { version, test_mode }).chain(owed))?;
     started.engine.publish()?;
     background::look_at_disk(&started.engine)?;
     let slow = slow_threads(&started.engine)?;
@@ -165,13 +158,14 @@ fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, Ope
         layout.check_empty()?;
         layout.make_folders()?;
         let subject_key = random_32(options.entropy.as_ref());
-        let store_id = random_32(options.entropy.as_ref())[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let store_id = store_id(&random_32(options.entropy.as_ref()));
         let format = Format {
             version: FORMAT_VERSION,
             origin: options.origin.as_str().to_owned(),
             store_id,
             log_key,
             subject_key: keys.wrap_secret(SUBJECT_KEY, &subject_key, options.entropy.as_ref()),
+            follows: None,
         };
         // CURRENT first: a folder with FORMAT always has one, so a missing CURRENT is damage and not a new store.
         write_checked(layout.disk(), &layout.path("CURRENT"), &Current::first(options.clock.now().millis()))?;
@@ -188,8 +182,35 @@ fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, Ope
     Ok(format)
 }
 
-fn current(layout: &Layout) -> Result<Current, OpenError> {
-    Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })
+/// What a log says before anything else: its own name and, after a loss, the log that it follows; then the lost places are filled. A start that
+/// a crash cut short goes on where it ended.
+fn opening(size: u64, options: &Options, follows: Option<&Follows>) -> impl Iterator<Item = Event> + use<> {
+    let origin = options.origin.as_str().to_owned();
+    let Some(follows) = follows else {
+        let opened = (size == 0).then(|| Event::LogOpened { origin, previous_checkpoint: options.previous_checkpoint.clone() });
+        return opened.into_iter().chain(lost_places(0));
+    };
+    let opened = (size == follows.kept).then(|| Event::LogOpened { origin, previous_checkpoint: Some(follows.checkpoint.clone()) });
+    let lost = follows.resumes_at.saturating_sub(size + u64::from(opened.is_some()));
+    opened.into_iter().chain(lost_places(lost))
+}
+
+/// One at a time, as there may be a million.
+fn lost_places(count: u64) -> std::iter::Map<std::ops::Range<u64>, fn(u64) -> Event> {
+    (0..count).map(|_| Event::EntryLost)
+}
+
+fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
+    let (entries, after_base) = (replayed.nodes.size(), replayed.entries.len());
+    let (frames, contents) = (replayed.frame_ends.len(), replayed.contents.len());
+    tracing::info!(base = current.base, journals = files.len(), frames, after_base, entries, contents, "the state was replayed");
+    if let Some(torn) = replayed.torn {
+        let file = super::layout::journal_name(torn.file);
+        tracing::warn!(%file, offset = torn.offset, "a torn tail is left behind: it was never durable, and nobody was told of it");
+    }
+    if !replayed.owed.is_empty() {
+        tracing::info!(events = replayed.owed.len(), "the log is told of erasures that the last turn did and did not tell");
+    }
 }
 
 /// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named.
@@ -201,18 +222,20 @@ fn sweep(layout: &Layout, keys: &Keys, current: &Current) -> Result<(), OpenErro
     let names: Vec<String> = months.iter().map(Month::name).collect();
     let strangers = layout.strangers(current, &names)?;
     for name in &strangers.own {
-        tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed");
+        tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed, its key first");
         keys.destroy(name)?;
     }
-    for name in &strangers.foreign {
+    for name in &fsck::foreign(layout)? {
         tracing::warn!(file = %name, "a file in the store's folder is not the store's; it is left alone");
     }
     Ok(())
 }
 
 /// The furthest head that is known to have been published: of the high-water mark or of the published checkpoint.
-fn mark(layout: &Layout, options: &Options) -> Result<Option<HighWater>, OpenError> {
+fn mark(layout: &Layout, options: &Options, format: &Format) -> Result<Option<HighWater>, OpenError> {
     let mark = HighWater::read(layout.disk(), &options.high_water_file)?;
+    // After a loss the mark is the old log's until the new one is published for the first time.
+    let mark = mark.filter(|mark| format.follows.as_ref().is_none_or(|follows| follows.origin != mark.origin));
     if let Some(mark) = &mark
         && mark.origin != options.origin.as_str()
     {
@@ -221,6 +244,9 @@ fn mark(layout: &Layout, options: &Options) -> Result<Option<HighWater>, OpenErr
     let text = layout.disk().read(&layout.path("log/checkpoint")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let published = text.and_then(|text| Checkpoint::open(&text, options.log_signer.verifier()).ok());
     let published = published.map(|head| HighWater { origin: head.origin().to_string(), size: head.size(), root: head.root() });
+    if mark.is_none() && published.is_some() {
+        tracing::warn!("there is no high-water mark of this log; one is written anew, but until then a restored copy would not be noticed");
+    }
     Ok(match (mark, published) {
         (Some(mark), Some(published)) if published.size > mark.size => Some(published),
         (None, published) => published,
@@ -236,12 +262,7 @@ fn check_mark(replayed: &Replayed, mark: Option<&HighWater>) -> Result<(), OpenE
     {
         return Err(torn.as_damage("entries that were published are not readable here"));
     }
-    let same = match replayed.head_at {
-        Some(root) => root == mark.root,
-        // A mark below the base was published before the last turn; the base was compared with it then.
-        None => mark.size < replayed.first(),
-    };
-    if found >= mark.size && same {
+    if replayed.holds(mark) {
         return Ok(());
     }
     Err(OpenError::Behind {
@@ -303,6 +324,7 @@ fn engine(
         calendar_is_held: AtomicBool::new(is_held),
         disk_is_full: AtomicBool::new(false),
         index: Mutex::new(SearchIndex::new(&layout, &keys)),
+        index_is_due: AtomicBool::new(true),
         broken: AtomicBool::new(false),
         ending: Mutex::new(false),
         ended: Condvar::new(),
@@ -360,5 +382,6 @@ fn slow_threads(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, OpenError> 
     Ok(vec![
         thread("turn", engine, "the turning thread is lost", background::turns)?,
         thread("publish", engine, "the publishing thread is lost", background::publish)?,
+        thread("index", engine, "the indexing thread is lost", background::index)?,
     ])
 }

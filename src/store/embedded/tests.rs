@@ -2,7 +2,10 @@
 
 mod crash;
 mod damage;
+mod matrix;
+mod recovering;
 mod reopen;
+mod searching;
 mod speed;
 mod upkeep;
 

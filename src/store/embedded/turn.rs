@@ -114,7 +114,7 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
 fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result<(), OpenError>) -> Result<Plan, OpenError> {
     let (layout, keys) = (&engine.layout, &engine.keys);
     let tools = (layout, keys, engine.entropy.as_ref());
-    let current = Current::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "CURRENT".into() })?;
+    let current = Current::of(layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| (current.journal..=rolled.closed).contains(n)).collect();
     let mut replayed = replay((layout, keys), *engine.subject_key, &current, &files, None)?;
     if replayed.nodes.size() != rolled.size || replayed.chain != rolled.chain {
@@ -215,7 +215,10 @@ fn destroy_old(
         engine.keys.destroy(&state_name(base))?;
     }
     for month in outlived {
-        engine.index.lock().erase(month.first_day);
+        // While it is being built it is held; then it goes as soon as that ends. Without the month's key it says nothing.
+        if let Some(mut index) = engine.index.try_lock() {
+            index.erase(month.first_day);
+        }
         engine.keys.destroy(&month.name())?;
     }
     Ok(())

@@ -76,6 +76,18 @@ impl State {
         self.ids.get(sender, message_id).map(|entry| entry.index)
     }
 
+    /// When the message at a log index was accepted, while it is remembered.
+    #[must_use]
+    pub fn accepted_at(&self, index: u64) -> Option<Timestamp> {
+        self.messages.get(&index).map(|message| message.accepted_at)
+    }
+
+    /// When the oldest item that nobody has acknowledged was accepted.
+    #[must_use]
+    pub fn oldest_undelivered(&self) -> Option<Timestamp> {
+        self.mailboxes.values().filter_map(|mailbox| mailbox.first()).filter_map(|item| self.accepted_at(item.index())).min()
+    }
+
     /// Whether an id stands or ever stood in a register.
     #[must_use]
     pub fn was_enrolled(&self, id: &ParticipantId) -> bool {

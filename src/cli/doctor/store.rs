@@ -1,0 +1,108 @@
+//! The store as the doctor sees it: undelivered mail, the published log, the last event beside the clock.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::json;
+
+use crate::config::Config;
+use crate::config::keys::read_storage_key;
+use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::store::embedded::OpenError;
+use crate::store::embedded::info::{SealedInfo, StoreInfo, info};
+
+use super::{Finding, Health, span};
+
+/// A gateway that runs publishes at least once a second; what waits longer than this waits for something.
+const UNPUBLISHED_MAX_MILLIS: i64 = 60_000;
+/// Mirrors the store's own bounds: beyond these, erasure by the calendar waits.
+const AHEAD_MAX_MILLIS: i64 = 60 * 60 * 1000;
+const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
+
+/// Everything about the store.
+pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
+    if !config.data_dir.join("FORMAT").exists() {
+        let text = "there is no store yet; the first start of serve makes one";
+        return vec![Finding::new("store", Health::Unknown, text, json!({}))];
+    }
+    let key = match read_storage_key(&config.storage_key_file) {
+        Ok(key) => Some(key),
+        Err(error) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
+    };
+    let found = match info(&config.data_dir, key, now) {
+        Ok(found) => found,
+        Err(error @ OpenError::StorageKey { .. }) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
+        Err(error) => {
+            let text = format!("{error}; `samband audit fsck` shows all of it");
+            return vec![Finding::new("store", Health::Bad, text, json!({}))];
+        }
+    };
+    let mut findings = vec![state(config, &found)];
+    if let Some(sealed) = &found.sealed {
+        findings.push(undelivered(config, sealed, now));
+        findings.push(last_event(sealed, now));
+    }
+    findings.push(checkpoint(config, &found, now));
+    findings
+}
+
+fn state(config: &Config, found: &StoreInfo) -> Finding {
+    let running = crate::cli::store::holder_of(&config.data_dir);
+    let clean = found.sealed.as_ref().is_some_and(|sealed| sealed.stopped_cleanly);
+    let text = match (running, clean) {
+        (Some(_), _) => "a gateway runs on it",
+        (None, true) => "stopped cleanly",
+        (None, false) => "no gateway runs on it, and the last one did not stop cleanly; the next start replays what it left",
+    };
+    let health = if running.is_some() || clean { Health::Ok } else { Health::Warning };
+    Finding::new("store", health, text, json!({"running": running.is_some(), "stopped_cleanly": clean, "log_size": found.log_size}))
+}
+
+fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding {
+    let (count, overdue) = (sealed.stats.undelivered, sealed.stats.overdue);
+    let age = sealed.oldest_undelivered.map(|at| now.millis() - at.millis());
+    let figures = json!({"undelivered": count, "overdue": overdue, "oldest_s": age.map(|age| age / 1000)});
+    let Some(age) = age else { return Finding::new("undelivered", Health::Ok, "nothing is undelivered", figures) };
+    let after = config.overdue_after_s;
+    let patience = [after.condition_notice.get(), after.non_attendance_report.get(), after.lab_result.get()].into_iter().min();
+    let late = overdue > 0 || patience.is_some_and(|seconds| age / 1000 > i64::try_from(seconds).unwrap_or(i64::MAX));
+    let text = format!("{count} items, {overdue} overdue, the oldest accepted {} ago", span(age));
+    if late {
+        let text = format!("{text}; somebody does not fetch: the recipients' systems are to be looked at");
+        return Finding::new("undelivered", Health::Warning, text, figures);
+    }
+    Finding::new("undelivered", Health::Ok, text, figures)
+}
+
+fn last_event(sealed: &SealedInfo, now: Timestamp) -> Finding {
+    let age = now.millis() - sealed.last_event.millis();
+    let figures = json!({"last_event_age_ms": age});
+    let (health, text) = if age < -AHEAD_MAX_MILLIS {
+        let ahead = span(age);
+        (Health::Bad, format!("the last event lies {ahead} ahead of the clock: one of the two is wrong, erasure by the calendar waits"))
+    } else if age < 0 {
+        (Health::Warning, format!("the last event lies {} ms ahead of the clock", -age))
+    } else if age > STILL_MAX_MILLIS {
+        (Health::Warning, format!("the last event is {} old: erasure by the calendar waits after a start until it is confirmed", span(age)))
+    } else {
+        (Health::Ok, format!("the last event is {} old", span(age)))
+    };
+    Finding::new("last_event", health, text, figures)
+}
+
+fn checkpoint(config: &Config, found: &StoreInfo, now: Timestamp) -> Finding {
+    let written = config.data_dir.join("log/checkpoint").metadata().ok();
+    let age = written.map(|meta| now.millis() - meta.mtime().saturating_mul(1000));
+    let size = found.sealed.as_ref().map(|sealed| sealed.stats.durable_size).or(found.log_size);
+    let figures = json!({"published": found.published, "log_size": size, "age_s": age.map(|age| age / 1000)});
+    let (Some(published), Some(age)) = (found.published, age) else {
+        let text = "there is no published checkpoint that verifies; the next start publishes one";
+        return Finding::new("checkpoint", Health::Bad, text, figures);
+    };
+    let waiting = size.unwrap_or(published).saturating_sub(published);
+    let text = format!("{published} entries published {} ago, {waiting} not yet", span(age));
+    if waiting > 0 && age > UNPUBLISHED_MAX_MILLIS {
+        let text = format!("{text}; the log is not being published: is the gateway running, is the disk full?");
+        return Finding::new("checkpoint", Health::Warning, text, figures);
+    }
+    Finding::new("checkpoint", Health::Ok, text, figures)
+}

@@ -1,0 +1,189 @@
+//! `samband store info`: what lies in a store's folder and how long it will.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::keys::read_storage_key;
+use crate::domain::time::Timestamp;
+use crate::store::embedded::info::{SealedInfo, Sizes, StoreInfo, info};
+
+use super::doctor::{bytes, span};
+use super::exit::CliError;
+use super::output::Output;
+
+const INFO_HELP: &str = "Examples:
+  samband store info /var/lib/samband/data
+  samband store info /var/lib/samband/data --storage-key /etc/samband/storage-key
+
+Nothing is changed, and the gateway may run. Without the storage key it shows what stands in the open: sizes by how long they live, journal
+and record files, the log. With it also the undelivered mail, the oldest content and the last clean stop. Counts and ages only.";
+
+/// What is done with a store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Show sizes by lifetime, ages and counts of a store's folder
+    #[command(after_help = INFO_HELP)]
+    Info(InfoArgs),
+}
+
+/// Arguments of `store info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// The store's folder (data_dir)
+    #[arg(value_name = "DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// The storage key, to tell what is sealed too
+    #[arg(long, value_name = "FILE")]
+    pub storage_key: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError::Config`] for a folder that is no store or damaged, or a key that does not fit.
+pub fn run(command: &StoreCommand, out: Output) -> Result<(), CliError> {
+    let StoreCommand::Info(args) = command;
+    let config = |error: &dyn std::fmt::Display| CliError::Config(error.to_string());
+    let key = args.storage_key.as_deref().map(read_storage_key).transpose().map_err(|error| config(&error))?;
+    let now = SystemClock.now();
+    let found = info(&args.data_dir, key, now).map_err(|error| config(&error))?;
+    let holder = holder_of(&args.data_dir);
+    out.result(&text(&found, holder, now), &json(&found, holder));
+    Ok(())
+}
+
+/// The process that holds the store's lock, as far as this machine's list of locks shows it. Asking for the lock itself would keep a gateway
+/// from starting in that moment.
+#[must_use]
+pub fn holder_of(data_dir: &Path) -> Option<u32> {
+    let lock = data_dir.join("LOCK").metadata().ok()?;
+    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, lock.dev(), lock.ino())
+}
+
+/// A line is `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`, device numbers in hexadecimal.
+fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    let place = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        (words.next()? == "FLOCK").then_some(())?;
+        let pid = words.nth(2)?;
+        (words.next()? == place).then(|| pid.parse().ok())?
+    })
+}
+
+fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
+    let StoreInfo { format, current, sizes, journals, months, log_size, published, sealed } = found;
+    let Sizes { content, state, records, proof, index, keys, reserve, previous, other } = sizes;
+    let count = |number: &Option<u64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    let running = holder.map_or_else(|| "no gateway runs on it".to_owned(), |pid| format!("process {pid} runs on it"));
+    let frames: u64 = journals.iter().map(|journal| journal.frames).sum();
+    let journaled: u64 = journals.iter().map(|journal| journal.bytes).sum();
+    let mut lines = vec![
+        format!("log          {} (format {}, store {}), {running}", format.origin, format.version, format.store_id),
+        format!("log size     {} entries, {} published", count(log_size), count(published)),
+        format!("content      {:>10}  until the turn after its acknowledgement", bytes(*content)),
+        format!("case state   {:>10}  until the case ends, with the events since the last turn", bytes(*state)),
+        format!("records      {:>10}  13 to 35 months; {}", bytes(*records), month_range(months)),
+        format!("proof        {:>10}  for ever", bytes(*proof)),
+        format!("index        {:>10}  can be built anew", bytes(*index)),
+        format!("other        {:>10}  keys {}, reserve {}", bytes(keys + reserve + other), bytes(*keys), bytes(*reserve)),
+    ];
+    if *previous > 0 {
+        lines.push(format!("previous     {:>10}  logs that this one follows, for verification", bytes(*previous)));
+    }
+    let base = current.base.map_or_else(
+        || "none yet".to_owned(),
+        |base| format!("{base} of {} entries, {} contents, {} ago", current.size, current.contents, span(now.millis() - current.turned_at)),
+    );
+    lines.push(format!("base         {base}"));
+    lines.push(format!("journals     {} files from {} on, {frames} frames, {}", journals.len(), current.journal, bytes(journaled)));
+    if let Some(follows) = &format.follows {
+        lines.push(format!("follows      {}, of which {} entries were kept and {} published", follows.origin, follows.kept, follows.size));
+    }
+    match sealed {
+        Some(sealed) => lines.extend(sealed_lines(sealed, now)),
+        None => lines.push("sealed       give --storage-key for undelivered mail, the oldest content and the last clean stop".to_owned()),
+    }
+    lines.join("\n")
+}
+
+fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
+    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop } = sealed;
+    let ago = |at: &Option<Timestamp>| {
+        at.map_or_else(String::new, |at| format!(", the oldest accepted {} ago", span(now.millis() - at.millis())))
+    };
+    vec![
+        format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, ago(oldest_undelivered)),
+        format!("on disk      {contents} contents{}", ago(oldest_content)),
+        format!("in memory    {} cases, {} message ids", stats.cases, stats.ids),
+        format!("last event   {last_event}"),
+        match last_stop {
+            Some(at) if *stopped_cleanly => format!("last stop    {at}, clean, nothing after it"),
+            Some(at) => format!("last stop    {at}, clean; started again since"),
+            None => "last stop    none among the newest 100,000 records".to_owned(),
+        },
+    ]
+}
+
+fn month_range(months: &[crate::domain::time::Date]) -> String {
+    let name = |month: &crate::domain::time::Date| format!("{:04}-{:02}", month.year(), month.month());
+    match (months.first(), months.last()) {
+        (Some(first), Some(last)) => format!("{} months from {} to {}", months.len(), name(first), name(last)),
+        _ => "no month is written yet".to_owned(),
+    }
+}
+
+fn json(found: &StoreInfo, holder: Option<u32>) -> Value {
+    let StoreInfo { format, current, sizes, journals, months, log_size, published, sealed } = found;
+    let Sizes { content, state, records, proof, index, keys, reserve, previous, other } = sizes;
+    let journals: Vec<Value> = journals
+        .iter()
+        .map(|file| json!({"number": file.number, "bytes": file.bytes, "frames": file.frames, "content_bytes": file.content_bytes}))
+        .collect();
+    let months: Vec<String> = months.iter().map(ToString::to_string).collect();
+    json!({
+        "origin": format.origin, "log_key": format.log_key, "format": format.version, "store_id": format.store_id,
+        "running_pid": holder, "log_size": log_size, "published": published,
+        "bytes": {
+            "content": content, "state": state, "records": records, "proof": proof, "index": index, "keys": keys, "reserve": reserve,
+            "previous": previous, "other": other,
+        },
+        "base": {"number": current.base, "size": current.size, "contents": current.contents, "turned_at": at(current.turned_at)},
+        "journals": journals, "first_journal": current.journal, "record_months": months,
+        "first_kept_month": current.first_month.map(|month| month.to_string()),
+        "follows": format.follows.as_ref().map(|log| json!({"origin": log.origin, "size": log.size, "kept": log.kept})),
+        "sealed": sealed.as_ref().map(sealed_json),
+    })
+}
+
+fn at(millis: i64) -> String {
+    Timestamp::from_millis(millis).to_string()
+}
+
+fn sealed_json(sealed: &SealedInfo) -> Value {
+    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop } = sealed;
+    let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
+        "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
+        "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_the_process_of_the_flock_on_that_very_file() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 fd:01:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 42 fd:01:77 0 EOF\n3: FLOCK  ADVISORY  WRITE 43 fd:02:77 0 EOF\n";
+        let device = rustix::fs::makedev(0xfd, 1);
+        assert_eq!(holder_in(locks, device, 77), Some(42));
+        assert_eq!(holder_in(locks, device, 78), None);
+        assert_eq!(holder_in("", device, 77), None);
+    }
+}

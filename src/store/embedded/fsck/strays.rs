@@ -1,0 +1,102 @@
+//! What lies in the folder besides the files that the checks read anyway: partial tiles of older sizes, which anyone may still fetch, and files
+//! that the store never made.
+
+use std::collections::BTreeMap;
+
+use super::FsckReport;
+use crate::audit::leaf::Leaf;
+use crate::audit::tile_nodes::TileRead as _;
+use crate::audit::tiles::{TileId, TileKind};
+use crate::audit::tree::Hash;
+use crate::domain::time::parse_date;
+use crate::store::embedded::error::OpenError;
+use crate::store::embedded::layout::{Current, FOLDERS, Layout};
+use crate::store::embedded::tiles::TileFolder;
+
+const FOREIGN: &str = "the store did not make this file; find out where it comes from and move it out of the folder";
+/// Files of the store's own folder, besides its folders. A file system's own `lost+found` is nobody's.
+const OWN: [&str; 6] = ["LOCK", "FORMAT", "CURRENT", "reserve", "previous", "lost+found"];
+/// Folders below `log/` are walked no deeper than a tile's name can be.
+const DEPTH_MAX: usize = 9;
+
+/// Names below the store's folder that are not the store's. Its own leftovers, which the next start destroys, are none.
+pub fn foreign(layout: &Layout) -> Result<Vec<String>, OpenError> {
+    let Some(current) = Current::read(layout)? else { return Ok(Vec::new()) };
+    // Months that are not in force are leftovers and no strangers; which of both does not matter here.
+    let mut found = layout.strangers(&current, &[])?.foreign;
+    for name in layout.names(".")? {
+        let own = OWN.contains(&name.as_str()) || FOLDERS.contains(&name.as_str()) || name.ends_with(".tmp");
+        if !own {
+            found.push(name);
+        }
+    }
+    for name in layout.names("index")? {
+        if parse_date(&format!("{name}-01")).is_none() {
+            found.push(format!("index/{name}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Foreign files as findings.
+pub fn check_foreign(layout: &Layout, report: &mut FsckReport) -> Result<(), OpenError> {
+    for name in foreign(layout)? {
+        report.found(name, 0, FOREIGN);
+    }
+    Ok(())
+}
+
+/// Every file of the published log that the checkpoint does not name: a partial tile of an older size must be the beginning of the tile that
+/// has grown from it, anything else is foreign.
+pub fn check_log_folder(layout: &Layout, size: u64, report: &mut FsckReport) {
+    let mut partials: BTreeMap<TileId, Vec<TileId>> = BTreeMap::new();
+    walk(layout, "log", 0, &mut |name| {
+        let below = name.strip_prefix("log/").unwrap_or(name);
+        match below.parse::<TileId>() {
+            Ok(tile) if !tile.is_full() => partials.entry(tile.full()).or_default().push(tile),
+            // Beyond the checkpoint: written, and published a moment later.
+            Ok(_) => {}
+            Err(_) if below == "checkpoint" || below.ends_with(".tmp") => {}
+            Err(_) => report.found(name, 0, FOREIGN),
+        }
+    });
+    let folder = TileFolder::new(layout);
+    for (full, tiles) in partials {
+        check_partials(&folder, full, &tiles, size, report);
+    }
+}
+
+fn check_partials(folder: &TileFolder, full: TileId, tiles: &[TileId], size: u64, report: &mut FsckReport) {
+    let (count, unit) = match full.kind() {
+        TileKind::Entries => (size, 2 + Leaf::LEN),
+        TileKind::Hashes(level) => (size.checked_shr(8 * u32::from(level)).unwrap_or(0), Hash::LEN),
+    };
+    let width = count.saturating_sub(full.first()).min(u64::from(full.width()));
+    let grown = u16::try_from(width).ok().and_then(|width| TileId::new(full.kind(), full.index(), width).ok());
+    let Some(grown) = grown.and_then(|tile| folder.read(tile).ok()) else { return };
+    for tile in tiles.iter().filter(|tile| u64::from(tile.width()) <= width) {
+        let name = format!("log/{tile}");
+        let Ok(found) = folder.read(*tile) else {
+            report.found(name, 0, "it cannot be read");
+            continue;
+        };
+        let Some(wanted) = grown.get(..usize::from(tile.width()) * unit) else { continue };
+        let differs =
+            found.iter().zip(wanted).position(|(a, b)| a != b).or((found.len() != wanted.len()).then_some(found.len().min(wanted.len())));
+        if let Some(at) = differs {
+            report.found(name, at as u64, "it is not the beginning of the tile that has grown from it");
+        }
+    }
+}
+
+fn walk(layout: &Layout, name: &str, depth: usize, visit: &mut dyn FnMut(&str)) {
+    let path = layout.path(name);
+    if depth > DEPTH_MAX || !layout.disk().is_dir(&path) {
+        return visit(name);
+    }
+    let mut names = layout.disk().names(&path).unwrap_or_default();
+    names.sort_unstable();
+    for below in names {
+        walk(layout, &format!("{name}/{below}"), depth + 1, visit);
+    }
+}

@@ -1,0 +1,164 @@
+//! The search index goes bad in every way that files can. It costs a rebuild: searches give the same answers before, during and after it, and the
+//! store goes on.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::clock::{Clock as _, Entropy as _};
+use crate::domain::id::MessageId;
+use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
+use crate::store::{LogEntry, RecordFilter, Store};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is searched for. What starts and stops add later is nobody's concern here.
+struct Asked {
+    ids: Vec<MessageId>,
+    upto: u64,
+}
+
+/// Two months of records with their index, and what some searches find.
+async fn indexed() -> (Home, Asked, Vec<Vec<LogEntry>>) {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut ids = Vec::new();
+    for month in 0..2 {
+        for _ in 0..150 {
+            ids.push(bed.send_notice(&wish(), None).await.unwrap().0);
+        }
+        if month == 0 {
+            bed.take(RU_OSLO).await;
+            bed.advance_days(12);
+        }
+        store.turn_now().await.unwrap();
+    }
+    let asked = Asked { ids, upto: store.stats().await.unwrap().durable_size };
+    let found = search(&store, &asked).await;
+    store.stop().await.unwrap();
+    assert!(found.iter().all(|found| !found.is_empty()), "{:?}", found.iter().map(Vec::len).collect::<Vec<_>>());
+    (home, asked, found)
+}
+
+/// By message, by participant, by kind.
+async fn search(store: &Arc<EmbeddedStore>, asked: &Asked) -> Vec<Vec<LogEntry>> {
+    let mut filters: Vec<RecordFilter> =
+        asked.ids.iter().step_by(37).map(|message_id| RecordFilter { message_id: Some(*message_id), ..RecordFilter::default() }).collect();
+    for participant in [OSLO, RU_OSLO] {
+        filters.push(RecordFilter { participant: Some(id(participant)), ..RecordFilter::default() });
+    }
+    filters.push(RecordFilter { kinds: vec![21], ..RecordFilter::default() });
+    let mut found = Vec::new();
+    for filter in filters {
+        let filter = RecordFilter { to_index: Some(asked.upto), ..filter };
+        found.push(store.records(&filter, 1000).await.unwrap().entries);
+    }
+    found
+}
+
+fn is_whole(store: &EmbeddedStore) -> bool {
+    store.engine.index.try_lock().is_some_and(|index| index.is_whole(store.engine.archive.load().months()))
+}
+
+async fn until_whole(store: &EmbeddedStore, case: &str) {
+    let begun = Instant::now();
+    while !is_whole(store) {
+        assert!(begun.elapsed() < PATIENCE, "{case}: not rebuilt");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Opens a copy that `harm` has changed.
+async fn survives(home: &Home, asked: &Asked, wanted: &[Vec<LogEntry>], case: &str, harm: impl FnOnce(&Path)) {
+    let copy = Home { dir: tempfile::tempdir().unwrap(), clock: Arc::new(MockClock::new(home.clock.now())), fatal: Arc::default() };
+    copy_folder(home.dir.path(), copy.dir.path());
+    harm(&copy.data().join("index"));
+    let store = copy.open();
+    // At once, whatever state the rebuild is in.
+    assert!(search(&store, asked).await == wanted, "{case}: at once");
+    let bed = copy.bed(&store);
+    bed.send_notice(&wish(), None).await.unwrap();
+    until_whole(&store, case).await;
+    assert!(search(&store, asked).await == wanted, "{case}: after the rebuild");
+    store.stop().await.unwrap();
+    assert_eq!(*copy.fatal.lock(), Vec::<String>::new(), "{case}");
+}
+
+#[tokio::test]
+async fn an_index_that_is_deleted_cut_garbled_or_of_an_older_state_costs_a_rebuild_and_nothing_else() {
+    let (home, asked, wanted) = indexed().await;
+    let (asked, wanted) = (&asked, wanted.as_slice());
+    survives(&home, asked, wanted, "untouched", |_| ()).await;
+    survives(&home, asked, wanted, "deleted", |index| std::fs::remove_dir_all(index).unwrap()).await;
+    survives(&home, asked, wanted, "a file in place of a month", |index| {
+        for entry in std::fs::read_dir(index).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::remove_dir_all(&path).unwrap();
+            std::fs::write(&path, "no folder").unwrap();
+        }
+    })
+    .await;
+    survives(&home, asked, wanted, "months swapped", |index| {
+        let mut months: Vec<PathBuf> = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path()).collect();
+        months.sort();
+        assert_eq!(months.len(), 2);
+        std::fs::rename(&months[0], index.join("aside")).unwrap();
+        std::fs::rename(&months[1], &months[0]).unwrap();
+        std::fs::rename(index.join("aside"), &months[1]).unwrap();
+    })
+    .await;
+    for percent in [0, 50, 99] {
+        survives(&home, asked, wanted, &format!("cut to {percent} %"), |index| {
+            for path in files_below(index) {
+                let len = path.metadata().unwrap().len();
+                std::fs::File::options().write(true).open(path).unwrap().set_len(len * percent / 100).unwrap();
+            }
+        })
+        .await;
+    }
+    for seed in [0, 1, 2, 4, 7, 11] {
+        survives(&home, asked, wanted, &format!("garbled with seed {seed}"), |index| garble(index, seed)).await;
+    }
+}
+
+/// Overwrites parts of every file with what follows from a seed.
+fn garble(index: &Path, seed: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let entropy = SeededEntropy::new(seed);
+    let mut random = [0; 32];
+    for path in files_below(index) {
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let len = file.metadata().unwrap().len();
+        // A little first, up to most of the file with later seeds.
+        for _ in 0..=(seed * seed * 4) {
+            entropy.fill(&mut random);
+            let at = u64::from_le_bytes(random[..8].try_into().unwrap()) % len.max(1);
+            let bytes = 1 + random[8] as usize % 23;
+            file.write_all_at(&random[9..9 + bytes], at.min(len.saturating_sub(bytes as u64))).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_goes_bad_under_a_running_store_is_built_anew_while_it_serves() {
+    let (home, asked, wanted) = indexed().await;
+    let store = home.open();
+    until_whole(&store, "at the start").await;
+    for seed in [3, 9] {
+        garble(&home.data().join("index"), seed);
+        assert!(search(&store, &asked).await == wanted, "seed {seed}");
+        // sled holds what it knows in memory; a search that does not find a page there fails, and the index is built anew.
+        store.engine.index.lock().fail();
+        store.engine.index_is_due.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(search(&store, &asked).await == wanted, "seed {seed}, failed");
+        until_whole(&store, "after it failed").await;
+        assert!(search(&store, &asked).await == wanted, "seed {seed}, rebuilt");
+    }
+    let bed = home.bed(&store);
+    bed.send_notice(&wish(), None).await.unwrap();
+    store.turn_now().await.unwrap();
+    assert!(search(&store, &asked).await == wanted);
+    store.stop().await.unwrap();
+    assert_eq!(*home.fatal.lock(), Vec::<String>::new());
+}

@@ -1,0 +1,9 @@
+//! What operators do and what befalls them, with the real program: stopping, restoring, recovering, a search index that goes bad, looking in
+//! from outside. Everything passes over real mutual TLS on loopback.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod harness;
+mod index;
+mod look;
+mod recover;
