@@ -1,9 +1,10 @@
 """Kills the real program under load, again and again, and holds it to the history that its clients wrote down themselves.
 
-    SAMBAND_BINARY=... SAMBAND_STUBS=... python kill.py [--rounds 4] [--seconds 3] [--seed N] [--dir D]
+    SAMBAND_BINARY=... SAMBAND_STUBS=... python kill.py [--rounds 4] [--points] [--seconds 3] [--seed N] [--dir D]
 
 Clients of all roles send, correct, withdraw, receive and acknowledge; after a random time the process gets SIGKILL and is started again on
-the same folder. What a client wrote down before it sent is sent again until it is answered. At the end:
+the same folder. With --points it is also killed once at each commit point that `points.py` names. Journals and turns are so small that files
+are closed, and the store is turned over, within seconds. What a client wrote down before it sent is sent again until it is answered. At the end:
 
 - every receipt verifies, and is the same bytes when its message is sent once more;
 - every accepted message was delivered with exactly its content, but for what was replaced or withdrawn before it was handed out;
@@ -18,6 +19,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -31,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 import evidence  # noqa: E402
 import grpc  # noqa: E402
 import largest  # noqa: E402
+import points  # noqa: E402
 from client import Gateway, Party, Refusal, audit_pb2, common_pb2, day, report, result  # noqa: E402
 
 # Answers that leave open what became of a call; anything else decides it.
@@ -283,7 +286,29 @@ def prepare(gateway: Gateway) -> None:
 NAMES = ["politi-oslo", "politi-innlandet", "ru-oslo", "ru-hamar", "ru-tromso", "lab-ous", "lab-st-olav", "tilsyn"]
 
 
-def one_round(gateway: Gateway, history: History, rng: random.Random, seconds: float) -> None:
+# A named point comes up within so many seconds under load, or not at all.
+POINT_SECONDS = 8.0
+
+
+class Load:
+    """All clients at work."""
+
+    def __init__(self, gateway: Gateway, history: History, rng: random.Random):
+        self.history, self.stop = history, threading.Event()
+        self.clients = [Client(gateway, name, history, rng.randrange(2**32), self.stop) for name in NAMES]
+        for client in self.clients:
+            client.start()
+
+    def end(self) -> None:
+        """After the gateway's end."""
+        self.stop.set()
+        for client in self.clients:
+            client.join(timeout=60)
+            if client.is_alive():
+                self.history.lose(f"{client.who}: hangs after its gateway was killed")
+
+
+def random_round(gateway: Gateway, history: History, rng: random.Random, seconds: float) -> None:
     """Starts the gateway, works, and kills it; sometimes while it still starts."""
     gateway.start()
     if rng.random() < 0.2:
@@ -291,17 +316,57 @@ def one_round(gateway: Gateway, history: History, rng: random.Random, seconds: f
         gateway.kill()
         gateway.start()
     gateway.wait_until_serving()
-    stop = threading.Event()
-    clients = [Client(gateway, name, history, rng.randrange(2**32), stop) for name in NAMES]
-    for client in clients:
-        client.start()
+    load = Load(gateway, history, rng)
     time.sleep(rng.uniform(0.2, seconds))
     gateway.kill()
-    stop.set()
-    for client in clients:
-        client.join(timeout=60)
-        if client.is_alive():
-            history.lose(f"{client.who}: hangs after its gateway was killed")
+    load.end()
+
+
+def point_round(gateway: Gateway, history: History, rng: random.Random, point: points.Point) -> bool:
+    """Starts the gateway so that it dies at the point, and works until it does. Whether it did."""
+    trace = gateway.folder / "trace"
+    trace.unlink(missing_ok=True)
+    command = points.strace(point, gateway.folder / "data", trace)
+    if command is None:
+        return False
+    gateway.start(command)
+    end, load = time.monotonic() + POINT_SECONDS, None
+    try:
+        watch = threading.Thread(target=kill_behind, args=(gateway, point, trace, end))
+        watch.start()
+        gateway.wait_until_serving(POINT_SECONDS)
+        load = Load(gateway, history, rng)
+        while gateway.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+    except RuntimeError:
+        if gateway.process.poll() is None:
+            raise
+    watch.join()
+    is_reached = gateway.process.poll() is not None
+    gateway.kill()
+    if load:
+        load.end()
+    if is_reached and gateway.process.returncode not in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        history.lose(f"{point.name}: the gateway ended with {gateway.process.returncode}: {gateway.tail()}")
+    return is_reached
+
+
+def kill_behind(gateway: Gateway, point: points.Point, trace: Path, end: float) -> None:
+    """Kills the process when it stands behind the point's call."""
+    while point.after and gateway.process.poll() is None and time.monotonic() < end:
+        if points.is_behind(trace):
+            return gateway.kill()
+        time.sleep(0.005)
+
+
+def all_points(gateway: Gateway, history: History, rng: random.Random) -> int:
+    """Every named point once. How many did not come up."""
+    missed = [point for point in points.POINTS if not point_round(gateway, history, rng, point)]
+    # A turn or a full tile may have come too late: once more.
+    missed = [point for point in missed if not point.first and not point_round(gateway, history, rng, point)]
+    for point in missed:
+        history.lose(f"the point was not reached: {point.name}")
+    return len(missed)
 
 
 def settle(gateway: Gateway, history: History, rng: random.Random) -> None:
@@ -404,6 +469,7 @@ def save_receipts(folder: Path, history: History, vkey: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Kills the gateway under load and looks for losses.")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--points", action="store_true", help="also kill once at each named commit point")
     parser.add_argument("--seconds", type=float, default=3.0, help="the longest time under load before a kill")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--dir", type=Path, default=None, help="a new folder that stays")
@@ -416,8 +482,11 @@ def main() -> int:
     prepare(gateway)
     begun = time.monotonic()
     try:
+        if args.points:
+            missed = all_points(gateway, history, rng)
+            print(f"kill: {len(points.POINTS)} named points, {missed} not reached: {dict(sorted(history.counts.items()))}", flush=True)
         for number in range(1, args.rounds + 1):
-            one_round(gateway, history, rng, args.seconds)
+            random_round(gateway, history, rng, args.seconds)
             counts = dict(sorted(history.counts.items()))
             print(f"kill: round {number}: {counts} losses {len(history.losses)}", flush=True)
         gateway.start()

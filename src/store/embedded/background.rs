@@ -66,17 +66,27 @@ pub fn publish(engine: &Engine) {
 
 /// Turns the store over when it is due, until the end.
 pub fn turns(engine: &Engine) {
+    let mut is_owed = false;
     loop {
         if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
             return;
         }
-        if !is_due(engine) {
+        if !is_owed && !is_due(engine) {
             continue;
         }
         match turn(engine, None) {
-            Ok(_) => engine.index_is_due.store(true, Ordering::SeqCst),
+            Ok(_) => {
+                is_owed = false;
+                engine.index_is_due.store(true, Ordering::SeqCst);
+            }
             Err(OpenError::Stopped) => return,
+            Err(error) if error.is_failed_sync() => {
+                engine.fatal(&error.to_string());
+                return;
+            }
             Err(error) => {
+                // Also when nothing more comes in: it may have failed in the midst of the erasure.
+                is_owed = true;
                 tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can");
                 if engine.rest(TURN_AGAIN) {
                     return;

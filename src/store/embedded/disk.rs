@@ -79,6 +79,17 @@ pub trait Disk: Debug + Send + Sync {
     fn outside(&self, path: &Path) -> Option<PathBuf>;
 }
 
+/// A failed sync, whatever the system called it; a full disk, too, may show only here. What was to become durable may be lost although a further
+/// sync would succeed, so nothing may be built on it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SyncFailed(io::Error);
+
+/// Marks an error as that of a sync.
+pub fn failed_sync(error: io::Error) -> io::Error {
+    io::Error::other(SyncFailed(error))
+}
+
 /// Writes a file that is read or replaced as a whole. Not durable.
 pub fn write_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<Arc<dyn File>> {
     let file = disk.open(path, Open::Truncate)?;
@@ -140,7 +151,7 @@ impl File for RealFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.0.sync_data().map_err(failed_sync)
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -214,11 +225,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path)?.sync_all()
+        fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(failed_sync)
     }
 
     fn sync_all(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+        fs::File::open(path).and_then(|file| Ok(rustix::fs::syncfs(file)?)).map_err(failed_sync)
     }
 
     fn free_space(&self, path: &Path) -> io::Result<u64> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::disk::{SyncFailed, failed_sync};
 use crate::store::StoreError;
 
 /// Where bytes are not what was written.
@@ -118,6 +119,23 @@ impl OpenError {
     /// Damage at an offset of a file.
     pub fn damage(file: &str, offset: u64, what: impl Into<String>) -> Self {
         Self::Damaged(Damage { file: file.to_owned(), offset, what: what.into() })
+    }
+
+    /// Whether a sync failed: the process may not go on.
+    #[must_use]
+    pub fn is_failed_sync(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.get_ref().is_some_and(|inner| inner.is::<SyncFailed>()))
+    }
+
+    /// The same failure, from which the process may not go on.
+    #[must_use]
+    pub fn as_failed_sync(self) -> Self {
+        match self {
+            Self::Io { what, path, source } if source.get_ref().is_none_or(|inner| !inner.is::<SyncFailed>()) => {
+                Self::Io { what, path, source: failed_sync(source) }
+            }
+            other => other,
+        }
     }
 
     /// The answer to a caller of the store.

@@ -80,6 +80,7 @@ struct Plan {
 pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let _only = engine.turning.lock();
     let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
+    destroy_leftovers(engine)?;
     let carried = engine.journal_bytes.load(Ordering::Relaxed);
     let rolled = engine.roll()?;
     // A crash from here on leaves the old base and the closed journals valid; what this turn wrote is swept away or written again.
@@ -94,7 +95,12 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
         first_month: plan.months.first().map(|month| month.first_day),
         turned_at: engine.clock.now().millis(),
     };
-    write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next)?;
+    let written = write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next);
+    if let Err(error) = written {
+        let in_force = Current::of(&engine.layout).ok();
+        // Perhaps renamed in spite of the error: only a start may go on from a base that this process does not use.
+        return Err(if in_force.as_ref() == Some(&plan.current) { error } else { error.as_failed_sync() });
+    }
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
     let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;
@@ -109,6 +115,16 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
     engine.last_turn.store(next.turned_at, Ordering::SeqCst);
     tracing::info!(size = turned.size, kept = turned.kept, erased = turned.erased, months = turned.months, "the store was turned over");
     Ok(turned)
+}
+
+/// What an earlier turn could not destroy, or wrote in vain before it failed.
+fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
+    let current = Current::of(&engine.layout)?;
+    let months: Vec<String> = engine.archive.load().months().iter().map(Month::name).collect();
+    for name in engine.layout.strangers(&current, &months)?.own {
+        engine.keys.destroy(&name)?;
+    }
+    Ok(())
 }
 
 fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result<(), OpenError>) -> Result<Plan, OpenError> {
