@@ -3,9 +3,10 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny release demo evidence python kill clean
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny release demo evidence python kill syscalls power clean
+#   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
-# SAMBAND_KILL_ROUNDS (4) and SAMBAND_KILL_SEED bound the kill test; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
+# SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -22,6 +23,11 @@ export SAMBAND_EXAMPLE_LOGS=$work/examples
 passed=0
 failed=0
 wanted=("$@")
+long=
+if [[ " ${wanted[*]} " == *" long "* ]]; then
+    long=yes
+    wanted+=(tools release kill syscalls power)
+fi
 
 # step <name> <heading> <command...>: runs it, says how long it took; all of its output only if it failed.
 step() {
@@ -38,7 +44,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*)$|Ran |OK$|bans ok)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*)$|power: SKIPPED|Ran |OK$|bans ok)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -55,6 +61,10 @@ packages() {
     local missing=()
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
     command -v go >/dev/null || missing+=(golang-go)
+    command -v strace >/dev/null || missing+=(strace)
+    command -v fusermount3 >/dev/null || missing+=(fuse3)
+    command -v mkfs.ext4 >/dev/null || missing+=(e2fsprogs)
+    command -v losetup >/dev/null || missing+=(mount util-linux)
     [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || missing+=(golang-golang-x-mod-dev)
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     if [ "${#missing[@]}" -gt 0 ]; then
@@ -119,13 +129,33 @@ demo() {
 
 python_client() {
     cd tests/python
-    PYTHONPATH=$root/tests/kill "$venv/bin/python" -m unittest -v test_evidence test_kill test_roles
+    PYTHONPATH=$root/tests/kill:$root/tests/syscalls:$root/tests/power "$venv/bin/python" -m unittest -v \
+        test_evidence test_kill test_power test_roles test_syscalls
 }
 
 kill_test() {
-    local seed=${SAMBAND_KILL_SEED:-}
-    "$venv/bin/python" tests/kill/kill.py --rounds "${SAMBAND_KILL_ROUNDS:-4}" ${seed:+--seed "$seed"} --dir "$work/kill"
+    local seed=${SAMBAND_KILL_SEED:-} rounds=${SAMBAND_KILL_ROUNDS:-${long:+1000}}
+    "$venv/bin/python" tests/kill/kill.py --rounds "${rounds:-20}" --points --seconds 1.5 ${seed:+--seed "$seed"} --dir "$work/kill"
     verify "$work/kill/data/log" "$work/kill/log.vkey" "$work/kill/receipts"
+}
+
+# Of the commit path, the first calls of each kind on each file; in a long run all calls, also of a first start and of one after a kill.
+syscalls() {
+    if [ "$long" ]; then
+        "$venv/bin/python" tests/syscalls/syscalls.py --scenario again,first,killed
+    else
+        "$venv/bin/python" tests/syscalls/syscalls.py --only commit --when-max 2
+    fi
+}
+
+# On a machine without loop devices or /dev/fuse this says so and passes.
+power() {
+    local seed=${SAMBAND_KILL_SEED:-} rounds=${SAMBAND_POWER_ROUNDS:-${long:+500}} code=0
+    "$venv/bin/python" tests/power/power.py --rounds "${rounds:-6}" ${seed:+--seed "$seed"} || code=$?
+    if [ "$code" = 77 ]; then
+        return 0
+    fi
+    [ "$code" = 0 ] && "$venv/bin/python" tests/power/power.py --rounds 3 --lying
 }
 
 # The checks leave nothing in the tree.
@@ -146,7 +176,9 @@ step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence
 step python "a Python client of every role" python_client
-step kill "killed under load" kill_test
+step kill "killed under load and at each commit point" kill_test
+step syscalls "system calls that fail" syscalls
+step power "power cuts" power
 step clean "the tree is as it was" clean
 
 printf '\n%d passed, %d failed in %d s\n' "$passed" "$failed" "$SECONDS"

@@ -89,3 +89,20 @@ impl From<FileError> for CliError {
         Self::Config(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::embedded::FATAL_EXIT_CODE;
+
+    #[test]
+    fn service_managers_do_not_restart_on_a_failed_disk_a_refused_configuration_or_wrong_usage() {
+        let text = String::new;
+        assert_eq!(i32::from(CliError::Storage(text()).code()), FATAL_EXIT_CODE);
+        let unit = include_str!("../../deploy/samband.service");
+        let listed: Vec<&str> = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap().split(' ').collect();
+        for error in [CliError::Storage(text()), CliError::Config(text()), CliError::Usage(text())] {
+            assert!(listed.contains(&error.code().to_string().as_str()), "{}", error.kind());
+        }
+    }
+}

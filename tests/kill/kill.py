@@ -466,29 +466,23 @@ def save_receipts(folder: Path, history: History, vkey: str) -> None:
             (folder / f"{sent.request.message_id}.leaf").write_bytes(receipt.leaf)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills the gateway under load and looks for losses.")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--points", action="store_true", help="also kill once at each named commit point")
-    parser.add_argument("--seconds", type=float, default=3.0, help="the longest time under load before a kill")
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--dir", type=Path, default=None, help="a new folder that stays")
-    args = parser.parse_args()
-    seed = int.from_bytes(os.urandom(4), "big") if args.seed is None else args.seed
-    print(f"kill: {args.rounds} rounds, seed {seed}", flush=True)
-    rng, history = random.Random(seed), History()
-    folder = args.dir or Path(tempfile.mkdtemp(prefix="samband-kill-"))
+# Rounds on one store; then everything is checked and a new one is begun, as the history that is searched grows with every round.
+ROUNDS_PER_STORE = 50
+
+
+def one_store(folder: Path, seed: int, rounds: int, with_points: bool, seconds: float) -> tuple[History, int]:
+    """So many rounds on a new store, then every check. Its history, and the entries of its log."""
+    rng, history, size = random.Random(seed), History(), 0
     gateway = Gateway(folder)
     prepare(gateway)
-    begun = time.monotonic()
     try:
-        if args.points:
+        if with_points:
             missed = all_points(gateway, history, rng)
-            print(f"kill: {len(points.POINTS)} named points, {missed} not reached: {dict(sorted(history.counts.items()))}", flush=True)
-        for number in range(1, args.rounds + 1):
-            random_round(gateway, history, rng, args.seconds)
-            counts = dict(sorted(history.counts.items()))
-            print(f"kill: round {number}: {counts} losses {len(history.losses)}", flush=True)
+            print(f"kill: {len(points.POINTS)} named points, {missed} not reached, losses {len(history.losses)}", flush=True)
+        for number in range(1, rounds + 1):
+            random_round(gateway, history, rng, seconds)
+            if number % 10 == 0 or number == rounds:
+                print(f"kill: round {number}: {dict(sorted(history.counts.items()))} losses {len(history.losses)}", flush=True)
         gateway.start()
         gateway.wait_until_serving()
         settle(gateway, history, rng)
@@ -499,21 +493,44 @@ def main() -> int:
             history.lose("the gateway does not stop cleanly")
     except Exception as error:
         history.lose(f"{type(error).__name__}: {error}")
-        size = 0
     finally:
         if gateway.process and gateway.process.poll() is None:
             gateway.kill()
-        if args.dir is None:
-            shutil.rmtree(folder, ignore_errors=True)
     if history.counts["receipts"] == 0:
         history.lose("nothing was accepted: nothing was tested")
     for loss in history.losses[:40]:
-        print(f"kill: LOSS: {loss}", file=sys.stderr)
+        print(f"kill: LOSS: {loss}; replay with --seed {seed} --rounds {rounds}{' --points' if with_points else ''}", flush=True)
+    return history, size
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kills the gateway under load and looks for losses.")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--points", action="store_true", help="also kill once at each named commit point")
+    parser.add_argument("--seconds", type=float, default=3.0, help="the longest time under load before a kill")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--dir", type=Path, default=None, help="a new folder that stays; with the last of the stores")
+    args = parser.parse_args()
+    if args.points and not shutil.which("strace"):
+        parser.error("--points needs strace")
+    seed = int.from_bytes(os.urandom(4), "big") if args.seed is None else args.seed
+    print(f"kill: {args.rounds} rounds, seed {seed}", flush=True)
+    begun, counts, entries, heads, losses = time.monotonic(), Counter(), 0, 0, 0
+    stores = max(1, -(-args.rounds // ROUNDS_PER_STORE))
+    for store in range(stores):
+        is_last = store + 1 == stores
+        rounds = args.rounds - ROUNDS_PER_STORE * store if is_last else ROUNDS_PER_STORE
+        folder = args.dir if is_last and args.dir else Path(tempfile.mkdtemp(prefix="samband-kill-"))
+        history, size = one_store(folder, seed + store, rounds, args.points and store == 0, args.seconds)
+        counts, entries, heads, losses = counts + history.counts, entries + size, heads + len(history.heads), losses + len(history.losses)
+        if folder != args.dir and not history.losses:
+            shutil.rmtree(folder, ignore_errors=True)
+    named = f"{len(points.POINTS)} named points, " if args.points else ""
     print(
-        f"kill: {args.rounds} rounds, {history.counts['receipts']} receipts, {history.counts['delivered']} deliveries, {size} entries, "
-        f"{len(history.heads)} heads, {len(history.losses)} losses, {time.monotonic() - begun:.0f} s, seed {seed}"
+        f"kill: {named}{args.rounds} rounds, {counts['receipts']} receipts, {counts['delivered']} deliveries, {entries} entries, "
+        f"{heads} heads, {losses} losses, {time.monotonic() - begun:.0f} s, seed {seed}"
     )
-    return 1 if history.losses else 0
+    return 1 if losses else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,15 @@
 """The kill test can fail: each promise, broken by hand in a small history, is found."""
 
+import re
+import signal
+import tempfile
 import threading
 import unittest
+from pathlib import Path
 from types import SimpleNamespace
 
+import kill
+import points
 from evidence import Head
 from kill import Client, History, Item, Sent, check_delivery
 
@@ -114,6 +120,72 @@ class Losses(unittest.TestCase):
         history.see_head(Head(7, bytes(32)))
         self.assertEqual(history.losses, [])
         history.see_head(Head(7, b"\1" * 32))
+        self.assertEqual(len(history.losses), 1)
+
+
+class Dead:
+    """A gateway that has ended with a code."""
+
+    def __init__(self, folder: Path, code: int):
+        self.folder, self.process = folder, SimpleNamespace(poll=lambda: code, returncode=code)
+
+    def start(self, under) -> None:
+        pass
+
+    def wait_until_serving(self, seconds: float) -> None:
+        raise RuntimeError("ended")
+
+    def kill(self) -> None:
+        pass
+
+    def tail(self) -> str:
+        return ""
+
+
+class Points(unittest.TestCase):
+    def data(self) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        data = Path(folder.name).resolve() / "data"
+        for name in ("journal/000000000007.j", "journal/000000000008.j", "base/000000000003.state", "log/checkpoint"):
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            (data / name).write_text("x\n700\ny\n", encoding="ascii")
+        return data
+
+    def test_every_point_has_a_name_of_its_own_and_files(self):
+        data = self.data()
+        self.assertEqual(len({point.name for point in points.POINTS}), len(points.POINTS))
+        for point in points.POINTS:
+            files = points.expand(point, data)
+            self.assertTrue(files and all(not re.search("[<>]", file) for file in files), point.name)
+            self.assertTrue(all(file.startswith(str(data.parent)) for file in files), point.name)
+
+    def test_files_are_those_of_the_next_start(self):
+        data = self.data()
+        files = lambda template: points.expand(points.Point("x", "openat", template), data)  # noqa: E731
+        self.assertEqual(files("journal/<last>.j"), [f"{data}/journal/000000000008.j"])
+        self.assertEqual(files("journal/<started>.j"), [f"{data}/journal/000000000009.j"])
+        self.assertEqual(files("journal/<next>.j")[0], f"{data}/journal/000000000010.j")
+        self.assertEqual(files("journal/<old>.j"), [f"{data}/journal/00000000000{number}.j" for number in (7, 8)])
+        self.assertEqual(files("base/<base>.state")[0], f"{data}/base/000000000004.state")
+        self.assertEqual(files("../high-water.tmp"), [f"{data.parent}/high-water.tmp"])
+        self.assertIn(f"{data}/log/tile/entries/002.p/writing.tmp", files("log/tile/<tiles>/writing.tmp"))
+
+    def test_a_process_that_ends_by_itself_at_a_point_is_found(self):
+        point = next(point for point in points.POINTS if not point.after)
+        for code, losses in ((-signal.SIGKILL, 0), (128 + signal.SIGKILL, 0), (0, 1), (74, 1), (101, 1)):
+            history = History()
+            self.assertTrue(kill.point_round(Dead(self.data().parent, code), history, kill.random.Random(1), point))
+            self.assertEqual(len(history.losses), losses, code)
+
+    def test_a_point_that_never_comes_up_is_found(self):
+        history, empty = History(), Path(tempfile.mkdtemp())
+        self.addCleanup(empty.rmdir)
+        before, points.POINTS = points.POINTS, [points.Point("never", "unlink", "journal/<old>.j")]
+        try:
+            self.assertEqual(kill.all_points(Dead(empty, 0), history, kill.random.Random(1)), 1)
+        finally:
+            points.POINTS = before
         self.assertEqual(len(history.losses), 1)
 
 

@@ -124,7 +124,8 @@ class Disk(mfusepy.Operations):
             content = versions[which]
             if keep < 1 and rng.random() < TORN:
                 torn += 1
-                content = b"".join(rng.choice((content, versions[which - 1]))[at : at + SECTOR] for at in range(0, BLOCK, SECTOR))
+                either = (content, versions[which - 1])
+                content = b"".join(rng.choice(either)[at : at + SECTOR] for at in range(0, BLOCK, SECTOR))
             os.pwrite(self.image, content, block * BLOCK)
             kept += 1
         print(len(self.cache), kept, torn, self.writes, self.flushes, flush=True)

@@ -25,13 +25,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("kill", "python")]
 
 import kill  # noqa: E402
 import largest  # noqa: E402
+import points  # noqa: E402
 from client import BINARY, Gateway, Refusal, result  # noqa: E402
 
 CALLS = "openat,creat,write,pwrite64,writev,fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,ftruncate,fallocate"
@@ -138,8 +139,24 @@ class Bench:
         self.gateway.stop()
         if day.history.losses:
             raise RuntimeError(f"the day does not work: {day.history.losses}")
-        self.histories = {"first": kill.History(), "again": day.history, "killed": day.history}
         self.keep("again")
+        self.second = day.history
+        killed = self.cut_short()
+        self.histories = {"first": kill.History(), "again": day.history, "killed": killed}
+
+    def cut_short(self) -> kill.History:
+        """The same store after a second day that was killed in the midst of a turn's erasure: what a start sweeps is there."""
+        (point,) = [point for point in points.POINTS if point.name == "erasure: key gone, the journal still there"]
+        command = points.strace(point, self.folder / "data", self.trace)
+        self.gateway.start(command)
+        self.gateway.wait_until_serving()
+        day = Day(self.gateway, 3)
+        day.history.sent, day.history.heads = list(self.second.sent), dict(self.second.heads)
+        day.history.items = dict(self.second.items)
+        day.work()
+        self.gateway.kill()
+        self.keep("killed")
+        return day.history
 
     def keep(self, name: str) -> None:
         shutil.copytree(self.folder, self.work / name)
@@ -179,7 +196,7 @@ class Bench:
         _, code = self.day(scenario, "-y", "-e", f"trace={CALLS}")
         if code != 0:
             raise RuntimeError(f"{scenario}: the day ends with {code}: {self.gateway.tail()}")
-        seen, points = Counter(), set()
+        seen, found = Counter(), set()
         for line in self.trace.read_text(errors="replace").splitlines():
             if not (match := LINE.match(line)):
                 continue
@@ -187,8 +204,8 @@ class Bench:
             path = self.path_in(call, rest)
             if path is not None:
                 seen[thread, call, path] += 1
-                points.add(Point(part_of(path, call), path, call, seen[thread, call, path]))
-        return sorted(points)
+                found.add(Point(part_of(path, call), path, call, seen[thread, call, path]))
+        return sorted(found)
 
     def path_in(self, call: str, rest: str) -> str | None:
         """The file of a call, relative to the gateway's folder, if it is one of the store's. The index may be lost at any time."""
@@ -249,9 +266,11 @@ class Bench:
         gateway, history = self.gateway, kill.History()
         before = self.histories[scenario]
         done = day.history if day else kill.History()
-        history.sent = [*before.sent, *done.sent]
+        # Copies: what is still unanswered there is answered in each of these runs anew.
+        history.sent = [replace(sent) for sent in before.sent] + done.sent
         history.heads = {**before.heads, **done.heads}
-        history.items = {**{key: kill.Item(item.token, item.content, item.acknowledged) for key, item in before.items.items()}, **done.items}
+        known = {key: kill.Item(item.token, item.content, item.acknowledged) for key, item in before.items.items()}
+        history.items = {**known, **done.items}
         gateway.start()
         try:
             gateway.wait_until_serving()
@@ -303,15 +322,17 @@ def go_through(bench: Bench, args: argparse.Namespace, outcomes: Counter) -> int
     """Every point with every fault; how many of them lost something."""
     lost = 0
     for scenario in args.scenario.split(","):
-        points = [point for point in bench.points(scenario) if point.part in args.only.split(",") and point.when <= args.when_max]
-        print(f"syscalls: {scenario}: {len(points)} points", flush=True)
-        for point in points:
+        chosen = [point for point in bench.points(scenario) if point.part in args.only.split(",") and point.when <= args.when_max]
+        print(f"syscalls: {scenario}: {len(chosen)} calls", flush=True)
+        for point in chosen:
             if args.list:
                 print(f"  {point}")
                 continue
             for fault in args.fault.split(","):
                 outcome, losses = bench.try_out(scenario, point, fault)
                 outcomes[outcome] += 1
+                if sum(outcomes.values()) % 50 == 0:
+                    print(f"syscalls: {sum(outcomes.values())} faults, losses {lost}", flush=True)
                 lost += bool(losses)
                 if losses:
                     print(f"syscalls: LOST: {scenario}: {point}: {fault}: {outcome}", flush=True)

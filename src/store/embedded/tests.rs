@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod failing;
 mod matrix;
 mod recovering;
 mod reopen;
