@@ -1,6 +1,6 @@
 """Lets every system call that the store makes fail once, with EIO, with ENOSPC, and by SIGKILL, and looks for losses.
 
-    SAMBAND_BINARY=... SAMBAND_STUBS=... python syscalls.py [--only commit,roll,turn,publish,start] [--scenario again] [--fault EIO] [--when-max N]
+    SAMBAND_BINARY=... SAMBAND_STUBS=... python syscalls.py [--only commit,roll,turn,publish,start] [--scenario again] [--fault EIO] [--when-max N] [--reads]
 
 One small day of work is done on a copy of a prepared folder: a start, messages of all kinds up to the largest, a roll-over of the journal, a turn,
 a publication, a stop. `strace` writes down every open, write, sync, rename, unlink and mkdir below the data folder and of the high-water mark.
@@ -36,7 +36,10 @@ import points  # noqa: E402
 from client import BINARY, Gateway, Refusal, result  # noqa: E402
 
 CALLS = "openat,creat,write,pwrite64,writev,fsync,fdatasync,syncfs,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,ftruncate,fallocate"
+READS = "read,pread64,getdents64,statx"
 SYNCS = {"fsync", "fdatasync", "syncfs"}
+# These name their file by a descriptor only; strings in them are content.
+BY_DESCRIPTOR = SYNCS | {"write", "pwrite64", "writev", "ftruncate", "fallocate", "read", "pread64", "getdents64"}
 FAULTS = {"EIO": "error=EIO", "ENOSPC": "error=ENOSPC", "KILL": "signal=SIGKILL"}
 STORAGE_EXIT = 74
 SYNC_SECONDS_MAX = 2.0
@@ -191,9 +194,9 @@ class Bench:
     def code(self) -> int:
         return self.gateway.process.returncode
 
-    def points(self, scenario: str) -> list[Point]:
+    def points(self, scenario: str, calls: str) -> list[Point]:
         """Every call of the day, each of them once."""
-        _, code = self.day(scenario, "-y", "-e", f"trace={CALLS}")
+        _, code = self.day(scenario, "-y", "-e", f"trace={calls}")
         if code != 0:
             raise RuntimeError(f"{scenario}: the day ends with {code}: {self.gateway.tail()}")
         seen, found = Counter(), set()
@@ -210,8 +213,7 @@ class Bench:
     def path_in(self, call: str, rest: str) -> str | None:
         """The file of a call, relative to the gateway's folder, if it is one of the store's. The index may be lost at any time."""
         quoted, described = QUOTED.search(rest), DESCRIBED.search(rest)
-        by_name = call not in ("write", "pwrite64", "writev", "ftruncate", "fallocate") and call not in SYNCS
-        if by_name and quoted and quoted[1].startswith("/"):
+        if call not in BY_DESCRIPTOR and quoted and quoted[1].startswith("/"):
             path = quoted[1]
         elif described:
             path = described[1]
@@ -296,6 +298,7 @@ def main() -> int:
     parser.add_argument("--scenario", default="again", help="first, again, killed; by comma")
     parser.add_argument("--fault", default=",".join(FAULTS), help="EIO, ENOSPC, KILL; by comma")
     parser.add_argument("--when-max", type=int, default=4, help="of calls of one kind on one file, so many of the first")
+    parser.add_argument("--reads", action="store_true", help="not what changes something but what is read: reads, lists, stats")
     parser.add_argument("--list", action="store_true", help="the points, and nothing else")
     parser.add_argument("--work", type=Path, default=None)
     args = parser.parse_args()
@@ -322,7 +325,7 @@ def go_through(bench: Bench, args: argparse.Namespace, outcomes: Counter) -> int
     """Every point with every fault; how many of them lost something."""
     lost = 0
     for scenario in args.scenario.split(","):
-        chosen = [point for point in bench.points(scenario) if point.part in args.only.split(",") and point.when <= args.when_max]
+        chosen = [point for point in bench.points(scenario, READS if args.reads else CALLS) if point.part in args.only.split(",") and point.when <= args.when_max]
         print(f"syscalls: {scenario}: {len(chosen)} calls", flush=True)
         for point in chosen:
             if args.list:

@@ -51,7 +51,7 @@ pub trait Disk: Debug + Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Length of a file in bytes.
     fn len(&self, path: &Path) -> io::Result<u64>;
-    /// Whether there is anything of this name.
+    /// Whether there is anything of this name. True when that cannot be told: keys of files that are gone are destroyed.
     fn exists(&self, path: &Path) -> bool;
     /// Whether there is a folder of this name.
     fn is_dir(&self, path: &Path) -> bool;
@@ -193,7 +193,7 @@ impl Disk for RealDisk {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        path.exists()
+        !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
 
     fn is_dir(&self, path: &Path) -> bool {

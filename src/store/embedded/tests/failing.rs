@@ -215,6 +215,15 @@ async fn what_a_turn_could_not_destroy_goes_with_the_next() {
     }
 }
 
+#[test]
+fn what_cannot_be_looked_at_counts_as_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless");
+    std::os::unix::fs::symlink(&endless, &endless).unwrap();
+    assert!(RealDisk.exists(&endless.join("file")), "or its key would be destroyed");
+    assert!(!RealDisk.exists(&folder.path().join("file")));
+}
+
 #[tokio::test]
 async fn a_start_makes_the_last_frame_durable_before_it_builds_on_it() {
     let home = Home::new();
