@@ -126,6 +126,12 @@ class Day:
                 client.party.channel.close()
 
 
+def joined(before: kill.History, after: kill.History) -> kill.History:
+    """One history of both. Of the first, which is used again, it takes copies: what is unanswered there is answered in each run anew."""
+    sent, items = [replace(sent) for sent in before.sent], {key: replace(item) for key, item in before.items.items()}
+    return kill.History(sent=sent + after.sent, items={**items, **after.items}, heads={**before.heads, **after.heads})
+
+
 class Bench:
     """Prepared folders, and one that the days are done in."""
 
@@ -143,23 +149,20 @@ class Bench:
         if day.history.losses:
             raise RuntimeError(f"the day does not work: {day.history.losses}")
         self.keep("again")
-        self.second = day.history
-        killed = self.cut_short()
+        killed = self.cut_short(day.history)
         self.histories = {"first": kill.History(), "again": day.history, "killed": killed}
 
-    def cut_short(self) -> kill.History:
+    def cut_short(self, before: kill.History) -> kill.History:
         """The same store after a second day that was killed in the midst of a turn's erasure: what a start sweeps is there."""
         (point,) = [point for point in points.POINTS if point.name == "erasure: key gone, the journal still there"]
         command = points.strace(point, self.folder / "data", self.trace)
         self.gateway.start(command)
         self.gateway.wait_until_serving()
         day = Day(self.gateway, 3)
-        day.history.sent, day.history.heads = list(self.second.sent), dict(self.second.heads)
-        day.history.items = dict(self.second.items)
         day.work()
         self.gateway.kill()
         self.keep("killed")
-        return day.history
+        return joined(before, day.history)
 
     def keep(self, name: str) -> None:
         shutil.copytree(self.folder, self.work / name)
@@ -265,14 +268,8 @@ class Bench:
 
     def after(self, scenario: str, day: Day | None) -> list[str]:
         """A start and a check of everything."""
-        gateway, history = self.gateway, kill.History()
-        before = self.histories[scenario]
-        done = day.history if day else kill.History()
-        # Copies: what is still unanswered there is answered in each of these runs anew.
-        history.sent = [replace(sent) for sent in before.sent] + done.sent
-        history.heads = {**before.heads, **done.heads}
-        known = {key: kill.Item(item.token, item.content, item.acknowledged) for key, item in before.items.items()}
-        history.items = {**known, **done.items}
+        gateway = self.gateway
+        history = joined(self.histories[scenario], day.history if day else kill.History())
         gateway.start()
         try:
             gateway.wait_until_serving()
