@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny release demo evidence python kill syscalls power clean
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence python kill syscalls power clean
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
@@ -172,6 +172,7 @@ step doc "documentation, warnings denied" env RUSTDOCFLAGS="-D warnings" cargo d
 step test "unit, contract, property and end-to-end tests" tests
 step schema "lint of the schema" "$venv/bin/buf" lint proto
 step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
+step bench "the benches run; their figures are not looked at" cargo bench --locked --profile dev --bench figures -- --seconds 0.2 --in-flight 1,16 --batches 16 --leaves 20000
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence

@@ -69,6 +69,9 @@ fn main() {
     let _ = std::fs::remove_dir_all(&wishes.dir);
     std::fs::create_dir_all(&wishes.dir).expect("the folder can be made");
     println!("{}", raw::machine());
+    if cfg!(debug_assertions) {
+        println!("built without optimisation: that it runs is all that this shows");
+    }
     println!("one fdatasync of 4 KiB appended: {}\n", raw::sync(&wishes.dir, 4096));
     let mut goals = Vec::new();
     if wishes.wants(Figures::Relay) || wishes.wants(Figures::Receive) {
