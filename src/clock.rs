@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use aws_lc_rs::rand::SecureRandom as _;
 use aws_lc_rs::{digest, rand::SystemRandom};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::domain::time::Timestamp;
 
@@ -26,6 +27,46 @@ pub fn random_32(entropy: &dyn Entropy) -> [u8; 32] {
     let mut bytes = [0_u8; 32];
     entropy.fill(&mut bytes);
     bytes
+}
+
+/// Bytes drawn at once.
+const DRAWN_BYTES: usize = 4096;
+
+/// Random bytes drawn ahead, for one thread: a draw of its own for every few bytes costs more than all else of an event's hashes. What was given
+/// out is wiped here.
+pub struct Draws<'e> {
+    entropy: &'e dyn Entropy,
+    bytes: Zeroizing<[u8; DRAWN_BYTES]>,
+    left: usize,
+}
+
+impl<'e> Draws<'e> {
+    /// Draws from `entropy` when first asked.
+    #[must_use]
+    pub fn new(entropy: &'e dyn Entropy) -> Self {
+        Self { entropy, bytes: Zeroizing::new([0; DRAWN_BYTES]), left: 0 }
+    }
+
+    /// Fresh bytes, at most 4096.
+    pub fn take<const N: usize>(&mut self) -> [u8; N] {
+        const { assert!(N <= DRAWN_BYTES, "no more than is drawn at once") };
+        if self.left < N {
+            self.entropy.fill(&mut *self.bytes);
+            self.left = DRAWN_BYTES;
+        }
+        let place = &mut self.bytes[self.left - N..self.left];
+        let mut out = [0; N];
+        out.copy_from_slice(place);
+        place.zeroize();
+        self.left -= N;
+        out
+    }
+}
+
+impl std::fmt::Debug for Draws<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Draws(secret)")
+    }
 }
 
 /// The operating system's clock.
@@ -101,6 +142,23 @@ impl Entropy for SeededEntropy {
             input[..8].copy_from_slice(&self.seed.to_be_bytes());
             input[8..].copy_from_slice(&n.to_be_bytes());
             chunk.copy_from_slice(&digest::digest(&digest::SHA256, &input).as_ref()[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_ahead_is_given_out_once_and_wiped() {
+        let entropy = SeededEntropy::new(1);
+        let mut draws = Draws::new(&entropy);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1000 {
+            assert!(seen.insert(draws.take::<32>().to_vec()), "no bytes twice");
+            assert!(seen.insert(draws.take::<10>().to_vec()), "no bytes twice");
+            assert!(draws.bytes[draws.left..].iter().all(|byte| *byte == 0), "what was given out is not kept");
         }
     }
 }

@@ -276,7 +276,9 @@ impl Record {
 }
 
 fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
-    writeln!(out, "{name}={value}").expect("writing to a String cannot fail");
+    out.push_str(name);
+    write!(out, "={value}").expect("writing to a String cannot fail");
+    out.push('\n');
 }
 
 fn optional(out: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
@@ -286,10 +288,9 @@ fn optional(out: &mut String, name: &str, value: Option<impl std::fmt::Display>)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        write!(out, "{byte:02x}").expect("writing to a String cannot fail");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn clip(text: &str) -> String {

@@ -144,13 +144,15 @@ impl FromStr for MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let (mut text, mut at) = ([b'-'; 36], 0);
         for (i, byte) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+            at += usize::from(matches!(i, 4 | 6 | 8 | 10));
+            text[at] = HEX[usize::from(byte >> 4)];
+            text[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).expect("hexadecimal digits and hyphens"))
     }
 }
 
@@ -211,13 +213,11 @@ fn print_reference(bytes: &[u8; 10], kind: u32, f: &mut fmt::Formatter<'_>) -> f
     let check = check_of(&data, kind);
     digits[16] = (check / 32) as u8;
     digits[17] = (check % 32) as u8;
+    let mut text = [b'-'; 20];
     for (i, digit) in digits.iter().enumerate() {
-        if i == 6 || i == 12 {
-            f.write_str("-")?;
-        }
-        write!(f, "{}", char::from(CROCKFORD[usize::from(*digit)]))?;
+        text[i + i / 6] = CROCKFORD[usize::from(*digit)];
     }
-    Ok(())
+    f.write_str(std::str::from_utf8(&text).expect("Crockford's letters and hyphens"))
 }
 
 macro_rules! reference {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Accepted, EntryProof};
 use crate::audit::checkpoint::SignedCheckpoint;
-use crate::audit::leaf::{AuditorOpening, Leaf, OpeningError, Openings, SenderOpening};
+use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _, OpeningError, Openings, SenderOpening};
 use crate::audit::proof::inclusion_proof;
 use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::record::Record;
@@ -33,6 +33,16 @@ pub fn leaf(record: &Record, openings: &Openings) -> Leaf {
     Leaf::commit(openings, &record.sender_part(), &record.gateway_part())
 }
 
+/// The leaf of a record, and what opens it for its sender.
+pub fn leaf_and_opening(record: &Record, openings: &Openings) -> (Leaf, Result<SenderOpening, OpeningError>) {
+    let (sender_part, gateway_part) = (record.sender_part(), record.gateway_part());
+    match SenderOpening::new(openings, sender_part, &gateway_part) {
+        Ok(opening) => (opening.leaf(), Ok(opening)),
+        // The leaf stands all the same; only a receipt of it cannot be made.
+        Err(error) => (leaf(record, openings), Err(error)),
+    }
+}
+
 /// The sender's receipt of the record at `index`, against `head` of `size` entries.
 ///
 /// # Errors
@@ -46,8 +56,22 @@ pub fn receipt<S: NodeSource>(
     head: &SignedCheckpoint,
 ) -> Result<Bytes, EvidenceError<S::Error>> {
     let opening = SenderOpening::new(openings, record.sender_part(), &record.gateway_part())?;
+    receipt_of(&opening, index, size, nodes, head)
+}
+
+/// The same, for a record whose opening is at hand.
+///
+/// # Errors
+/// An [`EvidenceError`] when nodes are missing.
+pub fn receipt_of<S: NodeSource>(
+    opening: &SenderOpening,
+    index: u64,
+    size: u64,
+    nodes: &S,
+    head: &SignedCheckpoint,
+) -> Result<Bytes, EvidenceError<S::Error>> {
     let proof = inclusion_proof(nodes, index, size)?;
-    Ok(Bytes::from(Receipt::encode(&opening, index, &proof, head)))
+    Ok(Bytes::from(Receipt::encode(opening, index, &proof, head)))
 }
 
 /// What a sender is answered for the record at `index`.

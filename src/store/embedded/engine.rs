@@ -22,7 +22,7 @@ use super::sequencer::{Answer, Core};
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::Event;
-use crate::audit::leaf::Leaf;
+use crate::audit::leaf::{Leaf, SenderOpening};
 use crate::audit::nodes::RecentNodes;
 use crate::audit::note::LogSigner;
 use crate::audit::proof::{consistency_proof, verify_consistency};
@@ -281,8 +281,10 @@ impl Engine {
     }
 
     /// The same for an entry that has just become durable under `head`.
-    pub(super) fn accepted_now(&self, index: u64, entry: &Entry, head: &Head) -> Result<Accepted, StoreError> {
-        receipt(entry, index, head.size, &self.all_nodes(), &head.signed)
+    pub(super) fn accepted_now(&self, index: u64, entry: &Entry, opening: &SenderOpening, head: &Head) -> Result<Accepted, StoreError> {
+        let receipt = evidence::receipt_of(opening, index, head.size, &self.all_nodes(), &head.signed)
+            .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+        Ok(evidence::accepted(&entry.record, index, receipt))
     }
 
     /// The leaf at `index` from the published bundles.

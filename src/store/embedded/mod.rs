@@ -200,9 +200,10 @@ impl Store for EmbeddedStore {
         // Dropped unanswered when a commit could not be made durable.
         match answer.await.map_err(|_| StoreError::Stopped)?? {
             Answer::Done { events } => Ok(Outcome::Done { events }),
-            Answer::Fresh { index, entry, head } => {
+            Answer::Fresh { index, entry, opening, head } => {
                 let head = head.ok_or(StoreError::Stopped)?;
-                self.engine.accepted_now(index, &entry, &head).map(Outcome::Accepted)
+                let opening = opening.map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+                self.engine.accepted_now(index, &entry, &opening, &head).map(Outcome::Accepted)
             }
             Answer::Duplicate { index } => {
                 let accepted = self.accepted_at(index).await?;

@@ -12,11 +12,10 @@ use super::frame::{Body, JournalEntry};
 use super::queue::{Input, Next, Reply, Rolled};
 use super::records::{Entry, Slot};
 use crate::audit::event::Event;
-use crate::audit::leaf::Leaf;
-use crate::audit::leaf::Openings;
+use crate::audit::leaf::{Leaf, OpeningError, Openings, SenderOpening};
 use crate::audit::record::Record;
 use crate::audit::tree::Hash;
-use crate::clock::random_32;
+use crate::clock::Draws;
 use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::command::{Body as Content, Command};
@@ -40,6 +39,8 @@ pub enum Answer {
         index: u64,
         /// Its record and secrets.
         entry: Arc<Entry>,
+        /// What its receipt opens, made with the leaf.
+        opening: Result<SenderOpening, OpeningError>,
         /// The head its frame became durable under; the committer sets it.
         head: Option<Arc<Head>>,
     },
@@ -79,6 +80,18 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// An empty one with room for as much as `self` had.
+    fn next(&self) -> Self {
+        let body = Body { entries: Vec::with_capacity(self.body.entries.len()), contents: Vec::with_capacity(self.body.contents.len()) };
+        Self {
+            body,
+            contents: Vec::with_capacity(self.contents.len()),
+            waiting: Vec::with_capacity(self.waiting.len()),
+            leaves: Vec::with_capacity(self.leaves.len()),
+            ..Self::default()
+        }
+    }
+
     fn has_work(&self) -> bool {
         !self.body.entries.is_empty() || !self.waiting.is_empty() || self.roll.is_some()
     }
@@ -131,14 +144,16 @@ impl Core {
 /// Runs until the queue ends or breaks.
 pub fn run(engine: &Engine, frames: &SyncSender<Frame>) {
     let mut frame = Frame::default();
+    let mut draws = Draws::new(engine.entropy.as_ref());
     loop {
         match engine.queue.next(frame.has_work(), frame.takes()) {
             Next::Work { inputs, committer_is_free } => {
                 if !inputs.is_empty() {
-                    decide_all(engine, &mut frame, inputs);
+                    decide_all(engine, &mut draws, &mut frame, inputs);
                 }
                 if committer_is_free && frame.has_work() {
-                    let mut closed = std::mem::take(&mut frame);
+                    let next = frame.next();
+                    let mut closed = std::mem::replace(&mut frame, next);
                     close(engine, &mut closed);
                     engine.queue.committer_is_busy();
                     if frames.send(closed).is_err() {
@@ -167,7 +182,7 @@ fn close(engine: &Engine, frame: &mut Frame) {
     engine.core.lock().frame_ends.push_back(frame.size);
 }
 
-fn decide_all(engine: &Engine, frame: &mut Frame, inputs: Vec<Input>) {
+fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs: Vec<Input>) {
     let now = engine.clock.now();
     let full = engine.disk_is_full.load(Ordering::Relaxed);
     let mut freed = Vec::new();
@@ -179,7 +194,7 @@ fn decide_all(engine: &Engine, frame: &mut Frame, inputs: Vec<Input>) {
                     frame.waiting.push((reply, Err(StoreError::Full)));
                 }
                 Input::Act(command, reply) => {
-                    let answer = act(engine, &mut core, frame, command, now, &mut freed);
+                    let answer = act(draws, &mut core, frame, command, now, &mut freed);
                     frame.waiting.push((reply, answer));
                 }
                 Input::Roll(reply) => frame.roll = Some(reply),
@@ -199,7 +214,7 @@ fn fills(command: &Command) -> bool {
 }
 
 fn act(
-    engine: &Engine,
+    draws: &mut Draws<'_>,
     core: &mut Core,
     frame: &mut Frame,
     command: Command,
@@ -207,11 +222,10 @@ fn act(
     freed: &mut Vec<u64>,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
-    let mut random = Random { case: [0; 10], requisition: [0; 10] };
-    if matches!(command, Command::Submit { .. }) {
-        engine.entropy.fill(&mut random.case);
-        engine.entropy.fill(&mut random.requisition);
-    }
+    let random = match command {
+        Command::Submit { .. } => Random { case: draws.take(), requisition: draws.take() },
+        _ => Random { case: [0; 10], requisition: [0; 10] },
+    };
     let events = match decide(&core.state.view(&command), &command, at, &random)? {
         Decision::Duplicate { index } => return Ok(Answer::Duplicate { index }),
         Decision::Events(events) => events,
@@ -229,23 +243,31 @@ fn act(
     }
     let mut first = None;
     for event in events {
-        let entry = append(engine, core, frame, event, at, freed);
-        first.get_or_insert(entry);
+        let appended = append(draws, core, frame, event, at, freed);
+        first.get_or_insert(appended);
     }
     match first {
-        Some(entry) if accepts => Ok(Answer::Fresh { index, entry, head: None }),
+        Some((entry, opening)) if accepts => Ok(Answer::Fresh { index, entry, opening, head: None }),
         _ => Ok(Answer::Done { events: count }),
     }
 }
 
-fn append(engine: &Engine, core: &mut Core, frame: &mut Frame, event: Event, at: Timestamp, freed: &mut Vec<u64>) -> Arc<Entry> {
+fn append(
+    draws: &mut Draws<'_>,
+    core: &mut Core,
+    frame: &mut Frame,
+    event: Event,
+    at: Timestamp,
+    freed: &mut Vec<u64>,
+) -> (Arc<Entry>, Result<SenderOpening, OpeningError>) {
     let index = core.size;
     if frame.body.entries.is_empty() {
         frame.first = index;
     }
-    let (r, r2) = (random_32(engine.entropy.as_ref()), random_32(engine.entropy.as_ref()));
+    let (r, r2) = (draws.take(), draws.take());
     let entry = Arc::new(Entry { record: Record::of(&event, at), openings: Openings::new(r, r2) });
-    frame.leaves.push(evidence::leaf(&entry.record, &entry.openings));
+    let (leaf, opening) = evidence::leaf_and_opening(&entry.record, &entry.openings);
+    frame.leaves.push(leaf);
     freed.extend(core.state.apply(&event, index, at).freed);
     if matches!(event, Event::RegisterLoaded { .. }) {
         frame.register = Some(Arc::clone(core.state.register()));
@@ -254,5 +276,5 @@ fn append(engine: &Engine, core: &mut Core, frame: &mut Frame, event: Event, at:
     core.size = index + 1;
     frame.size = core.size;
     frame.body.entries.push(JournalEntry { event, time: at, r, r2 });
-    entry
+    (entry, opening)
 }
