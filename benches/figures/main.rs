@@ -15,6 +15,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A group of figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Figures {
