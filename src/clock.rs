@@ -14,6 +14,9 @@ use crate::domain::time::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970-01-01 UTC.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds that have passed since a fixed moment, by a clock that nobody sets and that also runs while the machine sleeps.
+    fn elapsed_millis(&self) -> i64;
 }
 
 /// A source of random bytes.
@@ -79,6 +82,11 @@ impl Clock for SystemClock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
+
+    fn elapsed_millis(&self) -> i64 {
+        let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        since_boot.tv_sec.saturating_mul(1000).saturating_add(since_boot.tv_nsec / 1_000_000)
+    }
 }
 
 /// The operating system's generator.
@@ -93,29 +101,42 @@ impl Entropy for SystemEntropy {
 
 /// A clock that moves only when told to.
 #[derive(Debug)]
-pub struct MockClock(AtomicI64);
+pub struct MockClock {
+    now: AtomicI64,
+    elapsed: AtomicI64,
+}
 
 impl MockClock {
     /// A clock that stands at `at`.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self(AtomicI64::new(at.millis()))
+        Self { now: AtomicI64::new(at.millis()), elapsed: AtomicI64::new(0) }
     }
 
-    /// Sets the clock, forwards or backwards.
+    /// Lets time pass until `at`. No time passes backwards: to an earlier moment the clock is only set.
     pub fn set(&self, at: Timestamp) {
-        self.0.store(at.millis(), Ordering::SeqCst);
+        self.advance_millis(at.millis().saturating_sub(self.now.load(Ordering::SeqCst)));
     }
 
-    /// Moves the clock by `millis`, which may be negative.
+    /// Lets `millis` pass. When negative, the clock is only set back.
     pub fn advance_millis(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.elapsed.fetch_add(millis.max(0), Ordering::SeqCst);
+        self.now.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Sets the clock forwards or back by `millis`, and no time passes.
+    pub fn jump_millis(&self, millis: i64) {
+        self.now.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for MockClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.now.load(Ordering::SeqCst))
+    }
+
+    fn elapsed_millis(&self) -> i64 {
+        self.elapsed.load(Ordering::SeqCst)
     }
 }
 

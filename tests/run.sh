@@ -130,7 +130,7 @@ demo() {
 python_client() {
     cd tests/python
     PYTHONPATH=$root/tests/kill:$root/tests/syscalls:$root/tests/power "$venv/bin/python" -m unittest -v \
-        test_evidence test_kill test_power test_roles test_syscalls
+        test_evidence test_erasure test_kill test_power test_roles test_syscalls
 }
 
 kill_test() {

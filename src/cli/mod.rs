@@ -3,6 +3,7 @@
 mod audit;
 mod check_config;
 mod client;
+mod confirm_clock;
 mod demo;
 mod dev_home;
 mod directory;
@@ -61,6 +62,9 @@ enum Command {
     /// Say all that serve would refuse in a configuration
     #[command(after_help = check_config::HELP)]
     CheckConfig(check_config::CheckConfigArgs),
+    /// Say that the clock is right, so that cases end and months are erased again
+    #[command(after_help = confirm_clock::HELP)]
+    ConfirmClock(confirm_clock::ConfirmClockArgs),
     /// Send, correct or withdraw one of the three messages
     #[command(subcommand)]
     Send(send::SendCommand),
@@ -134,6 +138,7 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
         Command::Pki(command) => pki::run(command, out),
         Command::Keys(command) => keys::run(command, out),
         Command::CheckConfig(args) => check_config::run(args, out),
+        Command::ConfirmClock(args) => confirm_clock::run(args, out),
         Command::Send(command) => send::run(command, out).await,
         Command::Receive(args) => mailbox::receive(args, out).await,
         Command::Ack(args) => mailbox::ack(args, out).await,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
@@ -25,9 +26,21 @@ impl Gateway {
                 .map(|item| Command::MarkOverdue { item })
                 .chain(due.ended.into_iter().map(|case_ref| Command::EndCase { case_ref }))
                 .chain(due.forgotten.into_iter().map(|case_ref| Command::ForgetCase { case_ref }));
+            // Together, so that they share their syncs: thousands may fall due on one day.
+            let mut running = JoinSet::new();
             for command in commands {
-                self.store.act(command).await?;
-                acts += 1;
+                let store = Arc::clone(&self.store);
+                running.spawn(async move { store.act(command).await.map(|_| ()) });
+            }
+            let mut failed = None;
+            while let Some(ended) = running.join_next().await {
+                match ended.unwrap_or(Err(StoreError::Stopped)) {
+                    Ok(()) => acts += 1,
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
             if !full {
                 break;

@@ -273,7 +273,7 @@ impl Store for MemoryStore {
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
-        Ok(self.inner.lock().state.due(now, overdue_after, max))
+        Ok(self.inner.lock().state.due(now, now, overdue_after, max))
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

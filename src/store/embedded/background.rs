@@ -1,4 +1,4 @@
-//! The slow threads: one publishes once a second and looks at the disk, another turns the store over, the third feeds the search index.
+//! The slow threads: one publishes once a second and looks at disk and clocks, another turns the store over, the third feeds the search index.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -44,6 +44,7 @@ pub fn publish(engine: &Engine) {
         if engine.is_broken() {
             return;
         }
+        engine.look_at_clocks();
         if let Err(error) = look_at_disk(engine) {
             tracing::warn!(%error, "the free space of the data disk could not be read");
         }
@@ -99,7 +100,9 @@ pub fn turns(engine: &Engine) {
 /// Keeps the search index up to date, until the end. A thread of its own: building one takes minutes, and neither serving nor erasing waits.
 pub fn index(engine: &Engine) {
     loop {
-        if engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed() {
+        // On a nearly full disk what space there is belongs to the mail.
+        let full = engine.disk_is_full.load(Ordering::Relaxed);
+        if !full && (engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed()) {
             // Whatever happens in there, nothing but searches depends on it.
             if catch_unwind(AssertUnwindSafe(|| engine.index.lock().catch_up(engine))).is_err() {
                 tracing::error!("the search index cannot be kept; searches read every record");
@@ -138,7 +141,7 @@ fn free_space(layout: &Layout) -> Result<u64, OpenError> {
 pub(super) fn look_at_disk(engine: &Engine) -> Result<(), OpenError> {
     let free = free_space(&engine.layout)?;
     let bounds = engine.disk;
-    let full = free < bounds.low_water;
+    let full = free < bounds.low_water.max((bounds.low_water / 2).saturating_add(engine.turn_needs()));
     if full != engine.disk_is_full.swap(full, Ordering::Relaxed) {
         if full {
             tracing::error!(free, "the data disk is nearly full; new messages are refused, everything else goes on");

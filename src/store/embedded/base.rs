@@ -47,8 +47,8 @@ pub const fn content_place(index: u64, offset: u64) -> Place {
     Place { sequence: index, part: 0, position: offset }
 }
 
-/// Writes the state of base `number`, durable before this returns.
-pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), number: u64, base: &Base) -> Result<(), OpenError> {
+/// Writes the state of base `number`, durable before this returns. Returns its length.
+pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), number: u64, base: &Base) -> Result<u64, OpenError> {
     let name = state_name(number);
     let path = layout.path(&name);
     let sealer = keys.create(&name, entropy)?;
@@ -56,6 +56,7 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
     let pieces = plain.len().div_ceil(PIECE);
+    let length = plain.len() + pieces * (TAG_LEN + 4);
     for (piece, number) in plain.chunks(PIECE).zip(0_u64..) {
         buffer.clear();
         buffer.extend_from_slice(&((piece.len() + TAG_LEN) as u32).to_le_bytes());
@@ -66,7 +67,8 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
         out.append(&buffer).at("cannot write", &path)?;
     }
     out.finish().at("cannot make durable", &path)?;
-    sync_dir(layout.disk(), &layout.path("base"))
+    sync_dir(layout.disk(), &layout.path("base"))?;
+    Ok(length as u64)
 }
 
 /// Reads the state of base `number`.

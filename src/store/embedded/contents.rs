@@ -50,6 +50,7 @@ pub struct Contents {
     layout: Layout,
     keys: Keys,
     places: HashMap<u64, Location>,
+    bytes: u64,
     files: HashMap<Holder, Arc<SealedFile>>,
 }
 
@@ -57,17 +58,29 @@ impl Contents {
     /// With these places.
     #[must_use]
     pub fn new(layout: &Layout, keys: &Keys, places: HashMap<u64, Location>) -> Self {
-        Self { layout: layout.clone(), keys: keys.clone(), places, files: HashMap::new() }
+        let bytes = places.values().map(|location| u64::from(location.len)).sum();
+        Self { layout: layout.clone(), keys: keys.clone(), places, bytes, files: HashMap::new() }
     }
 
     /// Content has been made durable.
     pub fn insert(&mut self, index: u64, location: Location) {
-        self.places.insert(index, location);
+        self.bytes += u64::from(location.len);
+        if let Some(old) = self.places.insert(index, location) {
+            self.bytes -= u64::from(old.len);
+        }
     }
 
     /// Content is no longer needed.
     pub fn remove(&mut self, index: u64) {
-        self.places.remove(&index);
+        if let Some(old) = self.places.remove(&index) {
+            self.bytes -= u64::from(old.len);
+        }
+    }
+
+    /// Sealed bytes of all content that is still to be delivered.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Where content lies, and its file, which stays readable for as long as it is held, also when a turn removes it.

@@ -11,13 +11,14 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use super::calendar::Calendar;
 use super::contents::Contents;
 use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
-use super::records::{Archive, Entry, Slot};
+use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -31,6 +32,7 @@ use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::{BuildError, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy};
 use crate::domain::participant::Register;
+use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::store::{Accepted, StoreError, evidence};
 
@@ -124,7 +126,10 @@ pub struct Engine {
     pub(super) last_turn: AtomicI64,
     pub(super) journal_bytes: AtomicU64,
     pub(super) base_size: AtomicU64,
-    pub(super) calendar_is_held: AtomicBool,
+    pub(super) calendar: Calendar,
+    /// Contents that were freed since the last turn and are still on disk.
+    pub(super) freed: AtomicU64,
+    pub(super) base_bytes: AtomicU64,
     pub(super) disk_is_full: AtomicBool,
     pub(super) index: Mutex<SearchIndex>,
     /// The index thread has something to do; set at the start and after a turn.
@@ -324,9 +329,22 @@ impl Engine {
         Ok(size)
     }
 
+    /// Compares the clocks.
+    pub(super) fn look_at_clocks(&self) {
+        self.calendar.look(self.clock.as_ref(), Timestamp::from_millis(self.last_time.load(Ordering::Acquire)));
+    }
+
     /// Whether acts that follow from the calendar wait for an operator's word: the clock is not to be believed.
     pub(super) fn calendar_is_held(&self) -> bool {
-        self.calendar_is_held.load(Ordering::SeqCst)
+        self.look_at_clocks();
+        self.calendar.is_held()
+    }
+
+    /// Bytes that a turn writes before it can give any back.
+    pub(super) fn turn_needs(&self) -> u64 {
+        let slots = self.core.lock().tail.len() as u64 * SLOT_LEN as u64;
+        let contents = self.contents.lock().bytes();
+        slots.saturating_add(contents).saturating_add(self.base_bytes.load(Ordering::Relaxed))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One random key per sealed file, wrapped by the storage key. Whoever destroys the key has destroyed the file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -44,6 +45,7 @@ impl Keys {
         let wrapped = self.wrap_secret(file, &secret, entropy);
         let path = self.layout.path(&key_name(file));
         let disk = self.layout.disk();
+        self.blank(&path)?;
         write_file(disk, &path, &wrapped).and_then(|file| file.sync_data()).at("cannot write", &path)?;
         sync_dir(disk, &self.layout.path("keys"))?;
         Ok(Sealer::new(&secret, file))
@@ -64,17 +66,24 @@ impl Keys {
         unwrap(&self.storage_key, file, &wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
     }
 
+    /// Overwrites a key in its place. False when there is none.
+    fn blank(&self, key: &Path) -> Result<bool, OpenError> {
+        match self.layout.disk().open(key, Open::Write) {
+            Ok(handle) => {
+                handle.write_all_at(&[0; WRAPPED_LEN], 0).and_then(|()| handle.sync_data()).at("cannot overwrite the key", key)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(OpenError::Io { what: "cannot open the key", path: key.to_owned(), source }),
+        }
+    }
+
     /// Destroys the key and then the file: after the first sync nothing in the file can be read again. Doing it again is fine.
     pub fn destroy(&self, file: &str) -> Result<(), OpenError> {
         let key = self.layout.path(&key_name(file));
         let disk = self.layout.disk();
-        match disk.open(&key, Open::Write) {
-            Ok(handle) => {
-                handle.write_all_at(&[0; WRAPPED_LEN], 0).and_then(|()| handle.sync_data()).at("cannot overwrite the key", &key)?;
-                remove_file(disk, &key)?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OpenError::Io { what: "cannot open the key", path: key, source }),
+        if self.blank(&key)? {
+            remove_file(disk, &key)?;
         }
         // A crash here leaves a file without a key, which the next start sweeps away.
         let path = self.layout.path(file);

@@ -16,6 +16,7 @@
 
 mod background;
 mod base;
+mod calendar;
 mod checkable;
 mod commit;
 mod contents;
@@ -52,7 +53,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-pub use self::disk::{Disk, RealDisk};
+pub use self::calendar::{Held, confirm_clock};
+pub use self::disk::{Disk, File, Open, RealDisk};
 pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, JournalBounds, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
 pub use self::start::Options;
@@ -75,6 +77,9 @@ use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
+
+/// Journal bytes from which a clean stop turns the store over first.
+const STOP_TURN_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The embedded store. Dropping it commits and publishes what is in line, but does not log a stop; [`Store::stop`] does.
 pub struct EmbeddedStore {
@@ -115,7 +120,9 @@ impl EmbeddedStore {
         let engine = Arc::clone(&self.engine);
         let turned = tokio::task::spawn_blocking(move || {
             let turned = turn::turn(&engine, failpoint)?;
-            engine.index.lock().catch_up(&engine);
+            if !engine.disk_is_full.load(Ordering::Relaxed) {
+                engine.index.lock().catch_up(&engine);
+            }
             Ok(turned)
         });
         turned.await.map_err(|_| OpenError::Stopped)?
@@ -137,8 +144,12 @@ impl EmbeddedStore {
     }
 
     /// An operator says that the clock is right.
-    pub fn confirm_calendar(&self) {
-        self.engine.calendar_is_held.store(false, Ordering::SeqCst);
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn confirm_calendar(&self) -> Result<(), OpenError> {
+        let last = Timestamp::from_millis(self.engine.last_time.load(Ordering::Acquire));
+        self.engine.calendar.confirm(self.engine.clock.as_ref(), last)
     }
 
     /// Whether new messages are refused because the data disk is nearly full.
@@ -270,7 +281,9 @@ impl Store for EmbeddedStore {
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
-        let due = self.look(|state| state.due(now, overdue_after, max)).await?;
+        // What erases goes by the clock itself where the log's time lies ahead of it.
+        let calendar = now.min(self.engine.clock.now());
+        let due = self.look(|state| state.due(now, calendar, overdue_after, max)).await?;
         // Overdue is only a mark; what erases waits until the clock is believed again.
         Ok(if self.engine.calendar_is_held() { Due { overdue: due.overdue, ..Due::default() } } else { due })
     }
@@ -349,6 +362,16 @@ impl Store for EmbeddedStore {
     }
 
     async fn stop(&self) -> Result<(), StoreError> {
+        // What was acknowledged does not lie there for as long as the gateway is stopped, and the next start has little to replay.
+        let engine = &self.engine;
+        if engine.freed.load(Ordering::Relaxed) > 0 || engine.journal_bytes.load(Ordering::Relaxed) >= STOP_TURN_BYTES {
+            let engine = Arc::clone(engine);
+            match tokio::task::spawn_blocking(move || turn::turn(&engine, None)).await {
+                Ok(Ok(_) | Err(OpenError::Stopped)) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the store could not be turned over before its stop; the next turn erases"),
+                Err(_) => return Err(StoreError::Stopped),
+            }
+        }
         match self.act(Command::Note(Event::Stopped)).await {
             // Stopped before: nothing is left to do.
             Ok(_) | Err(StoreError::Stopped) => {}

@@ -36,6 +36,8 @@ pub struct Replayed {
     pub contents: HashMap<u64, Location>,
     /// The place of the next frame.
     pub chain: Chain,
+    /// Length of the base's state file.
+    pub base_bytes: u64,
     /// Record files in force.
     pub months: Vec<Month>,
     /// Erasures that the base is not known to have told of.
@@ -91,6 +93,7 @@ fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current)
         frame_ends: Vec::new(),
         contents: HashMap::new(),
         chain: Chain::START,
+        base_bytes: 0,
         months: Vec::new(),
         owed: Vec::new(),
         torn: None,
@@ -108,6 +111,7 @@ fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current)
     replayed.base_tree = base.tree;
     replayed.chain = base.chain;
     replayed.months = base.months;
+    replayed.base_bytes = layout.disk().len(&layout.path(&name)).unwrap_or(0);
     replayed.owed = base.owed;
     let holder = Holder::Base(number);
     replayed.contents = base

@@ -204,6 +204,7 @@ fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs:
         if !freed.is_empty() {
             let mut contents = engine.contents.lock();
             freed.iter().for_each(|index| contents.remove(*index));
+            engine.freed.fetch_add(freed.len() as u64, Ordering::Relaxed);
         }
     }
 }

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use super::calendar::Calendar;
 use super::contents::Contents;
 use super::disk::{Disk, File};
 use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
@@ -25,20 +26,15 @@ use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
 use super::tiles::{HighWater, Publisher, TileFolder};
-use super::{background, base, commit, fsck, sequencer};
+use super::{background, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
 use crate::audit::note::LogSigner;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
-use crate::domain::time::DAY_MILLIS;
 
 /// Sequencer and committer, which end before the slow threads.
 const COMMIT_THREADS: usize = 2;
-/// Longer stillness than this holds what the calendar demands, in milliseconds.
-const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
-/// A clock further behind the last event than this is not believed, in milliseconds.
-const BEHIND_MAX_MILLIS: i64 = 60 * 60 * 1000;
 /// Name under which the subject key is wrapped.
 pub(super) const SUBJECT_KEY: &str = "FORMAT";
 
@@ -123,8 +119,7 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let format = format(&layout, &keys, &options)?;
     let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
     let current = Current::of(&layout)?;
-    sweep(&layout, &keys, &current)?;
-    let files = layout.journals()?;
+    let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
     let mark = mark(&layout, &options, &format)?;
     let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
@@ -132,6 +127,8 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     if let Some(tail) = &replayed.tail {
         tail.make_durable(&layout)?;
     }
+    // Only what is sound is swept: a store that does not open is left as it was found.
+    sweep(&layout, &keys, &current, &replayed.months)?;
     let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
     tell_replay(&current, &files, &replayed);
     let head = (replayed.nodes.size(), replayed.nodes.root());
@@ -214,11 +211,7 @@ fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
 }
 
 /// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named.
-fn sweep(layout: &Layout, keys: &Keys, current: &Current) -> Result<(), OpenError> {
-    let months = match current.base {
-        Some(number) => base::read_state(layout, keys, number)?.months,
-        None => Vec::new(),
-    };
+fn sweep(layout: &Layout, keys: &Keys, current: &Current, months: &[Month]) -> Result<(), OpenError> {
     let names: Vec<String> = months.iter().map(Month::name).collect();
     let strangers = layout.strangers(current, &names)?;
     for name in &strangers.own {
@@ -281,13 +274,8 @@ fn engine(
     replayed: Replayed,
     current: &Current,
 ) -> Result<(Engine, watch::Sender<u64>), OpenError> {
-    let now = options.clock.now();
-    let last = replayed.state.last_time();
-    let still = now.millis() - last.millis();
-    let is_held = replayed.nodes.size() > 0 && !(-BEHIND_MAX_MILLIS..=STILL_MAX_MILLIS).contains(&still);
-    if is_held {
-        tracing::warn!("the clock and the last event lie too far apart; erasure of months and cases waits until it is confirmed");
-    }
+    let last = (replayed.nodes.size() > 0).then(|| replayed.state.last_time());
+    let calendar = Calendar::at_start(&layout, options.clock.as_ref(), last)?;
     let (size, root) = (replayed.nodes.size(), replayed.nodes.root());
     let publisher = Publisher::new(&layout, options.high_water_file, options.origin.as_str().to_owned(), replayed.base_tree.clone());
     let signed = Checkpoint::new(options.origin.clone(), size, root)
@@ -295,7 +283,9 @@ fn engine(
         .map_err(|error| OpenError::damage("FORMAT", 0, error.to_string()))?;
     let (durable, watching) = watch::channel(size);
     let mut places = replayed.contents;
+    let on_disk = places.len();
     places.retain(|index, _| replayed.state.needs_content(*index));
+    let freed = (on_disk - places.len()) as u64;
     let journal_bytes: u64 =
         layout.journals()?.into_iter().map(|n| layout.disk().len(&layout.path(&super::layout::journal_name(n))).unwrap_or(0)).sum();
     let engine = Engine {
@@ -321,7 +311,9 @@ fn engine(
         last_turn: AtomicI64::new(current.turned_at),
         journal_bytes: AtomicU64::new(journal_bytes),
         base_size: AtomicU64::new(current.size),
-        calendar_is_held: AtomicBool::new(is_held),
+        calendar,
+        freed: AtomicU64::new(freed),
+        base_bytes: AtomicU64::new(replayed.base_bytes),
         disk_is_full: AtomicBool::new(false),
         index: Mutex::new(SearchIndex::new(&layout, &keys)),
         index_is_due: AtomicBool::new(true),

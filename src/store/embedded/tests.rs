@@ -1,8 +1,12 @@
 //! Tests of the store on real folders.
 
+mod calendar;
+mod churn;
 mod crash;
 mod damage;
+mod erasure;
 mod failing;
+mod full_disk;
 mod matrix;
 mod recovering;
 mod reopen;

@@ -82,10 +82,16 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
     let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
     destroy_leftovers(engine)?;
     let carried = engine.journal_bytes.load(Ordering::Relaxed);
+    let freed = engine.freed.swap(0, Ordering::Relaxed);
     let rolled = engine.roll()?;
     // A crash from here on leaves the old base and the closed journals valid; what this turn wrote is swept away or written again.
     pass(Failpoint::Rolled)?;
-    let plan = write_new(engine, rolled, &pass)?;
+    let plan = write_new(engine, rolled, &pass).inspect_err(|error| {
+        engine.freed.fetch_add(freed, Ordering::Relaxed);
+        if !matches!(error, OpenError::Failpoint) {
+            give_up(engine);
+        }
+    })?;
     pass(Failpoint::StateWritten)?;
     let next = Current {
         base: Some(plan.base),
@@ -144,8 +150,11 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     let mut months = std::mem::take(&mut replayed.months);
     write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
     pass(Failpoint::RecordsWritten)?;
-    let outlived =
-        if engine.calendar_is_held() { Vec::new() } else { outlived(&months, last_time.oslo_date(), engine.records_keep_months) };
+    let outlived = if engine.calendar_is_held() {
+        Vec::new()
+    } else {
+        outlived(&months, last_time.min(engine.clock.now()).oslo_date(), engine.records_keep_months)
+    };
     months.retain(|month| !outlived.contains(month));
     let erased = replayed.contents.len() as u64 - written.len() as u64;
     let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
@@ -167,8 +176,20 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
         contents: written,
         owed: owed.clone(),
     };
-    base::write_state(tools, base, &state)?;
+    let bytes = base::write_state(tools, base, &state)?;
+    engine.base_bytes.store(bytes, Ordering::Relaxed);
     Ok(Plan { current, base, moved, content, outlived, months, owed, turned })
+}
+
+/// A turn that failed leaves nothing half written behind: on a full disk that would be what keeps the next one from succeeding.
+fn give_up(engine: &Engine) {
+    let Ok(Some(current)) = Current::read(&engine.layout) else { return };
+    let base = current.base.unwrap_or(0) + 1;
+    for name in [content_name(base), state_name(base)] {
+        if let Err(error) = engine.keys.destroy(&name) {
+            tracing::warn!(%error, "a leftover of a failed turn stays until the next one");
+        }
+    }
 }
 
 /// What the log is told once it is done.

@@ -97,4 +97,29 @@ mod tests {
         assert_eq!(ids.iter().map(|(sender, _, entry)| (sender.as_str(), entry.index)).collect::<Vec<_>>(), [("aa", 1)]);
         assert_eq!(ids.len(), 1);
     }
+
+    fn resident_bytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    #[test]
+    #[ignore = "a measurement of this process's memory, which other tests share"]
+    fn bytes_an_id() {
+        const COUNT: u64 = 2_000_000;
+        let sender: ParticipantId = "politi-oslo".parse().unwrap();
+        let before = resident_bytes();
+        let mut ids = Ids::default();
+        for n in 0..COUNT {
+            let mut random = [0; 10];
+            random[2..].copy_from_slice(&n.to_be_bytes());
+            // In order, which fills the nodes of a tree least.
+            let id = MessageId::new(Timestamp::from_millis(i64::try_from(n).unwrap()), random);
+            ids.insert(&sender, id, IdEntry { index: n, commit: [7; 32] });
+        }
+        let each = (resident_bytes() - before) / COUNT;
+        println!("{each} bytes an id, of {}", ids.len());
+        assert!(each <= 128, "{each} bytes an id");
+    }
 }

@@ -114,10 +114,10 @@ impl State {
             })
     }
 
-    /// What time demands at `now`, at most `max` of each. No item's deadline depends on another's.
+    /// What time demands, at most `max` of each: marks at `now`, what erases at `calendar`. No item's deadline depends on another's.
     #[must_use]
-    pub fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
-        let today = now.oslo_date();
+    pub fn due(&self, now: Timestamp, calendar: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
+        let today = calendar.oslo_date();
         let overdue = self
             .mailboxes
             .values()
@@ -132,7 +132,7 @@ impl State {
             .copied()
             .collect();
         let ended: Vec<CaseRef> = self.ends.iter().take_while(|(end, _)| *end <= today).take(max).map(|(_, case_ref)| *case_ref).collect();
-        let horizon = now.plus_millis(-ENDED_CASE_KEPT_MILLIS);
+        let horizon = calendar.plus_millis(-ENDED_CASE_KEPT_MILLIS);
         let forgotten = self.ended.iter().take_while(|(at, _)| *at <= horizon).take(max).map(|(_, case_ref)| *case_ref).collect();
         Due { overdue, ended, forgotten }
     }

@@ -152,7 +152,7 @@ async fn a_clock_that_jumped_holds_what_the_calendar_demands_until_confirmed() {
     let due = store.due(store.now(), after, 10).await.unwrap();
     assert_eq!((due.overdue.len(), due.ended.len()), (1, 0));
     assert_eq!(store.turn_now().await.unwrap().months, 0);
-    store.confirm_calendar();
+    store.confirm_calendar().unwrap();
     assert_eq!(store.due(store.now(), after, 10).await.unwrap().ended.len(), 1);
     store.act(Command::Note(Event::Stopped)).await.unwrap();
     assert_eq!(store.turn_now().await.unwrap().months, 1);

@@ -1,0 +1,323 @@
+//! What was erased is nowhere: every byte of the data folder, of its backups and of all that the remaining keys open is looked at.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::process::Command as Process;
+
+use aws_lc_rs::{digest, hmac};
+use bytes::Bytes;
+
+use super::*;
+use crate::audit::event::{Event, ItemNumber};
+use crate::audit::receipt::Receipt;
+use crate::audit::tlog_proof::TlogProof;
+use crate::domain::id::MessageId;
+use crate::domain::time::DAY_MILLIS;
+use crate::policy::command::{Body, Command};
+use crate::store::contract::case_bed::{LAB, NoticeWish, OSLO, RU_OSLO, accepted, id, report, result, submission, wish};
+use crate::store::embedded::base::read_state;
+use crate::store::embedded::contents::{Holder, Location, open_holder, read};
+use crate::store::embedded::disk::RealDisk;
+use crate::store::embedded::journal::Reader;
+use crate::store::embedded::keys::Keys;
+use crate::store::embedded::layout::{Current, Format, Layout};
+use crate::store::embedded::records::Archive;
+use crate::store::sealer::unwrap;
+use crate::store::{Accepted, OverdueAfter, RecordFilter, Store};
+
+const NUMBER: &str = "03851598730";
+const NEVER: OverdueAfter = OverdueAfter { notice_millis: i64::MAX / 4, report_millis: i64::MAX / 4, result_millis: i64::MAX / 4 };
+
+/// Byte strings that are looked for all at once, by their first eight bytes.
+#[derive(Default)]
+struct Needles {
+    by_head: HashMap<[u8; 8], Vec<(String, Vec<u8>)>>,
+}
+
+impl Needles {
+    fn add(&mut self, label: impl Into<String>, bytes: &[u8]) {
+        let head = *bytes.first_chunk().expect("a needle is at least eight bytes long");
+        self.by_head.entry(head).or_default().push((label.into(), bytes.to_vec()));
+    }
+
+    /// A value as it is, and every hash of it that somebody who guesses the value could compute: plain, and under each of `keys`.
+    fn value(&mut self, label: &str, value: &[u8], keys: &[Vec<u8>]) {
+        self.add(label, value);
+        let mut hash = |what: String, hash: &[u8]| {
+            self.add(format!("{what} of {label}"), hash);
+            let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.add(format!("{what} of {label}, as text"), hex.as_bytes());
+        };
+        hash("SHA-256".into(), digest::digest(&digest::SHA256, value).as_ref());
+        hash("SHA-512".into(), digest::digest(&digest::SHA512, value).as_ref());
+        for (n, key) in keys.iter().enumerate() {
+            hash(format!("HMAC {n}"), hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), value).as_ref());
+        }
+    }
+
+    fn found_in(&self, bytes: &[u8]) -> HashSet<&str> {
+        let mut found = HashSet::new();
+        for (at, head) in bytes.windows(8).enumerate() {
+            for (label, needle) in self.by_head.get(head).into_iter().flatten() {
+                if bytes[at..].starts_with(needle) {
+                    found.insert(label.as_str());
+                }
+            }
+        }
+        found
+    }
+
+    fn found_below(&self, folder: &Path) -> HashSet<&str> {
+        files_below(folder).iter().flat_map(|path| self.found_in(&std::fs::read(path).unwrap())).collect()
+    }
+}
+
+/// The storage key's holder: all that the folder's keys still open, as one text of plain bytes.
+struct Holding {
+    layout: Layout,
+    keys: Keys,
+}
+
+impl Holding {
+    fn of(home: &Home) -> Self {
+        let layout = Layout::new(&home.data(), Arc::new(RealDisk));
+        Self { keys: Keys::new(layout.clone(), Zeroizing::new(KEY)), layout }
+    }
+
+    /// Name, wrapped key and key of each sealed file that has one.
+    fn raw_keys(&self) -> Vec<(String, Vec<u8>, [u8; 32])> {
+        let open = |name: &String| {
+            let wrapped = std::fs::read(self.layout.path(&format!("keys/{name}"))).unwrap();
+            let (folder, rest) = name.strip_suffix(".key").unwrap().split_once('-').unwrap();
+            let key = unwrap(&KEY, &format!("{folder}/{rest}"), &wrapped).unwrap();
+            (name.clone(), wrapped, *key)
+        };
+        self.layout.names("keys").unwrap().iter().map(open).collect()
+    }
+
+    /// Every key that a holder of the storage key has.
+    fn all_keys(&self) -> Vec<Vec<u8>> {
+        let format = Format::read(&self.layout).unwrap().unwrap();
+        let subject = self.keys.unwrap_secret("FORMAT", &format.subject_key).unwrap();
+        let mut keys = vec![KEY.to_vec(), vec![7; 32], subject.to_vec()];
+        keys.extend(self.raw_keys().into_iter().map(|(_, _, key)| key.to_vec()));
+        keys
+    }
+
+    fn plain(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let current = Current::read(&self.layout).unwrap().unwrap();
+        let mut chain = crate::store::embedded::frame::Chain::START;
+        if let Some(number) = current.base {
+            let base = read_state(&self.layout, &self.keys, number).unwrap();
+            chain = base.chain;
+            let file = open_holder(&self.layout, &self.keys, Holder::Base(number)).unwrap();
+            for (index, offset, len) in &base.contents {
+                let place = crate::store::embedded::base::content_place(*index, *offset);
+                let location = Location { holder: Holder::Base(number), offset: *offset, len: *len, place };
+                out.extend_from_slice(&read(&file, &location).unwrap());
+            }
+            let archive = Archive::new(&self.layout, &self.keys, base.months.clone());
+            archive
+                .scan(0, u64::MAX, &mut |_, slot| {
+                    out.extend_from_slice(&slot.entry.record.sender_part());
+                    out.extend_from_slice(&slot.entry.record.gateway_part());
+                    out.extend_from_slice(&postcard::to_stdvec(&slot.entry.record).unwrap());
+                    true
+                })
+                .unwrap();
+            out.extend_from_slice(&postcard::to_stdvec(&base).unwrap());
+        }
+        let mut reader = Reader::new(&self.layout, Some(&self.keys), chain);
+        for file in self.layout.journals().unwrap() {
+            let mut pieces = Vec::new();
+            reader
+                .file(file, &mut |frame| {
+                    out.extend_from_slice(&postcard::to_stdvec(&frame.body).unwrap());
+                    pieces.extend(frame.pieces);
+                    Ok(())
+                })
+                .unwrap();
+            for piece in pieces {
+                let holder = Holder::Journal(file);
+                let location = Location { holder, offset: piece.offset, len: piece.len, place: piece.place };
+                out.extend_from_slice(&read(&open_holder(&self.layout, &self.keys, holder).unwrap(), &location).unwrap());
+            }
+        }
+        out
+    }
+}
+
+/// A message with real-looking content.
+async fn send(bed: &Bed, who: &str, body: Body, content: &'static str) -> (MessageId, Accepted) {
+    let message_id = bed.fresh();
+    let salt = crate::clock::random_32(&SystemEntropy::default());
+    let mut commit = [0; 32];
+    commit.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salt), content.as_bytes()).as_ref());
+    let submission = crate::policy::command::Submission {
+        commit,
+        canonical: Bytes::from_static(content.as_bytes()),
+        ..submission(message_id, body, None)
+    };
+    (message_id, accepted(bed.submit(who, submission).await.unwrap()))
+}
+
+/// The documented way.
+fn back_up(home: &Home, to: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/backup.sh");
+    let done = Process::new("bash").arg(script).arg(home.data()).arg(to.join("archive")).arg(to.join("keys")).status().unwrap();
+    assert!(done.success());
+}
+
+async fn calendar(bed: &Bed) {
+    let due = bed.store().due(bed.store().now(), NEVER, 100).await.unwrap();
+    for case_ref in due.ended {
+        bed.store().act(Command::EndCase { case_ref }).await.unwrap();
+    }
+    for case_ref in due.forgotten {
+        bed.store().act(Command::ForgetCase { case_ref }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
+    const CONTENTS: [&str; 3] = [
+        "fnr=03851598730\nnavn=Prøvesen Syntetisk Kjeldsberg\n",
+        "case=S\nsummoned=2026-11-03 missed=2026-11-10\n",
+        "NPU08973 amfetamin DETECTED 212 ug/L\n",
+    ];
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let short = NoticeWish { probation_end: "2026-12-01", to: "2026-12-01", subject: NUMBER, ..wish() };
+    let made = crate::store::contract::case_bed::notice(&short);
+    let (notice_id, opened) = send(&bed, OSLO, Body::Notice(Box::new(made)), CONTENTS[0]).await;
+    let (case_ref, requisition) = (opened.case_ref.unwrap(), opened.requisition_id.unwrap());
+    let notice = bed.fetch(RU_OSLO).await[0].item;
+    let (result_id, lab_receipt) = send(&bed, LAB, Body::Result(result(requisition, "PR-98765432")), CONTENTS[2]).await;
+    store.turn_now().await.unwrap();
+    let holding = Holding::of(&home);
+    let keys = holding.all_keys();
+    let mut content = Needles::default();
+    for (label, value) in
+        [("fnr", NUMBER), ("name", "Prøvesen Syntetisk Kjeldsberg"), ("code", "NPU08973"), ("notice", CONTENTS[0]), ("result", CONTENTS[2])]
+    {
+        content.value(label, value.as_bytes(), &keys);
+    }
+    let plain = holding.plain();
+    // The positive control: with the keys, the values are there; without them nothing is.
+    let found = content.found_in(&plain);
+    for label in ["fnr", "name", "code", "notice", "result"] {
+        assert!(found.contains(label), "{label} is there before it is erased: {found:?}");
+    }
+    assert_eq!(content.found_below(home.dir.path()), HashSet::new(), "and sealed");
+    let old_keys = holding.raw_keys();
+    let backup = home.dir.path().join("backup");
+    back_up(&home, &backup);
+
+    // Acknowledged: the next turn erases content and keys.
+    bed.acknowledge(RU_OSLO, vec![notice]).await.unwrap();
+    let (report_id, _) = send(&bed, RU_OSLO, Body::Report(report(case_ref, "2026-11-10")), CONTENTS[1]).await;
+    bed.take(OSLO).await;
+    assert_eq!(store.turn_now().await.unwrap().erased, 3);
+    back_up(&home, &backup);
+    content.value("report", CONTENTS[1].as_bytes(), &holding.all_keys());
+    assert_eq!(content.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
+    assert_eq!(content.found_below(home.dir.path()), HashSet::new());
+    let mut gone = Needles::default();
+    for (name, wrapped, key) in old_keys.iter().filter(|(name, ..)| !name.starts_with("records-")) {
+        gone.add(format!("wrapped key {name}"), wrapped);
+        gone.add(format!("key {name}"), key);
+    }
+    assert!(gone.by_head.len() >= 4);
+    // The first archive is still there; the keys of its files are nowhere.
+    assert_eq!(files_below(&backup.join("archive")).len(), 2);
+    assert_eq!(gone.found_below(home.dir.path()), HashSet::new(), "keys of erased files");
+
+    // The case ends three months after probation; what it was checked against goes, and thirty days later the rest.
+    let mut of_case = Needles::default();
+    let keys = holding.all_keys();
+    let case_key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &keys[2]), case_ref.as_bytes());
+    of_case.add("subject", hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, case_key.as_ref()), NUMBER.as_bytes()).as_ref());
+    of_case.add("label", b"PR-98765432");
+    let commit = crate::store::contract::case_bed::notice(&short).subject_commit(case_key.as_ref().try_into().unwrap());
+    of_case.add("subject commitment", &commit);
+    assert!(of_case.found_in(&holding.plain()).contains("subject commitment"), "it is compared with while the case lives");
+    home.clock.advance_millis(105 * DAY_MILLIS);
+    calendar(&bed).await;
+    store.turn_now().await.unwrap();
+    assert_eq!(of_case.found_in(&holding.plain()), HashSet::new());
+    home.clock.advance_millis(31 * DAY_MILLIS);
+    calendar(&bed).await;
+    store.turn_now().await.unwrap();
+    assert_eq!(store.stats().await.unwrap().cases, 0);
+
+    // Months of records go at their age, with all that named the messages; the proofs stay.
+    let mut records = Needles::default();
+    for (label, id) in [("notice id", notice_id), ("report id", report_id), ("result id", result_id)] {
+        records.value(label, id.as_bytes(), &keys);
+        records.value(&format!("{label} as text"), id.to_string().as_bytes(), &keys);
+    }
+    records.value("case", case_ref.as_bytes(), &keys);
+    records.value("case as text", case_ref.to_string().as_bytes(), &keys);
+    records.value("requisition", requisition.as_bytes(), &keys);
+    records.value("requisition as text", requisition.to_string().as_bytes(), &keys);
+    let entry = store.records(&RecordFilter { message_id: Some(notice_id), ..RecordFilter::default() }, 1).await.unwrap();
+    let record = entry.entries[0].record.clone().unwrap();
+    records.value("sender part", &record.sender_part(), &keys);
+    records.value("gateway part", &record.gateway_part(), &keys);
+    let plain = holding.plain();
+    let found = records.found_in(&plain);
+    for label in ["notice id", "report id as text", "case", "case as text", "requisition as text", "sender part", "gateway part"] {
+        assert!(found.contains(label), "{label} is there before its month is erased: {found:?}");
+    }
+    let month_keys = holding.raw_keys();
+    let old_proof = store.prove(opened.index).await.unwrap().unwrap();
+    assert!(old_proof.record.is_some());
+    for _ in 0..19 {
+        home.clock.advance_millis(29 * DAY_MILLIS);
+        store.act(Command::Note(Event::Stopped)).await.unwrap();
+        store.turn_now().await.unwrap();
+    }
+    back_up(&home, &backup);
+    assert_eq!(records.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
+    assert_eq!(records.found_below(home.dir.path()), HashSet::new());
+    assert_eq!(content.found_below(home.dir.path()), HashSet::new());
+    for (name, wrapped, key) in &month_keys {
+        gone.add(format!("wrapped key {name}"), wrapped);
+        gone.add(format!("key {name}"), key);
+    }
+    assert_eq!(gone.found_below(home.dir.path()), HashSet::new(), "keys of erased months");
+
+    // Erased entries show as erased, and everything anyone holds still verifies.
+    let page = store.records(&RecordFilter::default(), 1000).await.unwrap();
+    assert!(page.erased > lab_receipt.index);
+    for receipt in [&opened.receipt, &lab_receipt.receipt] {
+        Receipt::verify(std::str::from_utf8(receipt).unwrap(), &verifier(), &origin()).unwrap();
+    }
+    let proof = store.prove(opened.index).await.unwrap().unwrap();
+    assert_eq!((proof.record, proof.leaf), (None, old_proof.leaf));
+    for bytes in [&proof.proof, &old_proof.proof] {
+        TlogProof::parse(std::str::from_utf8(bytes).unwrap()).unwrap().verify(&proof.leaf, &verifier()).unwrap();
+    }
+    assert_eq!(store.content(ItemNumber::main(opened.index)).await.unwrap(), None);
+    assert_eq!(store.receipt(&id(OSLO), notice_id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_clean_stop_leaves_nothing_acknowledged_behind() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    bed.send_notice(&wish(), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    let old_keys = Holding::of(&home).raw_keys();
+    store.stop().await.unwrap();
+    let left = Holding::of(&home).raw_keys();
+    assert!(old_keys.iter().all(|(name, ..)| left.iter().all(|(other, ..)| other != name)), "{left:?}");
+    assert!(!String::from_utf8_lossy(&Holding::of(&home).plain()).contains("innhold som ingen skal lese"));
+    drop((bed, store));
+    assert_eq!(home.open().stats().await.unwrap().undelivered, 0);
+}
