@@ -51,15 +51,16 @@ pub fn start(wishes: &Wishes) {
     let gateway = Gateway::start(&wishes.home);
     println!("start after the kill: {:.2} s to serving, resident and highest {:?} MiB", gateway.to_serving.as_secs_f64(), gateway.memory());
     let begun = Instant::now();
-    while !gateway.has_said("search index is complete") && begun.elapsed() < INDEX_MAX {
+    let (mut built, mut still) = (0, 0);
+    // Every month that was begun is built, and no other one is begun for a while.
+    while still < 10 && begun.elapsed() < INDEX_MAX {
         std::thread::sleep(Duration::from_secs(1));
+        let (begun, ended) = (gateway.lines_with("index of a month is being built"), gateway.lines_with("index of a month is built"));
+        still = if begun == ended && ended == built { still + 1 } else { 0 };
+        built = ended;
     }
-    println!(
-        "index complete: {} after {:.0} s; resident and highest {:?} MiB",
-        gateway.has_said("search index is complete"),
-        begun.elapsed().as_secs_f64(),
-        gateway.memory()
-    );
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{built} months of the search index built within {seconds:.0} s; resident and highest {:?} MiB", gateway.memory());
     println!("clean stop: {:.2} s", gateway.stop().as_secs_f64());
     let gateway = Gateway::start(&wishes.home);
     println!("start with an index: {:.2} s to serving, resident and highest {:?} MiB", gateway.to_serving.as_secs_f64(), gateway.memory());

@@ -51,9 +51,9 @@ impl Gateway {
         Self { child, log, to_serving: begun.elapsed() }
     }
 
-    /// Whether its log holds such a line.
-    pub fn has_said(&self, words: &str) -> bool {
-        self.log.lock().iter().any(|line| line.contains(words))
+    /// How many lines of its log hold these words.
+    pub fn lines_with(&self, words: &str) -> usize {
+        self.log.lock().iter().filter(|line| line.contains(words)).count()
     }
 
     /// Resident memory now and at its highest, in MiB.
