@@ -183,7 +183,7 @@ class Run:
         folder = self.machine.root / "gateway"
         shutil.copytree(self.template, folder)
         (folder / "gateway.log").unlink(missing_ok=True)
-        os.sync()
+        run("sync", "--file-system", folder)
         self.history = kill.History()
         self.gateway = Gateway(folder)
         # What the process says is ours, and stays.
