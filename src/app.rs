@@ -15,6 +15,7 @@ use crate::grpc::server::{self, ServerError, ServerLimits};
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, TlsError, TlsSettings};
 use crate::web::admin::{self, Watched};
+use crate::web::auditor::{self, Site};
 
 /// What a gateway is made of.
 pub struct AppConfig {
@@ -72,6 +73,7 @@ pub struct RunningApp {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
+    connections: tls::Limits,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
     server: JoinHandle<Result<(), ServerError>>,
@@ -108,7 +110,7 @@ impl App {
             tokio::spawn(close_expired(open.clone(), clock.clone(), settings.sweep_interval, stop.clone())),
         ];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-        Ok(RunningApp { local_addr, gateway, tls, open, clock, stop, server, upkeep })
+        Ok(RunningApp { local_addr, gateway, tls, open, connections, clock, stop, server, upkeep })
     }
 }
 
@@ -153,6 +155,16 @@ impl RunningApp {
             Watched { store: self.gateway.store().clone(), tls: self.tls.clone(), open: self.open.clone(), clock: self.clock.clone() };
         tracing::info!(address = ?listener.local_addr().ok(), "health and metrics");
         self.upkeep.push(tokio::spawn(admin::serve(listener, watched, self.stop.clone())));
+    }
+
+    /// Shows the auditors' pages and the log's tiles on `listener`, under the same TLS settings and bounds as the participants' listener, until the
+    /// stop.
+    pub fn open_auditor(&mut self, listener: TcpListener) {
+        tracing::info!(address = ?listener.local_addr().ok(), "auditors' pages and tiles");
+        let observer = Arc::new(Handshakes(self.gateway.clone()));
+        let incoming = tls::accept(listener, self.tls.clone(), Alpn::H2AndHttp11, self.connections, observer, self.open.clone());
+        let site = Site::new(self.gateway.clone(), self.tls.clone(), self.open.clone());
+        self.upkeep.push(tokio::spawn(auditor::serve(incoming, site, self.stop.clone())));
     }
 
     /// Loads a register; in force when this returns. Connections of keys that it no longer enrols are closed, with their streams.

@@ -109,9 +109,12 @@ pub fn config_file(dir: &Path) -> PathBuf {
 }
 
 fn config(listen: SocketAddr) -> String {
+    // Beside the participants' port, or any free one too.
+    let auditor = SocketAddr::new(listen.ip(), if listen.port() == 0 { 0 } else { listen.port().wrapping_add(1) });
     format!(
         "# A development gateway, written by `samband serve --dev`: synthetic persons only.\n\
          listen = \"{listen}\"\n\
+         auditor_listen = \"{auditor}\"\n\
          data_dir = \"data\"\n\
          origin = \"{ORIGIN}\"\n\
          storage_key_file = \"storage-key\"\n\

@@ -43,6 +43,8 @@ pub struct Serving {
     pub vkey: String,
     /// Where health and metrics are shown, if anywhere.
     pub admin: Option<SocketAddr>,
+    /// Where the auditors' pages and the tiles are shown, if anywhere.
+    pub auditor: Option<SocketAddr>,
 }
 
 fn config_error(error: &impl std::fmt::Display) -> CliError {
@@ -63,7 +65,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
 }
 
 impl Serving {
-    /// Opens the store, loads the register, listens on `listen` and serves; health and metrics on the configuration's `admin_listen`.
+    /// Opens the store, loads the register, listens on `listen` and serves; health and metrics on the configuration's `admin_listen`, pages
+    /// and tiles on its `auditor_listen`.
     ///
     /// # Errors
     /// What keeps it from serving.
@@ -78,6 +81,10 @@ impl Serving {
         let listener = bind(listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind(address.get()).await?),
+            None => None,
+        };
+        let auditor = match config.auditor_listen {
+            Some(address) => Some(bind(address).await?),
             None => None,
         };
         let (store, vkey) = open_store(config, clock.clone(), entropy).await?;
@@ -102,7 +109,11 @@ impl Serving {
         if let Some(listener) = admin {
             app.open_admin(listener);
         }
-        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey, admin: admin_address })
+        let auditor_address = auditor.as_ref().and_then(|listener| listener.local_addr().ok());
+        if let Some(listener) = auditor {
+            app.open_auditor(listener);
+        }
+        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey, admin: admin_address, auditor: auditor_address })
     }
 
     /// Where it listens.

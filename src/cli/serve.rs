@@ -79,6 +79,10 @@ fn announce(serving: &Serving, home: Option<&DevHome>, out: Output) {
         text = format!("{text}\nhealth and metrics on {admin}");
         json["admin"] = admin.to_string().into();
     }
+    if let Some(auditor) = serving.auditor {
+        text = format!("{text}\nauditors' pages on https://{auditor}/");
+        json["auditor"] = auditor.to_string().into();
+    }
     if let Some(home) = home {
         let certificates = home.certificates_dir();
         text = format!("{text}\ncertificates in {}\nlog key in {}", certificates.display(), home.vkey_file().display());

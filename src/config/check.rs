@@ -57,6 +57,9 @@ pub fn check(config: &Config, clock: &Arc<dyn Clock>, known: &dyn Fn(Municipalit
     if config.admin_listen.is_some_and(|admin| admin.get() == config.listen) {
         findings.error("listen and admin_listen are the same address; give each its own port".to_owned());
     }
+    if config.auditor_listen.is_some_and(|auditor| auditor == config.listen || config.admin_listen.is_some_and(|a| a.get() == auditor)) {
+        findings.error("auditor_listen is the address of another listener; give each its own port".to_owned());
+    }
     findings.0
 }
 

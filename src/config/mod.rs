@@ -341,6 +341,9 @@ pub struct Config {
     /// Metrics and health in plain text; a loopback address. Default: none.
     #[serde(default)]
     pub admin_listen: Option<LoopbackAddress>,
+    /// Auditors' pages and the log's tiles over HTTPS, with client certificates as on `listen`. Default: none.
+    #[serde(default)]
+    pub auditor_listen: Option<SocketAddr>,
     /// The store. A local file system, a folder of its own.
     pub data_dir: PathBuf,
     /// The log's name, for ever.

@@ -23,11 +23,13 @@ pub enum Role {
     Laboratory,
     /// Whoever reads the log: a supervisory authority or a party's own controller.
     Auditor,
+    /// Whoever keeps a copy of the log's tiles: leaves that say nothing, never a record.
+    Mirror,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Prosecution, Self::MunicipalUnit, Self::Laboratory, Self::Auditor];
+    pub const ALL: [Self; 5] = [Self::Prosecution, Self::MunicipalUnit, Self::Laboratory, Self::Auditor, Self::Mirror];
 }
 
 /// What is wrong with a participant's data.

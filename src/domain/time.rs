@@ -46,6 +46,13 @@ impl Timestamp {
             .map_or(if self.0 < 0 { Date::MIN } else { Date::MAX }, |at| at.to_zoned(OSLO.clone()).date())
     }
 
+    /// Date and time of day in Europe/Oslo, to the second: `2026-11-20 12:00:05`.
+    #[must_use]
+    pub fn oslo_text(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .map_or_else(|_| self.to_string(), |at| at.to_zoned(OSLO.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+    }
+
     /// The first instant of `date` in Europe/Oslo.
     #[must_use]
     pub fn start_of(date: Date) -> Self {

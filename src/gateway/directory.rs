@@ -77,7 +77,7 @@ impl Gateway {
                     Ok(own) => own,
                     Err(error) => return Err(self.failed(caller, verb, error, None).await),
                 },
-                Role::Prosecution | Role::Laboratory | Role::Auditor => None,
+                Role::Prosecution | Role::Laboratory | Role::Auditor | Role::Mirror => None,
             };
             let contacts = own.map_or_else(|| participant.contacts.clone(), |contact| vec![contact]);
             counterparts.push(Counterpart { participant, contacts });
@@ -108,6 +108,8 @@ mod tests {
             assert!(!is_counterpart(role, role));
             assert!(!is_counterpart(role, Role::Auditor));
             assert!(!is_counterpart(Role::Auditor, role));
+            assert!(!is_counterpart(role, Role::Mirror));
+            assert!(!is_counterpart(Role::Mirror, role));
         }
         assert!(is_counterpart(Role::Laboratory, Role::Prosecution));
         assert!(!is_counterpart(Role::Laboratory, Role::MunicipalUnit));

@@ -3,11 +3,13 @@
 //! Every answer comes from the [`Store`], which gives none that is not durable. A denial to an enrolled participant is an event before the
 //! caller hears of it.
 
+mod browse;
 mod bucket;
 mod deliver;
 mod directory;
 mod inspect;
 mod leases;
+mod published;
 mod refusals;
 mod register;
 mod settings;
@@ -17,6 +19,7 @@ mod sweep;
 
 use std::sync::Arc;
 
+pub use browse::{Browsed, Turn};
 pub use bucket::Rate;
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
@@ -37,6 +40,7 @@ use crate::policy::table::Verb;
 use crate::store::{Store, StoreError};
 use bucket::Buckets;
 use leases::Leases;
+use published::TileReaders;
 use refusals::Refusals;
 
 /// A denial that is in the log already, or counted for it: answer it as it is.
@@ -54,6 +58,7 @@ pub struct Gateway {
     calls: Buckets,
     leases: Arc<Leases>,
     inspecting: inspect::Inspecting,
+    tile_readers: TileReaders,
     loading: tokio::sync::Mutex<()>,
 }
 
@@ -73,6 +78,7 @@ impl Gateway {
             calls: Buckets::new(settings.calls),
             leases: Arc::new(Leases::new(settings.readers_per_participant_max)),
             inspecting: inspect::Inspecting::new(),
+            tile_readers: TileReaders::default(),
             loading: tokio::sync::Mutex::new(()),
             store,
             clock,

@@ -16,12 +16,11 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::status::{self, Refused};
-use crate::domain::time::Timestamp;
 use crate::gateway::Gateway;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::tls::{self, PeerInfo, TlsSettings};
+use crate::tls::{self, PeerInfo, Stranger, TlsSettings};
 
 /// Bounds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,18 +150,15 @@ fn asked_timeout(headers: &HeaderMap) -> Option<Duration> {
 impl Shared {
     /// Who is at the other end, by the register in force now.
     fn caller(&self, peer: &PeerInfo) -> Result<Caller, Box<tonic::Status>> {
-        let stranger = |error: tls::IdentityError| {
-            self.gateway.stranger(error.as_reason());
-            Box::new(status::of_identity(error))
-        };
-        let identity = peer.identity().map_err(stranger)?;
-        let (participant, key) = tls::resolve(identity, &self.gateway.store().register()).map_err(stranger)?;
-        let now: Timestamp = self.gateway.store().now();
-        if self.tls.is_revoked(identity) || identity.not_after().plus_millis(1000) <= now {
-            self.gateway.stranger(Reason::IdentityWithdrawn.code());
-            return Err(Box::new(status::of_reason(Reason::IdentityWithdrawn)));
-        }
-        Ok(Caller { participant, key: key.hash, key_label: key.label })
+        let store = self.gateway.store();
+        tls::caller(peer, &store.register(), &self.tls, store.now()).map_err(|stranger| {
+            let (reason, status) = match stranger {
+                Stranger::Identity(error) => (error.as_reason(), status::of_identity(error)),
+                Stranger::Withdrawn => (Reason::IdentityWithdrawn.code(), status::of_reason(Reason::IdentityWithdrawn)),
+            };
+            self.gateway.stranger(reason);
+            Box::new(status)
+        })
     }
 
     fn deadline(&self, verb: Verb, headers: &HeaderMap) -> Deadline {

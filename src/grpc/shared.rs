@@ -262,7 +262,7 @@ fn counterpart(counterpart: Counterpart) -> pb::Counterpart {
         Role::Prosecution => pb::ParticipantRole::Prosecution,
         Role::MunicipalUnit => pb::ParticipantRole::MunicipalUnit,
         Role::Laboratory => pb::ParticipantRole::Laboratory,
-        Role::Auditor => pb::ParticipantRole::Unspecified,
+        Role::Auditor | Role::Mirror => pb::ParticipantRole::Unspecified,
     };
     pb::Counterpart {
         id: participant.id.to_string(),

@@ -21,7 +21,7 @@ macro_rules! verbs {
                 match self { $(Self::$name => $number,)* }
             }
 
-            /// `Service/Method` without the package.
+            /// `Service/Method` without the package; `Tiles/` is HTTPS and no gRPC service.
             #[must_use]
             pub const fn call(self) -> &'static str {
                 match self { $(Self::$name => $call,)* }
@@ -107,6 +107,10 @@ verbs! {
     Review = 49, "AuditService/Review";
     /// Entries with what opens them.
     Export = 50, "AuditService/Export";
+    /// Checkpoint and tiles over HTTPS, by an auditor.
+    ReadTiles = 51, "Tiles/Read";
+    /// Checkpoint and tiles over HTTPS, by a mirror.
+    MirrorTiles = 60, "Tiles/Mirror";
 }
 
 /// Which role may make a call: exactly one each.
@@ -144,7 +148,9 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::GetLogState
         | Verb::ListReviews
         | Verb::Review
-        | Verb::Export => Role::Auditor,
+        | Verb::Export
+        | Verb::ReadTiles => Role::Auditor,
+        Verb::MirrorTiles => Role::Mirror,
     }
 }
 
@@ -223,6 +229,7 @@ mod tests {
         for verb in Verb::ALL {
             let service = verb.call().split('/').next().unwrap();
             let role = match service {
+                "Tiles" if *verb == Verb::MirrorTiles => Role::Mirror,
                 "ProsecutionService" => Role::Prosecution,
                 "MunicipalService" => Role::MunicipalUnit,
                 "LaboratoryService" => Role::Laboratory,

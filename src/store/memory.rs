@@ -13,6 +13,7 @@ use super::{
     Accepted, Cursor, Due, ENTRIES_AT_ONCE, EntryProof, Item, LogEntry, Outcome, OverdueAfter, Page, RecordFilter, Stats, StatusEntry,
     Store, StoreError, evidence,
 };
+use crate::audit::bundle::push_entry;
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::leaf::{Leaf, Openings};
@@ -20,7 +21,12 @@ use crate::audit::note::LogSigner;
 use crate::audit::proof::consistency_proof;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::record::Record;
+<<<<<<< HEAD
 use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
+=======
+use crate::audit::tiles::{TileId, TileKind, hash_tile};
+use crate::audit::tree::{Hash, NodeSource, root_at};
+>>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
@@ -332,6 +338,7 @@ impl Store for MemoryStore {
             .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
     }
 
+<<<<<<< HEAD
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
         let inner = self.inner.lock();
         let signed = self.head(&inner, inner.entries.len() as u64)?;
@@ -360,6 +367,30 @@ impl Store for MemoryStore {
         let inner = self.inner.lock();
         let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| record.time >= at));
         Ok(found.unwrap_or(inner.entries.len()) as u64)
+=======
+    async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {
+        self.checkpoint().await
+    }
+
+    async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        let inner = self.inner.lock();
+        let held = match tile.kind() {
+            TileKind::Entries => inner.entries.len(),
+            TileKind::Hashes(level) => inner.nodes.0.get(usize::from(level) * 8).map_or(0, Vec::len),
+        };
+        if tile.first() + u64::from(tile.width()) > held as u64 {
+            return Ok(None);
+        }
+        if tile.kind() != TileKind::Entries {
+            return Ok(hash_tile(&inner.nodes, tile)?.map(Bytes::from));
+        }
+        let first = usize::try_from(tile.first()).expect("an index below the length of a Vec fits usize");
+        let mut bundle = Vec::new();
+        for entry in &inner.entries[first..first + usize::from(tile.width())] {
+            push_entry(&mut bundle, entry.leaf.as_bytes()).expect("a leaf is 33 bytes");
+        }
+        Ok(Some(bundle.into()))
+>>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

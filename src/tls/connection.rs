@@ -172,11 +172,17 @@ impl OpenConnections {
         self.0.lock().peers.len()
     }
 
+    /// The peers of all that are open now.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.0.lock().peers.values().cloned().collect()
+    }
+
     /// Closes every connection that `unwelcome` tells of, and says how many. After a reload: `close_if(|peer| peer.identity().is_ok_and(|it|
     /// settings.is_revoked(it)))`.
     pub fn close_if(&self, unwelcome: impl Fn(&PeerInfo) -> bool) -> usize {
         // Decided outside the lock: the question may be a slow one.
-        let peers: Vec<PeerInfo> = self.0.lock().peers.values().cloned().collect();
+        let peers = self.peers();
         peers.iter().filter(|peer| !peer.is_closed() && unwelcome(peer)).map(PeerInfo::close).count()
     }
 

@@ -3,6 +3,7 @@
 //! The only folder that knows rustls, rcgen and x509-parser.
 
 pub mod acceptor;
+pub mod caller;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -18,6 +19,7 @@ pub mod revocation;
 mod handshake_tests;
 
 pub use acceptor::{Incoming, Limits, accept};
+pub use caller::{Stranger, caller};
 pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
 pub use config::{Alpn, TlsError, TlsFiles, TlsSettings};
 pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo};

@@ -117,7 +117,7 @@ impl DevParticipant {
 /// # Errors
 /// None in practice: the names are constants, held by a test.
 pub fn development_register() -> Result<Vec<DevParticipant>, PkiError> {
-    use Role::{Auditor, Laboratory, MunicipalUnit, Prosecution};
+    use Role::{Auditor, Laboratory, Mirror, MunicipalUnit, Prosecution};
     let new = DevParticipant::new;
     let prosecution = "Påtalejurist i vakt";
     let unit = "Rådgivende enhet for russaker";
@@ -145,6 +145,7 @@ pub fn development_register() -> Result<Vec<DevParticipant>, PkiError> {
         new("lab-ous", "Laboratorium OUS (utvikling)", Laboratory, "800000513")?.contact("vakt", laboratory, "+4700000006"),
         new("lab-st-olav", "Laboratorium St. Olav (utvikling)", Laboratory, "800000610")?.contact("vakt", laboratory, "+4700000007"),
         new("tilsyn", "Tilsyn (utvikling)", Auditor, "800000718")?,
+        new("speil", "Speil av loggen (utvikling)", Mirror, "800000912")?,
     ])
 }
 
@@ -394,7 +395,7 @@ mod tests {
         let file: File = toml::from_str(&fs::read_to_string(pki.participants_file()).unwrap()).unwrap();
         let register = Register::new(1, file.participant, &|_| true).unwrap();
         let ids: Vec<_> = register.iter().map(|participant| participant.id.to_string()).collect();
-        assert_eq!(ids, ["lab-ous", "lab-st-olav", "politi-innlandet", "politi-oslo", "ru-hamar", "ru-oslo", "ru-tromso", "tilsyn"]);
+        assert_eq!(ids, ["lab-ous", "lab-st-olav", "politi-innlandet", "politi-oslo", "ru-hamar", "ru-oslo", "ru-tromso", "speil", "tilsyn"]);
         assert_eq!(register.unit_of("3411".parse().unwrap()).unwrap().id.as_str(), "ru-hamar");
         for participant in register.iter() {
             let id = participant.id.as_str();

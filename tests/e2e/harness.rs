@@ -41,6 +41,7 @@ pub const UNIT_2: &str = "ru-hamar";
 pub const LAB: &str = "lab-ous";
 pub const LAB_2: &str = "lab-st-olav";
 pub const AUDITOR: &str = "tilsyn";
+pub const MIRROR: &str = "speil";
 
 /// 2026-11-20 at noon in Oslo.
 pub fn noon() -> Timestamp {

@@ -6,7 +6,7 @@ use samband::policy::reason::Reason;
 use samband::policy::table::{FLOWS, Verb, role_of};
 use tonic::Code;
 
-use crate::harness::{AUDITOR, LAB, OSLO, UNIT, World, raw_call, reason, refused};
+use crate::harness::{AUDITOR, LAB, MIRROR, OSLO, UNIT, World, raw_call, reason, refused};
 
 const REFUSED: u16 = 40;
 
@@ -16,6 +16,7 @@ const fn participant_of(role: Role) -> &'static str {
         Role::MunicipalUnit => UNIT,
         Role::Laboratory => LAB,
         Role::Auditor => AUDITOR,
+        Role::Mirror => MIRROR,
     }
 }
 

@@ -72,6 +72,7 @@ use super::{
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::range::OpenEntry;
+use crate::audit::tiles::TileId;
 use crate::audit::tree::{Frontier, Hash};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
@@ -354,6 +355,14 @@ impl Store for EmbeddedStore {
     async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError> {
         let size = self.durable_size();
         self.off_thread(move |engine| search::first_not_before(engine, at, size).map_err(|error| error.to_store_error())).await
+    }
+
+    async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {
+        self.off_thread(|engine| checkable::published_head(engine).map(|(text, _)| text)).await
+    }
+
+    async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        self.off_thread(move |engine| tiles::served(&engine.layout.path("log"), tile).map(|content| content.map(Bytes::from))).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -1,0 +1,106 @@
+//! What happened in one case, from its first entry to its last. No content: there is none in the log.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::layout::{alert, check_yourself};
+use super::row::{Shown, time};
+use super::search::Form;
+use super::{Page, Place, names};
+use crate::domain::id::CaseRef;
+use crate::gateway::{Gateway, Refusal, Turn};
+use crate::policy::permit::Caller;
+use crate::store::RecordFilter;
+
+/// Entries of a timeline; a case has fewer by its own bounds, apart from readings of it.
+const ENTRIES_MAX: usize = 500;
+
+/// The context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Timeline {
+    case: CaseRef,
+    entries: Vec<Shown>,
+    erased: u64,
+    more: bool,
+}
+
+impl Timeline {
+    pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, case: CaseRef) -> Result<Self, Refusal> {
+        let filter = RecordFilter { case_ref: Some(case), ..RecordFilter::default() };
+        let browsed = gateway.browse(caller, filter, Turn::Newest, ENTRIES_MAX).await?;
+        // That somebody looked at the case is not what happened in it.
+        let is_reading = |kind: u16| matches!(kind, 60 | 61);
+        let entries = browsed.entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
+        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased: browsed.erased, more: browsed.older })
+    }
+
+    /// Whether nothing is known of the case.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// The colour of a kind: what went through, what was taken back, what wants attention.
+const fn color(kind: u16) -> &'static str {
+    match kind {
+        10 | 12 | 14 => "accent",
+        20 | 21 => "success",
+        11 | 13 | 15 | 22 => "warning",
+        23 | 25 | 40 => "danger",
+        _ => "neutral",
+    }
+}
+
+impl Page for Timeline {
+    fn title(&self, lang: Lang) -> String {
+        format!("{} {}", lang.say("Sak", "Case"), self.case)
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::Search)
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(PageRoute::Case(self.case))
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        let form = Form { case_ref: self.case.to_string(), ..Form::default() };
+        html! {
+            @if self.entries.is_empty() {
+                p { (lang.say("Loggen har ingen oppføringer i denne saken, eller de er slettet etter lagringsregelen.", "The log has no entries in this case, or they are erased by the retention rule.")) }
+            } @else {
+                p class="lead" {
+                    (lang.say("Hva som skjedde i saken, i rekkefølge. Loggen vet ikke hvem saken gjelder eller hva meldingene sa.", "What happened in the case, in order. The log does not know whom the case is about or what the messages said."))
+                }
+                @if self.more {
+                    (alert("info", &html! { p { (lang.say("Bare de nyeste oppføringene vises. ", "Only the newest entries are shown. ")) a class="ds-link" href=(PageRoute::Search(form.clone()).path(lang)) { (lang.say("Se alle i søket", "See all in the search")) } } }))
+                }
+                ol class="timeline" {
+                    @for shown in &self.entries {
+                        li data-color=(color(shown.kind)) {
+                            p class="when" { (time(shown.at)) " · " a class="ds-link" href=(PageRoute::Entry(shown.index).path(lang)) { (lang.say("oppføring ", "entry ")) (shown.index) } }
+                            p class="what" { (names::kind(lang, shown.kind)) }
+                            p class="who" {
+                                @if let Some(from) = &shown.from { (from) }
+                                @if let Some(to) = &shown.to { " → " (to) }
+                                @if shown.from.is_none() && shown.to.is_none() { "Samband" }
+                                @for detail in shown.details(lang) { " · " (detail) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if self.erased > 0 {
+                (alert("info", &html! { p {
+                    (lang.count(self.erased, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
+                    (lang.say("i loggen er slettet etter lagringsregelen. Noen av dem kan ha hørt til saken.", "of the log are erased by the retention rule. Some may have belonged to this case."))
+                } }))
+            }
+            (check_yourself(lang, &format!("samband audit list --case {}", self.case), "AuditService/ListRecords", None))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One entry: what stands in the record, and what proves that it stands in the log.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::layout::{alert, check_yourself};
+use super::row::{Shown, erased_rule, time};
+use super::search::Form;
+use super::{Page, Place, names};
+use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind};
+use crate::gateway::{Gateway, ProofOf, Refusal};
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+
+/// The context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    index: u64,
+    leaf: String,
+    shown: Option<Shown>,
+    fields: Vec<(&'static str, String)>,
+    /// Lines of the proof file.
+    proof: String,
+}
+
+impl Entry {
+    pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, index: u64) -> Result<Self, Refusal> {
+        let proofs = gateway.proofs(caller, ProofOf::Index(index)).await?;
+        let Some(proof) = proofs.into_iter().next() else { return Err(Refusal(Reason::EntryUnknown.into())) };
+        let leaf = proof.leaf.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fields = proof.record.as_ref().map(fields).unwrap_or_default();
+        let shown = proof.record.as_ref().map(|record| Shown::of(index, record));
+        Ok(Self { index, leaf, shown, fields, proof: String::from_utf8_lossy(&proof.proof).into_owned() })
+    }
+}
+
+/// The record's own lines, in the order in which the leaf commits to them.
+fn fields(record: &crate::audit::record::Record) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("event", names::kind_code(record.kind).to_owned()), ("time", record.time.to_string())];
+    let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
+    add("actor", record.actor.as_ref().map(ToString::to_string));
+    add("key_label", record.key_label.clone());
+    add("sender", record.sender.as_ref().map(ToString::to_string));
+    add("recipient", record.recipient.as_ref().map(ToString::to_string));
+    add("message_id", record.message_id.map(|id| id.to_string()));
+    add("replaces", record.replaces.map(|id| id.to_string()));
+    add("case_ref", record.case_ref.map(|case| case.to_string()));
+    add("requisition_id", record.requisition_id.map(|id| id.to_string()));
+    add("about", record.about.map(|index| index.to_string()));
+    add("reason", record.reason.map(|number| number.to_string()));
+    add("verb", record.verb.map(|number| number.to_string()));
+    add("count", record.count.map(|count| count.to_string()));
+    add("note", record.note.clone());
+    add("content_commit", record.content_commit.map(|commit| commit.iter().map(|byte| format!("{byte:02x}")).collect()));
+    fields
+}
+
+impl Page for Entry {
+    fn title(&self, lang: Lang) -> String {
+        format!("{} {}", lang.say("Oppføring", "Entry"), self.index)
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::Search)
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(PageRoute::Entry(self.index))
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        html! {
+            @match &self.shown {
+                Some(shown) => (self.living(lang, shown)),
+                None => {
+                    (alert("info", &html! {
+                        p { strong { (lang.say("Slettet. ", "Erased. ")) } (lang.say("Oppføringen er ", "The entry is ")) (erased_rule(lang)) "." }
+                        p { (lang.say("Bladet beviser at her sto en oppføring, men sier ikke lenger hva den var.", "The leaf proves that there was an entry here, but no longer says which.")) }
+                    }))
+                }
+            }
+            section aria-labelledby="proof" {
+                h2 class="ds-heading" data-size="sm" id="proof" { (lang.say("Bevis", "Proof")) }
+                p {
+                    (lang.say(
+                        "Samband laget beviset nå og kontrollerte det: Bladet under ligger på denne plassen i loggen, under det signerte hodet som følger med. Endres ett tegn, stemmer det ikke lenger.",
+                        "Samband made this proof now and checked it: the leaf below lies at this place of the log, under the signed head that comes with it. Change one character and it no longer holds.",
+                    ))
+                }
+                dl class="facts" {
+                    dt { (lang.say("Blad", "Leaf")) }
+                    dd { code class="long" { (self.leaf) } }
+                    @if let Ok(tile) = TileId::new(TileKind::Entries, self.index / u64::from(TILE_WIDTH), TILE_WIDTH) {
+                        dt { (lang.say("Flis, når den er full", "Tile, once it is full")) }
+                        dd { code { "/" (tile.path()) } }
+                    }
+                }
+                details class="ds-details" {
+                    summary { (lang.say("Bevisfilen (tlog-proof)", "The proof file (tlog-proof)")) }
+                    div { pre tabindex="0" { code { (self.proof) } } }
+                }
+                (check_yourself(lang, &format!("samband audit prove {} --out proofs\nsamband audit verify proofs/{}.tlog-proof --vkey log.vkey", self.index, self.index), "AuditService/GetProof", None))
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn living(&self, lang: Lang, shown: &Shown) -> Markup {
+        html! {
+            p class="lead" {
+                strong { (names::kind(lang, shown.kind)) }
+                " · " (time(shown.at))
+                @for detail in shown.details(lang) { " · " (detail) }
+            }
+            p {
+                @if let Some(case) = shown.case_ref {
+                    a class="ds-link" href=(PageRoute::Case(case).path(lang)) { (lang.say("Hele saken ", "The whole case ")) (case) }
+                    " "
+                }
+                @if let Some(id) = shown.message_id {
+                    a class="ds-link" href=(PageRoute::Search(Form { message_id: id.to_string(), ..Form::default() }).path(lang)) { (lang.say("Alt om denne meldingen", "Everything about this message")) }
+                }
+            }
+            section aria-labelledby="record" {
+                h2 class="ds-heading" data-size="sm" id="record" { (lang.say("Oppføringen", "The record")) }
+                dl class="facts" {
+                    @for (name, value) in &self.fields {
+                        dt lang="en" { (name) }
+                        dd { code class="long" { (value) } }
+                    }
+                }
+            }
+        }
+    }
+}

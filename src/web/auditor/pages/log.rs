@@ -1,0 +1,191 @@
+//! The state of the log: how long it is, under which signed head, what waits, and which certificates end soon.
+
+use maud::{Markup, html};
+
+use super::super::Site;
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::layout::{alert, check_yourself};
+use super::row::time;
+use super::{Page, Place};
+use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::gateway::Refusal;
+use crate::policy::permit::Caller;
+use crate::store::{NOTICE_AGES_DAYS, Stats};
+use crate::tls;
+
+/// A certificate is spoken of so long before it ends.
+const NOTICE_MILLIS: i64 = 30 * DAY_MILLIS;
+
+/// The context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Log {
+    origin: String,
+    size: u64,
+    root: String,
+    /// The head as it was signed.
+    checkpoint: String,
+    stats: Stats,
+    certificates: Vec<Certificate>,
+    crl_due: Option<Timestamp>,
+    now: Timestamp,
+}
+
+/// A certificate and its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Certificate {
+    /// None for the gateway's own.
+    whose: Option<String>,
+    not_after: Timestamp,
+}
+
+impl Log {
+    pub(super) async fn load(site: &Site, caller: &Caller) -> Result<Self, Refusal> {
+        let checkpoint = site.gateway.checkpoint(caller).await?;
+        let stats = site.stats(caller).await?;
+        let text = String::from_utf8_lossy(&checkpoint).into_owned();
+        // Three lines of the note's text: origin, size, root.
+        let mut lines = text.lines().map(ToOwned::to_owned);
+        let (origin, size, root) = (lines.next(), lines.next(), lines.next());
+        let now = site.gateway.store().now();
+        Ok(Self {
+            origin: origin.unwrap_or_default(),
+            size: size.and_then(|size| size.parse().ok()).unwrap_or(stats.durable_size),
+            root: root.unwrap_or_default(),
+            checkpoint: text,
+            stats,
+            certificates: certificates(site, now),
+            crl_due: site.tls.crl_next_update(),
+            now,
+        })
+    }
+}
+
+/// The gateway's certificate, and those of connected participants that end soon. The register enrols keys, so a certificate is known once it is shown.
+fn certificates(site: &Site, now: Timestamp) -> Vec<Certificate> {
+    let register = site.gateway.store().register();
+    let mut found = vec![Certificate { whose: None, not_after: site.tls.certificate_not_after() }];
+    for peer in site.open.peers() {
+        let Ok(identity) = peer.identity() else { continue };
+        let Ok((participant, key)) = tls::resolve(identity, &register) else { continue };
+        let not_after = identity.not_after();
+        let shown = Certificate { whose: Some(format!("{} ({})", participant.name, key.label)), not_after };
+        if not_after <= now.plus_millis(NOTICE_MILLIS) && !found.contains(&shown) {
+            found.push(shown);
+        }
+    }
+    found[1..].sort_by_key(|certificate| certificate.not_after);
+    found
+}
+
+impl Page for Log {
+    fn title(&self, lang: Lang) -> String {
+        lang.say("Loggens tilstand", "State of the log").to_owned()
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::Log)
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(PageRoute::Log)
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        html! {
+            p class="lead" {
+                (lang.say("Loggen har ", "The log has ")) strong { (lang.count(self.size, ["oppføring", "oppføringer"], ["entry", "entries"])) } ". "
+                (lang.say(
+                    "Hver av dem er låst til alle de andre gjennom ett tall, roten. Samband har signert roten, så ingenting kan fjernes, endres eller settes inn uten at det vises.",
+                    "Each is bound to all the others by one number, the root. Samband has signed the root, so nothing can be removed, changed or inserted without it showing.",
+                ))
+            }
+            (self.head(lang))
+            (self.waiting(lang))
+            (self.ends(lang))
+        }
+    }
+}
+
+impl Log {
+    fn head(&self, lang: Lang) -> Markup {
+        html! {
+            section aria-labelledby="head" {
+                h2 class="ds-heading" data-size="sm" id="head" { (lang.say("Det signerte hodet", "The signed head")) }
+                dl class="facts" {
+                    dt { (lang.say("Loggens navn", "Name of the log")) }
+                    dd { code class="long" { (self.origin) } }
+                    dt { (lang.say("Oppføringer", "Entries")) }
+                    dd { (lang.number(self.size)) }
+                    dt { (lang.say("Publisert som fliser", "Published as tiles")) }
+                    dd { (lang.number(self.stats.published_size)) }
+                    dt { (lang.say("Rot", "Root")) }
+                    dd { code class="long" { (self.root) } }
+                }
+                details class="ds-details" {
+                    summary { (lang.say("Hodet slik det er signert (checkpoint)", "The head as it is signed (checkpoint)")) }
+                    div { pre tabindex="0" { code { (self.checkpoint) } } }
+                }
+                (check_yourself(lang, "samband audit checkpoint\nsamband audit verify LOGFOLDER --vkey log.vkey", "AuditService/GetCheckpoint", Some(html! {
+                    p {
+                        (lang.say("Hele loggen kan hentes herfra og kontrolleres med programmer vi ikke har skrevet: ", "The whole log can be fetched from here and checked by programs that we did not write: "))
+                        code { "/checkpoint" } ", " code { "/tile/…" } ", " code { "/tile/entries/…" } " (C2SP tlog-tiles)."
+                    }
+                })))
+            }
+        }
+    }
+
+    fn waiting(&self, lang: Lang) -> Markup {
+        html! {
+            section aria-labelledby="waiting" {
+                h2 class="ds-heading" data-size="sm" id="waiting" { (lang.say("Meldinger som venter", "Messages that wait")) }
+                dl class="tiles" {
+                    div { dt { (lang.say("Ikke bekreftet av mottaker", "Not acknowledged")) } dd { (lang.number(self.stats.undelivered)) } }
+                    div { dt { (lang.say("Av dem over fristen", "Of these overdue")) } dd { (lang.number(self.stats.overdue)) } }
+                    div { dt { (lang.say("Åpne saker", "Open cases")) } dd { (lang.number(self.stats.cases)) } }
+                }
+                table class="ds-table narrow" {
+                    caption { (lang.say("Meldinger om vilkår som ingen har bekreftet, etter alder", "Condition notices that nobody acknowledged, by age")) }
+                    thead { tr { th scope="col" { (lang.say("Minst så gamle", "At least this old")) } th scope="col" class="number" { (lang.say("Antall", "Count")) } } }
+                    tbody {
+                        @for (days, count) in NOTICE_AGES_DAYS.iter().zip(self.stats.notices_older_than) {
+                            tr {
+                                td { (lang.count(days.unsigned_abs(), ["dag", "dager"], ["day", "days"])) }
+                                td class="number" { (lang.number(count)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn ends(&self, lang: Lang) -> Markup {
+        let soon = |at: Timestamp| at <= self.now.plus_millis(NOTICE_MILLIS);
+        html! {
+            section aria-labelledby="certificates" {
+                h2 class="ds-heading" data-size="sm" id="certificates" { (lang.say("Sertifikater", "Certificates")) }
+                @if self.certificates.iter().any(|certificate| soon(certificate.not_after)) {
+                    (alert("warning", &html! { p { (lang.say("Minst ett sertifikat løper ut innen 30 dager.", "At least one certificate ends within 30 days.")) } }))
+                }
+                dl class="facts" {
+                    @for Certificate { whose, not_after } in &self.certificates {
+                        dt { @match whose { Some(whose) => (whose), None => (lang.say("Sambands eget", "Samband's own")) } }
+                        dd { (lang.say("gyldig til ", "valid to ")) (time(*not_after)) }
+                    }
+                    @if let Some(due) = self.crl_due {
+                        dt { (lang.say("Sperrelisten skal fornyes", "The revocation list is due")) }
+                        dd { (time(due)) }
+                    }
+                }
+                p class="quiet" {
+                    (lang.say(
+                        "Deltakernes sertifikater vises når de er tilkoblet nå og løper ut innen 30 dager. Registeret fører nøkler, ikke sertifikater.",
+                        "Participants' certificates are shown while they are connected and end within 30 days. The register enrols keys, not certificates.",
+                    ))
+                }
+            }
+        }
+    }
+}

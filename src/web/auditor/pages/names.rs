@@ -1,0 +1,182 @@
+//! What things are called: kinds of events, roles, calls, reasons. The matches are complete, so that a new one cannot come without both its names.
+
+use super::super::lang::Lang;
+use crate::audit::event::TABLE;
+use crate::domain::participant::Role;
+use crate::domain::time::Timestamp;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+
+/// A role.
+pub(super) const fn role(lang: Lang, role: Role) -> &'static str {
+    match role {
+        Role::Prosecution => lang.say("påtalemyndighet", "prosecution"),
+        Role::MunicipalUnit => lang.say("rådgivende enhet", "municipal unit"),
+        Role::Laboratory => lang.say("laboratorium", "laboratory"),
+        Role::Auditor => lang.say("revisor", "auditor"),
+        Role::Mirror => lang.say("speil av loggen", "mirror of the log"),
+    }
+}
+
+/// A kind of event by its number, as a reader would say it.
+pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
+    let (nb, en) = match number {
+        1 => ("Loggen ble åpnet", "Log opened"),
+        2 => ("Samband startet", "Samband started"),
+        3 => ("Samband stoppet", "Samband stopped"),
+        4 => ("Deltakerregister trådte i kraft", "Participant register came into force"),
+        10 => ("Melding om vilkår mottatt", "Condition notice accepted"),
+        11 => ("Melding om vilkår trukket tilbake", "Condition notice withdrawn"),
+        12 => ("Melding om uteblivelse mottatt", "Non-attendance report accepted"),
+        13 => ("Melding om uteblivelse trukket tilbake", "Non-attendance report withdrawn"),
+        14 => ("Prøvesvar mottatt", "Lab result accepted"),
+        15 => ("Prøvesvar trukket tilbake", "Lab result withdrawn"),
+        16 => ("Melding prøvd uten å sendes", "Message validated, not sent"),
+        20 => ("Utlevert til mottaker", "Handed out to recipient"),
+        21 => ("Bekreftet av mottaker", "Acknowledged by recipient"),
+        22 => ("Melding om vilkår returnert", "Condition notice returned"),
+        23 => ("Over fristen", "Overdue"),
+        24 => ("Saken er avsluttet", "Case ended"),
+        25 => ("Avsluttet uten å være hentet", "Ended undelivered"),
+        26 => ("Saken er glemt", "Case forgotten"),
+        30 => ("Innhold slettet", "Content erased"),
+        31 => ("Oppføringer slettet etter regelen", "Records erased by their rule"),
+        40 => ("Nektet", "Refused"),
+        41 => ("Nektet, flere i samme minutt", "Refused, several in one minute"),
+        42 => ("Ukjente nektet", "Strangers refused"),
+        50 => ("Kontaktpunkt satt", "Contact set"),
+        60 => ("Loggen ble lest", "Log read"),
+        61 => ("Spørsmål stilt til loggen", "Log asked"),
+        62 => ("Periode gjennomgått", "Period reviewed"),
+        _ => ("Annen hendelse", "Other event"),
+    };
+    lang.say(nb, en)
+}
+
+/// The stable name of a kind, as the command line and the calls have it.
+pub(super) fn kind_code(number: u16) -> &'static str {
+    TABLE.iter().find(|row| row.number == number).map_or("UNKNOWN", |row| row.name)
+}
+
+/// A withdrawal's, a return's or a refusal's reason, by the kind of its event.
+pub(super) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
+    let (nb, en) = match (kind, number) {
+        (11 | 13 | 15, 1) => ("sendt ved en feil", "sent in error"),
+        (11, 2) => ("gjelder feil person", "about the wrong person"),
+        (11, 3) => ("feil kommune", "wrong municipality"),
+        (11, 4) => ("oppholdskommunen er en annen", "municipality of stay has changed"),
+        (11, 5) => ("vilkåret står ikke lenger", "the condition no longer stands"),
+        (11, 6) => ("saken er overført", "the case was transferred"),
+        (13, 2) => ("gjelder en annen sak", "belongs to another case"),
+        (15, 2) => ("gjelder en annen prøve", "belongs to another sample"),
+        (15, 3) => ("feil i analysen", "the analysis was wrong"),
+        (22, 1) => ("oppholder seg ikke her", "not staying here"),
+        (22, 2) => ("kan ikke identifisere", "cannot identify"),
+        _ => return Reason::of_number(number).map_or_else(|| number.to_string(), |known| reason(lang, known).to_owned()),
+    };
+    lang.say(nb, en).to_owned()
+}
+
+/// Why somebody was refused, in a few words.
+pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
+    let (nb, en) = match reason {
+        Reason::NotEnrolled => ("ikke i registeret", "not enrolled"),
+        Reason::ParticipantSuspended => ("deltakeren er suspendert", "participant suspended"),
+        Reason::CallNotAllowed => ("rollen har ikke lov til dette", "not allowed for this role"),
+        Reason::IdentityWithdrawn => ("nøkkelen gjelder ikke lenger", "key no longer valid"),
+        Reason::Malformed => ("kan ikke leses", "cannot be read"),
+        Reason::UnknownField => ("ukjent felt", "unknown field"),
+        Reason::DuplicateField => ("et felt står to ganger", "a field stands twice"),
+        Reason::ContentInvalid => ("innholdet bryter en regel", "content breaks a rule"),
+        Reason::TooLarge => ("for stor", "too large"),
+        Reason::BadMessageId => ("ugyldig meldings-id", "bad message id"),
+        Reason::BadContentSalt => ("ugyldig salt", "bad content salt"),
+        Reason::BadReference => ("ugyldig referanse", "bad reference"),
+        Reason::BadReferenceCheck => ("referansens kontrolltegn stemmer ikke", "reference check failed"),
+        Reason::BadArgument => ("ugyldig verdi", "bad value"),
+        Reason::BodyMissing => ("meldingen er tom", "message is empty"),
+        Reason::ReplacesMissing => ("sier ikke hva som trekkes tilbake", "does not say what is withdrawn"),
+        Reason::StaleMessageId => ("meldings-id er for gammel eller fram i tid", "message id too old or ahead of time"),
+        Reason::MessageIdReused => ("meldings-id brukt om annet innhold", "message id used for other content"),
+        Reason::MunicipalityNotServed => ("kommunen har ingen enhet her", "municipality not served"),
+        Reason::UnitContactMissing => ("enheten mangler kontaktpunkt", "unit has no contact"),
+        Reason::ContactUnknown => ("ukjent kontaktpunkt", "unknown contact"),
+        Reason::LaboratoryUnknown => ("ukjent laboratorium", "unknown laboratory"),
+        Reason::DecisionInFuture => ("vedtaket er fram i tid", "decision lies ahead"),
+        Reason::ProbationOver => ("prøvetiden er over", "probation is over"),
+        Reason::ReplacesUnknown => ("ukjent melding å rette", "unknown message to replace"),
+        Reason::ReplacesSettled => ("alt rettet eller trukket tilbake", "already replaced or withdrawn"),
+        Reason::SubjectDiffers => ("gjelder en annen person", "about another person"),
+        Reason::ReplacesOther => ("retter noe annet", "replaces something else"),
+        Reason::TooManyCorrections => ("for mange rettelser", "too many corrections"),
+        Reason::ReferenceUnknown => ("ukjent referanse", "unknown reference"),
+        Reason::CaseEnded => ("saken er avsluttet", "case ended"),
+        Reason::RequisitionWithdrawn => ("rekvisisjonen er trukket tilbake", "requisition withdrawn"),
+        Reason::CollectedOutsidePeriod => ("prøven er tatt utenfor perioden", "collected outside the period"),
+        Reason::MatrixNotOrdered => ("prøvematerialet er ikke bestilt", "matrix not ordered"),
+        Reason::GroupNotOrdered => ("stoffgruppen er ikke bestilt", "group not ordered"),
+        Reason::GroupMissing => ("en bestilt stoffgruppe mangler", "ordered group missing"),
+        Reason::ResultExists => ("prøven har alt et svar", "result exists"),
+        Reason::NoticeNotAcknowledged => ("meldingen om vilkår er ikke bekreftet", "notice not acknowledged"),
+        Reason::NoticeReturned => ("meldingen om vilkår er returnert", "notice was returned"),
+        Reason::NoticeWithdrawn => ("meldingen om vilkår er trukket tilbake", "notice was withdrawn"),
+        Reason::UnitChanged => ("en annen enhet har saken", "another unit has the case"),
+        Reason::ConditionNotSet => ("det vilkåret er ikke satt", "no such condition set"),
+        Reason::DateOutsideProbation => ("datoen er utenfor prøvetiden", "date outside probation"),
+        Reason::ItemUnknown => ("ukjent sending", "unknown item"),
+        Reason::NotReturnable => ("kan ikke returneres", "not returnable"),
+        Reason::MessageUnknown => ("ukjent melding", "unknown message"),
+        Reason::EntryUnknown => ("ingen slik oppføring", "no such entry"),
+        Reason::RecordErased => ("oppføringen er slettet etter regelen", "record erased by its rule"),
+        Reason::CursorAhead => ("peker forbi enden", "cursor ahead"),
+        Reason::ParticipantUnknown => ("ukjent deltaker", "unknown participant"),
+        Reason::PeriodNotOver => ("perioden er ikke over", "period is not over"),
+        Reason::PeriodTooLong => ("perioden er for lang for ett svar", "period too long for one answer"),
+        Reason::RateLimited => ("for mange kall", "too many calls"),
+        Reason::ReferencesLimited => ("for mange ukjente referanser", "too many unknown references"),
+        Reason::TooManyStreams => ("for mange åpne strømmer", "too many streams"),
+        Reason::StorageFull => ("disken er nesten full", "disk nearly full"),
+        Reason::Unavailable => ("Samband starter eller stopper", "Samband is starting or stopping"),
+        Reason::DeadlineExceeded => ("det tok for lang tid", "it took too long"),
+        Reason::Overloaded => ("for mye å gjøre akkurat nå", "too busy just now"),
+        Reason::Internal => ("en feil i Samband", "a fault of Samband"),
+        Reason::Unimplemented => ("finnes ikke", "does not exist"),
+        Reason::StreamTakenOver => ("en nyere strøm tok over", "a newer stream took over"),
+    };
+    lang.say(nb, en)
+}
+
+/// A call, as what somebody tried or did.
+pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
+    let (nb, en) = match verb {
+        Verb::SendNotice => ("sende melding om vilkår", "send a condition notice"),
+        Verb::SendReport => ("melde uteblivelse", "report non-attendance"),
+        Verb::SendResult => ("sende prøvesvar", "send a lab result"),
+        Verb::ProsecutionReceive | Verb::MunicipalReceive => ("hente meldinger", "receive messages"),
+        Verb::ProsecutionAcknowledge | Verb::MunicipalAcknowledge => ("bekrefte meldinger", "acknowledge messages"),
+        Verb::ProsecutionGetStatus | Verb::MunicipalGetStatus | Verb::LaboratoryGetStatus => ("se status", "get status"),
+        Verb::ProsecutionWatchStatus | Verb::MunicipalWatchStatus | Verb::LaboratoryWatchStatus => ("følge status", "watch status"),
+        Verb::ProsecutionGetReceipt | Verb::MunicipalGetReceipt | Verb::LaboratoryGetReceipt => ("hente kvittering", "get a receipt"),
+        Verb::ProsecutionLookUp | Verb::MunicipalLookUp | Verb::LaboratoryLookUp => ("slå opp deltakere", "look up participants"),
+        Verb::Return => ("returnere melding om vilkår", "return a condition notice"),
+        Verb::SetContact => ("sette kontaktpunkt", "set the contact"),
+        Verb::GetCheckpoint => ("hente loggens hode", "get the log's head"),
+        Verb::ListRecords => ("søke i loggen", "search the log"),
+        Verb::GetProof => ("hente bevis for en oppføring", "get the proof of an entry"),
+        Verb::GetConsistencyProof => ("hente bevis mellom to hoder", "get the proof between two heads"),
+        Verb::Ask => ("stille et spørsmål", "ask a question"),
+        Verb::GetTimeline => ("se hva som skjedde i en sak", "see what happened in a case"),
+        Verb::CountRecords => ("telle oppføringer", "count entries"),
+        Verb::GetLogState => ("se loggens tilstand", "see the state of the log"),
+        Verb::ListReviews => ("se hva som er gjennomgått", "see what was reviewed"),
+        Verb::Review => ("bekrefte en gjennomgang", "state a review"),
+        Verb::Export => ("ta et uttrekk", "take an export"),
+        Verb::ReadTiles | Verb::MirrorTiles => ("lese loggens fliser", "read the log's tiles"),
+    };
+    lang.say(nb, en)
+}
+
+/// A time as people in Norway read it, to the second; the exact one stands in the `datetime` attribute.
+pub(super) fn time(at: Timestamp) -> String {
+    at.oslo_text()
+}

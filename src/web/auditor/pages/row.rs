@@ -1,0 +1,182 @@
+//! Entries as rows of a table, with what is erased among them.
+
+use maud::{Markup, html};
+
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::names;
+use crate::audit::record::Record;
+use crate::domain::id::{CaseRef, MessageId};
+use crate::domain::time::Timestamp;
+use crate::policy::table::Verb;
+use crate::store::LogEntry;
+
+/// What a table shows: an entry, or a stretch of entries that are erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Row {
+    /// An entry whose record lives.
+    Entry(Box<Shown>),
+    /// Entries from the first to the last, erased.
+    Erased {
+        /// First index.
+        first: u64,
+        /// Last index.
+        last: u64,
+    },
+}
+
+/// What is shown of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) index: u64,
+    pub(super) kind: u16,
+    pub(super) at: Timestamp,
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) key_label: Option<String>,
+    pub(super) message_id: Option<MessageId>,
+    pub(super) replaces: Option<MessageId>,
+    pub(super) case_ref: Option<CaseRef>,
+    pub(super) reason: Option<u16>,
+    pub(super) verb: Option<u16>,
+    pub(super) count: Option<u64>,
+    pub(super) note: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn of(index: u64, record: &Record) -> Self {
+        // Who acted stands first; for an event of the gateway itself, the message's own parties.
+        let from = record.actor.as_ref().or(record.sender.as_ref());
+        let to = if record.actor.is_some() && record.recipient.is_none() { record.sender.as_ref() } else { record.recipient.as_ref() };
+        Self {
+            index,
+            kind: record.kind,
+            at: record.time,
+            from: from.map(ToString::to_string),
+            to: to.map(ToString::to_string),
+            key_label: record.key_label.clone(),
+            message_id: record.message_id,
+            replaces: record.replaces,
+            case_ref: record.case_ref,
+            reason: record.reason,
+            verb: record.verb,
+            count: record.count,
+            note: record.note.clone(),
+        }
+    }
+
+    /// Reason, call, count and note, in words.
+    pub(super) fn details(&self, lang: Lang) -> Vec<String> {
+        let mut details = Vec::new();
+        if let Some(verb) = self.verb.and_then(Verb::of_number) {
+            details.push(names::verb(lang, verb).to_owned());
+        }
+        if let Some(reason) = self.reason {
+            details.push(names::reason_of(lang, self.kind, reason));
+        }
+        if self.replaces.is_some() && matches!(self.kind, 10 | 12 | 14) {
+            details.push(lang.say("retter en tidligere melding", "replaces an earlier message").to_owned());
+        }
+        if let Some(count) = self.count {
+            details.push(match self.kind {
+                4 => format!("{} {count}", lang.say("utgave", "edition")),
+                _ => format!("{} {}", lang.say("antall", "count"), lang.number(count)),
+            });
+        }
+        if let Some(note) = self.note.as_deref().filter(|_| matches!(self.kind, 1 | 2 | 10 | 31 | 42 | 61 | 62)) {
+            details.push(note.to_owned());
+        }
+        details
+    }
+}
+
+/// The rows of a page whose filter leaves out nothing between `first` and `last`: what is missing there is erased.
+pub(super) fn with_erased(entries: Vec<LogEntry>, range: std::ops::Range<u64>) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(entries.len());
+    let mut next = range.start;
+    for entry in entries {
+        let Some(record) = entry.record else { continue };
+        if entry.index > next {
+            rows.push(Row::Erased { first: next, last: entry.index - 1 });
+        }
+        next = entry.index + 1;
+        rows.push(Row::Entry(Box::new(Shown::of(entry.index, &record))));
+    }
+    if next < range.end {
+        rows.push(Row::Erased { first: next, last: range.end - 1 });
+    }
+    rows
+}
+
+/// A time with its exact value.
+pub(super) fn time(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (names::time(at)) } }
+}
+
+/// The rule that erased entries go by.
+pub(super) fn erased_rule(lang: Lang) -> &'static str {
+    lang.say(
+        "slettet etter lagringsregelen (politiregisterforskriften § 40-13); bladet står fortsatt i loggen",
+        "erased by the retention rule (politiregisterforskriften § 40-13); the leaf still stands in the log",
+    )
+}
+
+/// The table; `caption` says what it lists.
+pub(super) fn table(lang: Lang, caption: &str, rows: &[Row]) -> Markup {
+    html! {
+        div class="scroll" role="region" aria-label=(caption) tabindex="0" {
+            table class="ds-table" data-zebra {
+                caption class="ds-sr-only" { (caption) }
+                thead {
+                    tr {
+                        th scope="col" { (lang.say("Nr.", "No.")) }
+                        th scope="col" { (lang.say("Tid i Oslo", "Time in Oslo")) }
+                        th scope="col" { (lang.say("Hendelse", "Event")) }
+                        th scope="col" { (lang.say("Fra → til", "From → to")) }
+                        th scope="col" { (lang.say("Sak", "Case")) }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        @match row {
+                            Row::Entry(shown) => (entry(lang, shown)),
+                            Row::Erased { first, last } => {
+                                tr class="erased" {
+                                    td {
+                                        a class="ds-link" href=(PageRoute::Entry(*first).path(lang)) { (first) }
+                                        @if last != first { "–" (last) }
+                                    }
+                                    td colspan="4" {
+                                        (lang.count(last - first + 1, ["oppføring", "oppføringer"], ["entry", "entries"])) " " (erased_rule(lang))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn entry(lang: Lang, shown: &Shown) -> Markup {
+    let details = shown.details(lang).join("; ");
+    html! {
+        tr {
+            td { a class="ds-link" href=(PageRoute::Entry(shown.index).path(lang)) { (shown.index) } }
+            td class="time" { (time(shown.at)) }
+            td {
+                span class="event" { (names::kind(lang, shown.kind)) }
+                @if !details.is_empty() { span class="details" { (details) } }
+            }
+            td class="parties" {
+                @if let Some(from) = &shown.from { (from) }
+                @if let Some(to) = &shown.to { " → " (to) }
+                @if shown.from.is_none() && shown.to.is_none() { span class="quiet" { "Samband" } }
+            }
+            td class="ref" {
+                @if let Some(case) = shown.case_ref { a class="ds-link" href=(PageRoute::Case(case).path(lang)) { (case) } }
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Paths of the site: each has one spelling, and everything else is not there.
+
+use super::assets::{self, Asset};
+use super::lang::Lang;
+use super::pages::search::Form;
+use crate::audit::tiles::TileId;
+use crate::domain::id::CaseRef;
+
+/// The longest path and query that are looked at, in bytes.
+const PATH_BYTES_MAX: usize = 512;
+const QUERY_BYTES_MAX: usize = 2048;
+
+/// What a path asks for.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// The root: to the front page in a language.
+    Home,
+    /// A file of the site.
+    Asset(&'static Asset),
+    /// The published head.
+    Checkpoint,
+    /// A published tile or bundle.
+    Tile(TileId),
+    /// A page in a language.
+    Page(Lang, PageRoute),
+}
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PageRoute {
+    /// Questions, and what wants attention.
+    Front,
+    /// Search of the log; the form as it was sent.
+    Search(Form),
+    /// One case.
+    Case(CaseRef),
+    /// One entry.
+    Entry(u64),
+    /// The log's own state.
+    Log,
+    /// How to use this, and what it does not show.
+    Help,
+}
+
+fn decimal(text: &str) -> Option<u64> {
+    let canonical = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if canonical { text.parse().ok() } else { None }
+}
+
+impl Route {
+    /// The route of a path, if it is one. Only the search has a query.
+    pub(super) fn parse(path: &str, query: &str) -> Option<Self> {
+        if path.len() > PATH_BYTES_MAX || query.len() > QUERY_BYTES_MAX {
+            return None;
+        }
+        let relative = path.strip_prefix('/')?;
+        let (first, rest) = relative.split_once('/').map_or((relative, None), |(first, rest)| (first, Some(rest)));
+        match first {
+            "" if rest.is_none() => Some(Self::Home),
+            "assets" => assets::find(path).map(Self::Asset),
+            "checkpoint" if rest.is_none() && query.is_empty() => Some(Self::Checkpoint),
+            "tile" if query.is_empty() => relative.parse().ok().map(Self::Tile),
+            tag => {
+                let lang = Lang::ALL.into_iter().find(|lang| lang.tag() == tag)?;
+                PageRoute::parse(rest, query).map(|page| Self::Page(lang, page))
+            }
+        }
+    }
+}
+
+impl PageRoute {
+    fn parse(rest: Option<&str>, query: &str) -> Option<Self> {
+        let Some(rest) = rest else { return Some(Self::Front).filter(|_| query.is_empty()) };
+        if rest == "search" {
+            return Some(Self::Search(Form::parse(query)));
+        }
+        if !query.is_empty() {
+            return None;
+        }
+        let (name, argument) = rest.split_once('/').map_or((rest, None), |(name, argument)| (name, Some(argument)));
+        match (name, argument) {
+            ("log", None) => Some(Self::Log),
+            ("help", None) => Some(Self::Help),
+            ("entry", Some(index)) => decimal(index).map(Self::Entry),
+            ("case", Some(text)) => text.parse().ok().filter(|case: &CaseRef| case.to_string() == text).map(Self::Case),
+            _ => None,
+        }
+    }
+
+    /// The path, and query, in a language.
+    pub(super) fn path(&self, lang: Lang) -> String {
+        let lang = lang.tag();
+        match self {
+            Self::Front => format!("/{lang}"),
+            Self::Search(form) => format!("/{lang}/search{}", form.query()),
+            Self::Case(case) => format!("/{lang}/case/{case}"),
+            Self::Entry(index) => format!("/{lang}/entry/{index}"),
+            Self::Log => format!("/{lang}/log"),
+            Self::Help => format!("/{lang}/help"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_one_path_and_its_path_leads_back() {
+        let case: CaseRef = CaseRef::from_bytes([7; 10]);
+        let form = Form { participant: "politi-oslo".to_owned(), ..Form::default() };
+        for page in [
+            PageRoute::Front,
+            PageRoute::Search(Form::default()),
+            PageRoute::Search(form),
+            PageRoute::Case(case),
+            PageRoute::Entry(0),
+            PageRoute::Entry(u64::MAX),
+            PageRoute::Log,
+            PageRoute::Help,
+        ] {
+            for lang in Lang::ALL {
+                let target = page.path(lang);
+                let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+                match Route::parse(path, query) {
+                    Some(Route::Page(found, parsed)) => assert_eq!((found, parsed), (lang, page.clone())),
+                    other => panic!("{target}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_and_misspelt_paths_are_nothing() {
+        for bad in [
+            "",
+            "nb",
+            "//",
+            "/nb/",
+            "/nb//",
+            "/NB",
+            "/no",
+            "/nb/log/",
+            "/nb/entry/",
+            "/nb/entry/007",
+            "/nb/entry/-1",
+            "/nb/entry/99999999999999999999",
+            "/nb/case/123",
+            "/nb/../en",
+            "/nb/%6cog",
+            "/assets/",
+            "/assets/../../etc/passwd",
+            "/assets/0000000000000000/samband.css",
+            "/checkpoint/",
+            "/Checkpoint",
+            "/tile",
+            "/tile/",
+            "/tile/0/000/",
+            "/tile/0/00",
+            "/tile/0/0000",
+            "/tile/0/x000/001",
+            "/tile/0/..%2f..%2fcheckpoint",
+            "/tile/0/../../checkpoint",
+            "/tile/64/000",
+            "/tile/00/000",
+            "/tile/0/000.p/0",
+            "/tile/0/000.p/256",
+            "/tile/0/000.p/01",
+            "/tile/entries/000.p/",
+            "/tile/entries/\u{661}\u{662}\u{663}",
+            "/tile//0/000",
+            "/tile/0/x001/x001/x001/x001/x001/x001/x001/001",
+        ] {
+            assert!(Route::parse(bad, "").is_none(), "{bad}");
+        }
+        assert!(Route::parse(&format!("/nb/entry/{}", "1".repeat(600)), "").is_none());
+        assert!(Route::parse("/checkpoint", "x").is_none());
+        assert!(Route::parse("/tile/0/000", "x=1").is_none());
+        assert!(Route::parse("/nb/log", "x=1").is_none());
+        assert!(matches!(Route::parse("/tile/0/000.p/7", ""), Some(Route::Tile(_))));
+        assert!(matches!(Route::parse("/tile/entries/x001/234", ""), Some(Route::Tile(_))));
+        assert!(matches!(Route::parse("/checkpoint", ""), Some(Route::Checkpoint)));
+        assert!(matches!(Route::parse("/", ""), Some(Route::Home)));
+    }
+}
