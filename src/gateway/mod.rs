@@ -3,7 +3,6 @@
 //! Every answer comes from the [`Store`], which gives none that is not durable. A denial to an enrolled participant is an event before the
 //! caller hears of it.
 
-mod browse;
 mod bucket;
 mod deliver;
 mod directory;
@@ -19,11 +18,10 @@ mod sweep;
 
 use std::sync::Arc;
 
-pub use browse::{Browsed, Turn};
 pub use bucket::Rate;
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
-pub use inspect::{Found, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline};
+pub use inspect::{Browsed, Found, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn};
 pub use register::{LoadError, Loaded};
 pub use settings::Settings;
 pub use status::{Change, Changes, Statuses};

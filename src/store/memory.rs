@@ -21,12 +21,8 @@ use crate::audit::note::LogSigner;
 use crate::audit::proof::consistency_proof;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::record::Record;
-<<<<<<< HEAD
-use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
-=======
 use crate::audit::tiles::{TileId, TileKind, hash_tile};
-use crate::audit::tree::{Hash, NodeSource, root_at};
->>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
+use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
@@ -338,7 +334,6 @@ impl Store for MemoryStore {
             .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
     }
 
-<<<<<<< HEAD
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
         let inner = self.inner.lock();
         let signed = self.head(&inner, inner.entries.len() as u64)?;
@@ -367,7 +362,8 @@ impl Store for MemoryStore {
         let inner = self.inner.lock();
         let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| record.time >= at));
         Ok(found.unwrap_or(inner.entries.len()) as u64)
-=======
+    }
+
     async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {
         self.checkpoint().await
     }
@@ -390,7 +386,6 @@ impl Store for MemoryStore {
             push_entry(&mut bundle, entry.leaf.as_bytes()).expect("a leaf is 33 bytes");
         }
         Ok(Some(bundle.into()))
->>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -19,11 +19,8 @@ use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::audit::range::OpenEntry;
 use crate::audit::record::Record;
-<<<<<<< HEAD
-use crate::audit::tree::Frontier;
-=======
 use crate::audit::tiles::TileId;
->>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
+use crate::audit::tree::Frontier;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
@@ -323,7 +320,6 @@ pub trait Store: Send + Sync + 'static {
     /// The consistency proof between two sizes, both at most durable; `None` otherwise.
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
 
-<<<<<<< HEAD
     /// Publishes what is durable and gives the signed checkpoint of it, its signature verified: what an auditor's answer is checked against.
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError>;
 
@@ -335,13 +331,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The first log index whose record is kept and not before `at`; the durable size when there is none.
     async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError>;
-=======
-    /// The newest checkpoint whose tiles are all published, at most a second behind; unlike [`Store::published`] nobody can make it publish by asking.
+
+    /// The newest checkpoint whose tiles are all published, at most a second behind. Unlike [`Store::published`] it publishes nothing: those who
+    /// ask for it do not decide when.
     async fn published_checkpoint(&self) -> Result<Bytes, StoreError>;
 
     /// A published tile or bundle, a partial one of any size at which a checkpoint was published; `None` when there is none.
     async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError>;
->>>>>>> 93372e2 (web: the auditors' listener, pages and tiles)
 
     /// Counts.
     async fn stats(&self) -> Result<Stats, StoreError>;

@@ -395,7 +395,10 @@ mod tests {
         let file: File = toml::from_str(&fs::read_to_string(pki.participants_file()).unwrap()).unwrap();
         let register = Register::new(1, file.participant, &|_| true).unwrap();
         let ids: Vec<_> = register.iter().map(|participant| participant.id.to_string()).collect();
-        assert_eq!(ids, ["lab-ous", "lab-st-olav", "politi-innlandet", "politi-oslo", "ru-hamar", "ru-oslo", "ru-tromso", "speil", "tilsyn"]);
+        assert_eq!(
+            ids,
+            ["lab-ous", "lab-st-olav", "politi-innlandet", "politi-oslo", "ru-hamar", "ru-oslo", "ru-tromso", "speil", "tilsyn"]
+        );
         assert_eq!(register.unit_of("3411".parse().unwrap()).unwrap().id.as_str(), "ru-hamar");
         for participant in register.iter() {
             let id = participant.id.as_str();

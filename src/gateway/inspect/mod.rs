@@ -2,6 +2,7 @@
 //!
 //! Every answer keeps to the [scope](crate::domain::scope::AuditScope) of the auditor's register entry as it is in force at that moment.
 
+mod browse;
 mod proofs;
 mod review;
 mod search;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use browse::{Browsed, Turn};
 pub use proofs::ProofOf;
 pub use review::{Review, Reviews};
 pub use search::{Found, Rows, Timeline};

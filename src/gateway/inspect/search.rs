@@ -50,7 +50,7 @@ pub struct Timeline {
     pub erased: u64,
 }
 
-fn asked(filter: &RecordFilter) -> Asked {
+pub(super) fn asked(filter: &RecordFilter) -> Asked {
     let RecordFilter { from_index, to_index, from_time, to_time, participant, kinds, message_id, case_ref } = filter;
     Asked {
         question: None,

@@ -362,7 +362,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        self.off_thread(move |engine| tiles::served(&engine.layout.path("log"), tile).map(|content| content.map(Bytes::from))).await
+        self.off_thread(move |engine| tiles::served(&engine.layout, tile).map(|content| content.map(Bytes::from))).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::super::StoreError;
 use super::disk::{Disk, write_file};
 use super::error::{IoContext as _, OpenError};
 use super::layout::{Layout, read_checked, write_checked};
-use super::super::StoreError;
 use crate::audit::bundle;
 use crate::audit::checkpoint::SignedCheckpoint;
 use crate::audit::leaf::Leaf;
@@ -129,17 +129,20 @@ impl TileRead for TileFolder {
 
 /// The tile for whoever asks by its name; `None` when the log has none of this name. What was published stays to be had: once a tile is full,
 /// its partial ones are cut from it.
-pub fn served(folder: &Path, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+pub fn served(layout: &Layout, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
     let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
     let entry = match tile.kind() {
         TileKind::Hashes(_) => Hash::LEN,
         TileKind::Entries => 2 + Leaf::LEN,
     };
-    match TileFolder(folder.to_owned()).read(tile) {
+    let folder = TileFolder::new(layout);
+    match folder.read(tile) {
         Ok(content) if content.len() == usize::from(tile.width()) * entry => Ok(Some(content)),
         Ok(_) => Err(damaged()),
-        Err(_) if folder.join(tile.path()).exists() => Err(damaged()),
-        Err(_) => Ok(None),
+        Err(_) => match layout.disk().read(&folder.path(tile)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => Err(damaged()),
+        },
     }
 }
 

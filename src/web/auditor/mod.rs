@@ -8,6 +8,7 @@ mod assets;
 mod lang;
 mod pages;
 mod route;
+mod surveys;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::tls::{self, Connection, Incoming, OpenConnections, PeerInfo, Stranger
 
 use answer::Answer;
 use lang::Lang;
+use pages::period::Days;
 use route::Route;
 
 /// Requests at work at once; further ones are told to come back.
@@ -62,6 +64,7 @@ pub struct Site {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
+    surveys: surveys::Surveys,
     requests: Semaphore,
 }
 
@@ -75,7 +78,7 @@ impl Site {
     /// Pages over `gateway`, whose callers are checked against `tls`; of `open` it shows which certificates end soon.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>, open: Arc<OpenConnections>) -> Arc<Self> {
-        Arc::new(Self { gateway, tls, open, requests: Semaphore::new(REQUESTS_MAX) })
+        Arc::new(Self { gateway, tls, open, surveys: surveys::Surveys::default(), requests: Semaphore::new(REQUESTS_MAX) })
     }
 }
 
@@ -211,6 +214,6 @@ impl Site {
 
     async fn home(&self, caller: &Caller, lang: Lang) -> Result<Answer, Refusal> {
         self.admit(caller).await?;
-        Ok(answer::redirect(&route::PageRoute::Front.path(lang)))
+        Ok(answer::redirect(&route::PageRoute::Front(Days::default()).path(lang)))
     }
 }

@@ -2,7 +2,9 @@
 
 use super::assets::{self, Asset};
 use super::lang::Lang;
+use super::pages::period::Days;
 use super::pages::search::Form;
+use crate::audit::question::Question;
 use crate::audit::tiles::TileId;
 use crate::domain::id::CaseRef;
 
@@ -29,15 +31,21 @@ pub(super) enum Route {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PageRoute {
     /// Questions, and what wants attention.
-    Front,
+    Front(Days),
+    /// One question.
+    Question(Question, Days),
     /// Search of the log; the form as it was sent.
     Search(Form),
     /// One case.
     Case(CaseRef),
     /// One entry.
     Entry(u64),
+    /// Counts over time.
+    Counts(Days),
     /// The log's own state.
     Log,
+    /// What was reviewed and what was not.
+    Reviews,
     /// How to use this, and what it does not show.
     Help,
 }
@@ -48,7 +56,7 @@ fn decimal(text: &str) -> Option<u64> {
 }
 
 impl Route {
-    /// The route of a path, if it is one. Only the search has a query.
+    /// The route of a path, if it is one.
     pub(super) fn parse(path: &str, query: &str) -> Option<Self> {
         if path.len() > PATH_BYTES_MAX || query.len() > QUERY_BYTES_MAX {
             return None;
@@ -70,9 +78,15 @@ impl Route {
 
 impl PageRoute {
     fn parse(rest: Option<&str>, query: &str) -> Option<Self> {
-        let Some(rest) = rest else { return Some(Self::Front).filter(|_| query.is_empty()) };
+        let Some(rest) = rest else { return Days::parse(query).filter(|days| days.page == 0).map(Self::Front) };
         if rest == "search" {
             return Some(Self::Search(Form::parse(query)));
+        }
+        if rest == "counts" {
+            return Days::parse(query).map(Days::only).map(Self::Counts);
+        }
+        if let Some(name) = rest.strip_prefix("question/") {
+            return Question::of_name(name).zip(Days::parse(query)).map(|(question, days)| Self::Question(question, days));
         }
         if !query.is_empty() {
             return None;
@@ -80,6 +94,7 @@ impl PageRoute {
         let (name, argument) = rest.split_once('/').map_or((rest, None), |(name, argument)| (name, Some(argument)));
         match (name, argument) {
             ("log", None) => Some(Self::Log),
+            ("reviews", None) => Some(Self::Reviews),
             ("help", None) => Some(Self::Help),
             ("entry", Some(index)) => decimal(index).map(Self::Entry),
             ("case", Some(text)) => text.parse().ok().filter(|case: &CaseRef| case.to_string() == text).map(Self::Case),
@@ -91,7 +106,10 @@ impl PageRoute {
     pub(super) fn path(&self, lang: Lang) -> String {
         let lang = lang.tag();
         match self {
-            Self::Front => format!("/{lang}"),
+            Self::Front(days) => format!("/{lang}{}", days.query()),
+            Self::Question(question, days) => format!("/{lang}/question/{}{}", question.name(), days.query()),
+            Self::Counts(days) => format!("/{lang}/counts{}", days.query()),
+            Self::Reviews => format!("/{lang}/reviews"),
             Self::Search(form) => format!("/{lang}/search{}", form.query()),
             Self::Case(case) => format!("/{lang}/case/{case}"),
             Self::Entry(index) => format!("/{lang}/entry/{index}"),
@@ -109,8 +127,14 @@ mod tests {
     fn every_page_has_one_path_and_its_path_leads_back() {
         let case: CaseRef = CaseRef::from_bytes([7; 10]);
         let form = Form { participant: "politi-oslo".to_owned(), ..Form::default() };
+        let day = crate::domain::time::Date::constant(2026, 11, 20);
+        let days = Days { from: Some(day), to: Some(day), anew: true, page: 3 };
         for page in [
-            PageRoute::Front,
+            PageRoute::Front(Days::default()),
+            PageRoute::Front(Days { page: 0, ..days }),
+            PageRoute::Question(Question::Forbidden, days),
+            PageRoute::Counts(days.only()),
+            PageRoute::Reviews,
             PageRoute::Search(Form::default()),
             PageRoute::Search(form),
             PageRoute::Case(case),
@@ -177,6 +201,12 @@ mod tests {
         assert!(Route::parse("/checkpoint", "x").is_none());
         assert!(Route::parse("/tile/0/000", "x=1").is_none());
         assert!(Route::parse("/nb/log", "x=1").is_none());
+        for query in
+            ["x=1", "from=2026-13-01", "from=2026-02-02&to=2026-02-01", "from=2026-02-02&from=2026-02-03", "page=-1", "anew=2", "name=Kari"]
+        {
+            assert!(Route::parse("/nb/question/read", query).is_none(), "{query}");
+        }
+        assert!(Route::parse("/nb/question/who", "").is_none());
         assert!(matches!(Route::parse("/tile/0/000.p/7", ""), Some(Route::Tile(_))));
         assert!(matches!(Route::parse("/tile/entries/x001/234", ""), Some(Route::Tile(_))));
         assert!(matches!(Route::parse("/checkpoint", ""), Some(Route::Checkpoint)));

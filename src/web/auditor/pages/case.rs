@@ -11,12 +11,8 @@ use super::row::{Shown, time};
 use super::search::Form;
 use super::{Page, Place, names};
 use crate::domain::id::CaseRef;
-use crate::gateway::{Gateway, Refusal, Turn};
+use crate::gateway::{self, Gateway, Refusal};
 use crate::policy::permit::Caller;
-use crate::store::RecordFilter;
-
-/// Entries of a timeline; a case has fewer by its own bounds, apart from readings of it.
-const ENTRIES_MAX: usize = 500;
 
 /// The context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +25,11 @@ pub(super) struct Timeline {
 
 impl Timeline {
     pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, case: CaseRef) -> Result<Self, Refusal> {
-        let filter = RecordFilter { case_ref: Some(case), ..RecordFilter::default() };
-        let browsed = gateway.browse(caller, filter, Turn::Newest, ENTRIES_MAX).await?;
+        let gateway::Timeline { case_ref: _, entries, more, erased } = gateway.timeline(caller, case).await?;
         // That somebody looked at the case is not what happened in it.
         let is_reading = |kind: u16| matches!(kind, 60 | 61);
-        let entries = browsed.entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
-        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased: browsed.erased, more: browsed.older })
+        let entries = entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
+        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased, more })
     }
 
     /// Whether nothing is known of the case.
@@ -77,7 +72,7 @@ impl Page for Timeline {
                     (lang.say("Hva som skjedde i saken, i rekkefølge. Loggen vet ikke hvem saken gjelder eller hva meldingene sa.", "What happened in the case, in order. The log does not know whom the case is about or what the messages said."))
                 }
                 @if self.more {
-                    (alert("info", &html! { p { (lang.say("Bare de nyeste oppføringene vises. ", "Only the newest entries are shown. ")) a class="ds-link" href=(PageRoute::Search(form.clone()).path(lang)) { (lang.say("Se alle i søket", "See all in the search")) } } }))
+                    (alert("info", &html! { p { (lang.say("Bare de første oppføringene vises. ", "Only the first entries are shown. ")) a class="ds-link" href=(PageRoute::Search(form.clone()).path(lang)) { (lang.say("Se alle i søket", "See all in the search")) } } }))
                 }
                 ol class="timeline" {
                     @for shown in &self.entries {
@@ -100,7 +95,7 @@ impl Page for Timeline {
                     (lang.say("i loggen er slettet etter lagringsregelen. Noen av dem kan ha hørt til saken.", "of the log are erased by the retention rule. Some may have belonged to this case."))
                 } }))
             }
-            (check_yourself(lang, &format!("samband audit list --case {}", self.case), "AuditService/ListRecords", None))
+            (check_yourself(lang, &format!("samband audit list --case {}", self.case), "AuditService/GetTimeline", None))
         }
     }
 }

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::super::assets;
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
+use super::period::Days;
 use super::search::Form;
 use super::{Page, Place, Reader};
 
@@ -24,8 +25,10 @@ fn head(lang: Lang, title: &str) -> Markup {
 
 fn menu(lang: Lang, at: Option<Place>) -> Markup {
     let items = [
-        (Place::Front, PageRoute::Front, lang.say("Spørsmål", "Questions")),
+        (Place::Front, PageRoute::Front(Days::default()), lang.say("Spørsmål", "Questions")),
         (Place::Search, PageRoute::Search(Form::default()), lang.say("Søk i loggen", "Search the log")),
+        (Place::Counts, PageRoute::Counts(Days::default()), lang.say("Tall over tid", "Counts over time")),
+        (Place::Reviews, PageRoute::Reviews, lang.say("Gjennomgang", "Review")),
         (Place::Log, PageRoute::Log, lang.say("Loggens tilstand", "State of the log")),
         (Place::Help, PageRoute::Help, lang.say("Hjelp", "Help")),
     ];
@@ -42,7 +45,7 @@ fn menu(lang: Lang, at: Option<Place>) -> Markup {
 
 fn languages(lang: Lang, route: Option<PageRoute>) -> Markup {
     let other = lang.other();
-    let target = route.unwrap_or(PageRoute::Front).path(other);
+    let target = route.unwrap_or(PageRoute::Front(Days::default())).path(other);
     html! {
         a class="language" href=(target) lang=(other.tag()) hreflang=(other.tag()) { (other.name()) }
     }
@@ -58,7 +61,7 @@ fn frame(lang: Lang, page: &dyn Page, reader: Option<&Reader>) -> Markup {
                 a class="ds-skip-link" href="#main" { (lang.say("Hopp til hovedinnhold", "Skip to main content")) }
                 header class="top" {
                     div class="wide" {
-                        a class="brand" href=(PageRoute::Front.path(lang)) {
+                        a class="brand" href=(PageRoute::Front(Days::default()).path(lang)) {
                             img src=(assets::icon()) alt="" width="32" height="32";
                             span { "Samband" }
                             span class="brand-of" { (lang.say("Revisjon", "Audit")) }

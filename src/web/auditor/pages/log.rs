@@ -6,10 +6,12 @@ use super::super::Site;
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use super::layout::{alert, check_yourself};
+use super::period::Days;
 use super::row::time;
-use super::{Page, Place};
+use super::{Page, Place, answers};
+use crate::audit::range::Checked;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::gateway::Refusal;
+use crate::gateway::{LogState, Refusal};
 use crate::policy::permit::Caller;
 use crate::store::{NOTICE_AGES_DAYS, Stats};
 use crate::tls;
@@ -26,6 +28,10 @@ pub(super) struct Log {
     /// The head as it was signed.
     checkpoint: String,
     stats: Stats,
+    /// Entries before it are erased.
+    first_kept: u64,
+    last_check: Option<(Timestamp, Checked)>,
+    sees_all: bool,
     certificates: Vec<Certificate>,
     crl_due: Option<Timestamp>,
     now: Timestamp,
@@ -33,16 +39,21 @@ pub(super) struct Log {
 
 /// A certificate and its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Certificate {
+pub(super) struct Certificate {
     /// None for the gateway's own.
     whose: Option<String>,
     not_after: Timestamp,
 }
 
+impl Certificate {
+    pub(super) fn ends_soon(&self, now: Timestamp) -> bool {
+        self.not_after <= now.plus_millis(NOTICE_MILLIS)
+    }
+}
+
 impl Log {
     pub(super) async fn load(site: &Site, caller: &Caller) -> Result<Self, Refusal> {
-        let checkpoint = site.gateway.checkpoint(caller).await?;
-        let stats = site.stats(caller).await?;
+        let LogState { stats, checkpoint, first_kept, last_check } = site.gateway.log_state(caller).await?;
         let text = String::from_utf8_lossy(&checkpoint).into_owned();
         // Three lines of the note's text: origin, size, root.
         let mut lines = text.lines().map(ToOwned::to_owned);
@@ -54,6 +65,9 @@ impl Log {
             root: root.unwrap_or_default(),
             checkpoint: text,
             stats,
+            first_kept,
+            last_check: last_check.map(|check| (check.at, check.checked)),
+            sees_all: site.gateway.sight(caller).parties().is_none(),
             certificates: certificates(site, now),
             crl_due: site.tls.crl_next_update(),
             now,
@@ -62,7 +76,7 @@ impl Log {
 }
 
 /// The gateway's certificate, and those of connected participants that end soon. The register enrols keys, so a certificate is known once it is shown.
-fn certificates(site: &Site, now: Timestamp) -> Vec<Certificate> {
+pub(super) fn certificates(site: &Site, now: Timestamp) -> Vec<Certificate> {
     let register = site.gateway.store().register();
     let mut found = vec![Certificate { whose: None, not_after: site.tls.certificate_not_after() }];
     for peer in site.open.peers() {
@@ -101,8 +115,11 @@ impl Page for Log {
                 ))
             }
             (self.head(lang))
-            (self.waiting(lang))
-            (self.ends(lang))
+            // Counts of everyone's messages are for whoever sees everyone.
+            @if self.sees_all {
+                (self.waiting(lang))
+                (self.ends(lang))
+            }
         }
     }
 }
@@ -119,6 +136,17 @@ impl Log {
                     dd { (lang.number(self.size)) }
                     dt { (lang.say("Publisert som fliser", "Published as tiles")) }
                     dd { (lang.number(self.stats.published_size)) }
+                    @if self.first_kept > 0 {
+                        dt { (lang.say("Slettet etter lagringsregelen", "Erased by the retention rule")) }
+                        dd { (lang.say("oppføring 0 til ", "entries 0 to ")) (self.first_kept - 1) (lang.say("; bladene står fortsatt", "; their leaves still stand")) }
+                    }
+                    dt { (lang.say("Siste fulle kontroll", "Last complete check")) }
+                    dd {
+                        @match &self.last_check {
+                            Some((at, checked)) => { (time(*at)) ": " (answers::checked(lang, checked)) }
+                            None => { (lang.say("ingen siden Samband startet; ", "none since Samband started; ")) a class="ds-link" href=(PageRoute::Front(Days { anew: true, ..Days::default() }).path(lang)) { (lang.say("kontroller nå", "check now")) } }
+                        }
+                    }
                     dt { (lang.say("Rot", "Root")) }
                     dd { code class="long" { (self.root) } }
                 }
@@ -162,11 +190,10 @@ impl Log {
     }
 
     fn ends(&self, lang: Lang) -> Markup {
-        let soon = |at: Timestamp| at <= self.now.plus_millis(NOTICE_MILLIS);
         html! {
             section aria-labelledby="certificates" {
                 h2 class="ds-heading" data-size="sm" id="certificates" { (lang.say("Sertifikater", "Certificates")) }
-                @if self.certificates.iter().any(|certificate| soon(certificate.not_after)) {
+                @if self.certificates.iter().any(|certificate| certificate.ends_soon(self.now)) {
                     (alert("warning", &html! { p { (lang.say("Minst ett sertifikat løper ut innen 30 dager.", "At least one certificate ends within 30 days.")) } }))
                 }
                 dl class="facts" {

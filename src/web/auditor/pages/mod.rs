@@ -1,7 +1,9 @@
 //! The pages: each a typed context, made from what the gateway's inspection gives, and rendered by the one layout. Every context has samples, and a
 //! test renders each of them in both languages.
 
+mod answers;
 mod case;
+mod counts;
 mod entry;
 mod front;
 mod help;
@@ -9,6 +11,9 @@ mod layout;
 mod log;
 mod names;
 pub(super) mod notice;
+pub(super) mod period;
+mod question;
+mod reviews;
 mod row;
 pub(super) mod search;
 
@@ -30,6 +35,8 @@ pub(super) use layout::{bare, full};
 pub(super) enum Place {
     Front,
     Search,
+    Counts,
+    Reviews,
     Log,
     Help,
 }
@@ -67,7 +74,13 @@ pub(super) async fn answer(site: &Site, caller: &Caller, lang: Lang, page: PageR
     let reader = Reader::of(caller);
     let ok = |markup: Markup| answer::page(lang, StatusCode::OK, markup);
     match page {
-        PageRoute::Front => Ok(ok(full(lang, &reader, &front::Front::load(site, caller).await?))),
+        PageRoute::Front(days) => Ok(ok(full(lang, &reader, &front::Front::load(site, caller, days).await?))),
+        PageRoute::Question(question, days) => match question::Asked::load(site, caller, question, days).await? {
+            Some(asked) => Ok(ok(full(lang, &reader, &asked))),
+            None => Ok(answer::not_found(lang)),
+        },
+        PageRoute::Counts(days) => Ok(ok(full(lang, &reader, &counts::Counted::load(site, caller, days).await?))),
+        PageRoute::Reviews => Ok(ok(full(lang, &reader, &reviews::Reviewed::load(site, caller).await?))),
         PageRoute::Search(form) => {
             let found = search::Search::load(&site.gateway, caller, form).await?;
             let status = if found.problems().is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };

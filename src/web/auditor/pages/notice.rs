@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use super::layout::alert;
+use super::period::Days;
 use super::{Page, Place, names};
 use crate::domain::participant::Role;
 use crate::policy::permit::Caller;
@@ -41,11 +42,7 @@ impl Refused {
 
 impl Page for Refused {
     fn title(&self, lang: Lang) -> String {
-        if self.is_about_access() {
-            lang.say("Ingen tilgang", "No access").to_owned()
-        } else {
-            lang.say("Ikke nå", "Not now").to_owned()
-        }
+        if self.is_about_access() { lang.say("Ingen tilgang", "No access").to_owned() } else { lang.say("Ikke nå", "Not now").to_owned() }
     }
 
     fn place(&self) -> Option<Place> {
@@ -109,7 +106,7 @@ impl Page for NotFound {
     fn main(&self, lang: Lang) -> Markup {
         html! {
             p { (lang.say("Adressen er kanskje skrevet feil.", "The address may be misspelt.")) }
-            p { a class="ds-link" href=(PageRoute::Front.path(lang)) { (lang.say("Til forsiden", "To the front page")) } }
+            p { a class="ds-link" href=(PageRoute::Front(Days::default()).path(lang)) { (lang.say("Til forsiden", "To the front page")) } }
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Shown {
     pub(super) verb: Option<u16>,
     pub(super) count: Option<u64>,
     pub(super) note: Option<String>,
+    /// What the row stands for in an answer.
+    pub(super) mark: Option<&'static str>,
 }
 
 impl Shown {
@@ -62,12 +64,14 @@ impl Shown {
             verb: record.verb,
             count: record.count,
             note: record.note.clone(),
+            mark: None,
         }
     }
 
     /// Reason, call, count and note, in words.
     pub(super) fn details(&self, lang: Lang) -> Vec<String> {
         let mut details = Vec::new();
+        details.extend(self.mark.map(ToOwned::to_owned));
         if let Some(verb) = self.verb.and_then(Verb::of_number) {
             details.push(names::verb(lang, verb).to_owned());
         }

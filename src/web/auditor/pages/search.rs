@@ -166,7 +166,10 @@ impl Problem {
             ),
             Self::Kind => lang.say("Velg en hendelse fra lista.", "Choose an event from the list."),
             Self::Outcome => lang.say("Velg et utfall fra lista.", "Choose an outcome from the list."),
-            Self::Nothing => lang.say("Den hendelsen kan ikke ha det utfallet. Velg bare en av dem.", "That event cannot have that outcome. Choose one of the two."),
+            Self::Nothing => lang.say(
+                "Den hendelsen kan ikke ha det utfallet. Velg bare en av dem.",
+                "That event cannot have that outcome. Choose one of the two.",
+            ),
             Self::MessageId => lang.say(
                 "En meldings-id er en UUID, som 019a9b3c-0000-7000-8000-000000000001.",
                 "A message id is a UUID such as 019a9b3c-0000-7000-8000-000000000001.",
@@ -276,7 +279,8 @@ impl Search {
         let participants = register.iter().map(|entry| Choice { id: entry.id.to_string(), name: entry.name.clone() }).collect();
         let found = match filter(&form) {
             Ok((filter, turn)) => {
-                let leaves_out_nothing = filter == RecordFilter::default();
+                // Then what is missing among the indices is erased, and nothing else.
+                let leaves_out_nothing = filter == RecordFilter::default() && gateway.sight(caller).parties().is_none();
                 Ok(Found::of(gateway.browse(caller, filter, turn, PAGE).await?, leaves_out_nothing))
             }
             Err(problems) => {
@@ -399,10 +403,12 @@ impl Search {
 
     fn form(&self, lang: Lang) -> Markup {
         let form = &self.form;
-        let participants: Vec<_> = self.participants.iter().map(|choice| (choice.id.clone(), format!("{} ({})", choice.name, choice.id))).collect();
+        let participants: Vec<_> =
+            self.participants.iter().map(|choice| (choice.id.clone(), format!("{} ({})", choice.name, choice.id))).collect();
         let mut kinds: Vec<_> = TABLE.iter().map(|row| (row.name.to_owned(), names::kind(lang, row.number).to_owned())).collect();
         kinds.sort_by(|left, right| left.1.cmp(&right.1));
-        let outcomes: Vec<_> = OUTCOMES.iter().map(|outcome| (outcome.code.to_owned(), lang.say(outcome.nb, outcome.en).to_owned())).collect();
+        let outcomes: Vec<_> =
+            OUTCOMES.iter().map(|outcome| (outcome.code.to_owned(), lang.say(outcome.nb, outcome.en).to_owned())).collect();
         html! {
             form class="search" id="search" method="get" action=(PageRoute::Search(Form::default()).path(lang)) role="search" aria-label=(lang.say("Søk i loggen", "Search the log")) {
                 (self.input(lang, "from", lang.say("Fra og med", "From"), None, &form.from, "date"))

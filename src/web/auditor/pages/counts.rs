@@ -1,0 +1,295 @@
+//! Counts over time: a picture, and the same numbers as a table.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::super::Site;
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::layout::check_yourself;
+use super::period::Days;
+use super::{Page, Place, answers};
+use crate::audit::counts::Column;
+use crate::audit::range::Checked;
+use crate::domain::time::Date;
+use crate::gateway::Refusal;
+use crate::policy::permit::Caller;
+
+/// Days shown unless asked.
+const DAYS: i64 = 30;
+/// Up to so many days are shown by day, more by month.
+const DAYS_BY_DAY_MAX: i64 = 92;
+/// Columns of the picture; of more, the newest.
+const COLUMNS_MAX: usize = 120;
+
+/// The picture's measures, in its own units.
+const WIDTH: usize = 960;
+const HEIGHT: usize = 280;
+const LEFT: usize = 56;
+const TOP: usize = 16;
+const BOTTOM: usize = 32;
+
+/// What is drawn, from the bottom of a bar upwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Series {
+    Notice,
+    Report,
+    Result,
+    Refused,
+}
+
+impl Series {
+    const ALL: [Self; 4] = [Self::Notice, Self::Report, Self::Result, Self::Refused];
+
+    const fn kinds(self) -> &'static [u16] {
+        match self {
+            Self::Notice => &[10, 11],
+            Self::Report => &[12, 13],
+            Self::Result => &[14, 15],
+            Self::Refused => &[40, 41, 42],
+        }
+    }
+
+    const fn name(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Notice => lang.say("Meldinger om vilkår", "Condition notices"),
+            Self::Report => lang.say("Meldinger om uteblivelse", "Non-attendance reports"),
+            Self::Result => lang.say("Prøvesvar", "Lab results"),
+            Self::Refused => lang.say("Nektet", "Refused"),
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Report => "report",
+            Self::Result => "result",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Numbers of one day or month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bar {
+    first: Date,
+    of: [u64; 4],
+    /// Everything else in the log: hand-outs, acknowledgements, readings.
+    other: u64,
+}
+
+impl Bar {
+    fn of(first: Date, by_kind: &BTreeMap<u16, u64>) -> Self {
+        let of = Series::ALL.map(|series| series.kinds().iter().filter_map(|kind| by_kind.get(kind)).sum());
+        let all: u64 = by_kind.values().sum();
+        Self { first, of, other: all - of.iter().sum::<u64>() }
+    }
+
+    fn total(&self) -> u64 {
+        self.of.iter().sum()
+    }
+}
+
+/// The context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Counted {
+    days: Days,
+    column: Column,
+    bars: Vec<Bar>,
+    checked: Checked,
+}
+
+impl Counted {
+    pub(super) async fn load(site: &Site, caller: &Caller, asked: Days) -> Result<Self, Refusal> {
+        let today = site.gateway.store().now().oslo_date();
+        let to = asked.to.unwrap_or(today).min(today);
+        let from = asked.from.unwrap_or_else(|| days_before(to, DAYS - 1));
+        let days = Days { from: Some(from), to: Some(to), ..Days::default() };
+        let length = i64::from(from.until(to).map_or(0, |span| span.get_days()));
+        let column = if length < DAYS_BY_DAY_MAX { Column::Day } else { Column::Month };
+        let surveyed = site.gateway.count_records(caller, days.period(), column).await?;
+        let columns = surveyed.counts.as_ref().map(|counts| counts.columns().clone()).unwrap_or_default();
+        Ok(Self { days, column, bars: bars(&columns, column, from, to), checked: surveyed.checked })
+    }
+}
+
+fn days_before(day: Date, days: i64) -> Date {
+    (0..days).fold(day, |day, _| day.yesterday().unwrap_or(day))
+}
+
+/// One bar for each day or month from the first to the last, also where nothing happened: time is not to jump.
+fn bars(columns: &BTreeMap<Date, BTreeMap<u16, u64>>, column: Column, from: Date, to: Date) -> Vec<Bar> {
+    let none = BTreeMap::new();
+    let mut bars = std::collections::VecDeque::new();
+    let mut next = if column == Column::Month { from.first_of_month() } else { from };
+    while next <= to {
+        bars.push_back(Bar::of(next, columns.get(&next).unwrap_or(&none)));
+        if bars.len() > COLUMNS_MAX {
+            bars.pop_front();
+        }
+        let last = if column == Column::Month { next.last_of_month() } else { next };
+        match last.tomorrow() {
+            Ok(day) => next = day,
+            Err(_) => break,
+        }
+    }
+    bars.into()
+}
+
+/// A round number not below `most`, to draw the scale to.
+fn scale(most: u64) -> u64 {
+    let mut unit = 1_u64;
+    loop {
+        for step in [1, 2, 5] {
+            let top = unit.saturating_mul(step * 2);
+            if top >= most.max(2) {
+                return top;
+            }
+        }
+        unit = unit.saturating_mul(10);
+    }
+}
+
+impl Page for Counted {
+    fn title(&self, lang: Lang) -> String {
+        lang.say("Tall over tid", "Counts over time").to_owned()
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::Counts)
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(PageRoute::Counts(self.days))
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        html! {
+            p class="lead" {
+                (lang.say("Meldinger og nektelser ", "Messages and refusals "))
+                @match self.column { Column::Day => (lang.say("per dag, ", "by day, ")), Column::Month => (lang.say("per måned, ", "by month, ")) }
+                (self.days.text(lang)) "."
+            }
+            (self.days.form(lang, &PageRoute::Counts(Days::default()).path(lang)))
+            @if let Some(alarm) = answers::alarm(lang, &self.checked) { (alarm) }
+            figure class="chart" {
+                (self.picture(lang))
+                figcaption {
+                    ul class="legend" {
+                        @for series in Series::ALL {
+                            li { span class={ "key-" (series.code()) } {} (series.name(lang)) }
+                        }
+                    }
+                }
+            }
+            p class="quiet" { (answers::checked(lang, &self.checked)) "." }
+            (self.table(lang))
+            (check_yourself(lang, &format!("samband audit list --since {} --until {}", self.days.from.unwrap_or_default(), self.days.to.and_then(|day| day.tomorrow().ok()).unwrap_or_default()), "AuditService/CountRecords", None))
+        }
+    }
+}
+
+impl Counted {
+    fn label(&self, day: Date) -> String {
+        match self.column {
+            Column::Day => day.to_string(),
+            Column::Month => format!("{:04}-{:02}", day.year(), day.month()),
+        }
+    }
+
+    fn picture(&self, lang: Lang) -> Markup {
+        let most = self.bars.iter().map(Bar::total).max().unwrap_or(0);
+        let top = scale(most);
+        let (inner, bottom) = (HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+        let step = (WIDTH - LEFT) / self.bars.len().max(1);
+        let tall = |n: u64| usize::try_from(u128::from(n) * inner as u128 / u128::from(top)).unwrap_or(inner);
+        let every = self.bars.len().div_ceil(10).max(1);
+        let described = format!(
+            "{} {}. {} {}.",
+            lang.say("Stolper, stablet etter slag. Høyeste stolpe:", "Bars, stacked by kind. The highest:"),
+            lang.number(most),
+            lang.say("De samme tallene står i tabellen under. Antall stolper:", "The same numbers are in the table below. Bars:"),
+            self.bars.len()
+        );
+        html! {
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby="chart-title chart-desc" {
+                title id="chart-title" { (lang.say("Meldinger og nektelser over tid", "Messages and refusals over time")) }
+                desc id="chart-desc" { (described) }
+                @for tick in 0..=2_u64 {
+                    @let y = bottom - tall(top * tick / 2);
+                    line class="axis" x1=(LEFT) x2=(WIDTH) y1=(y) y2=(y) {}
+                    text x=(LEFT - 8) y=(y + 4) text-anchor="end" { (lang.number(top * tick / 2)) }
+                }
+                @for (i, bar) in self.bars.iter().enumerate() {
+                    @let x = LEFT + i * step;
+                    @for (at, series) in Series::ALL.iter().enumerate() {
+                        @let below = tall(bar.of[..at].iter().sum());
+                        @let height = tall(bar.of[..=at].iter().sum()) - below;
+                        @if height > 0 {
+                            rect class={ "bar-" (series.code()) } x=(x + step / 8) y=(bottom - below - height) width=((step * 3 / 4).max(1)) height=(height) {}
+                        }
+                    }
+                    @if i % every == 0 {
+                        text x=(x + step / 2) y=(HEIGHT - 10) text-anchor="middle" { (self.label(bar.first).get(5..).filter(|_| self.column == Column::Day).map_or_else(|| self.label(bar.first), ToOwned::to_owned)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn table(&self, lang: Lang) -> Markup {
+        let caption = lang.say("Tallene bak bildet", "The numbers behind the picture");
+        html! {
+            details class="ds-details" {
+                summary { (caption) }
+                div {
+                    div class="scroll" role="region" aria-label=(caption) tabindex="0" {
+                        table class="ds-table" {
+                            caption class="ds-sr-only" { (caption) }
+                            thead { tr {
+                                th scope="col" { @match self.column { Column::Day => (lang.say("Dag", "Day")), Column::Month => (lang.say("Måned", "Month")) } }
+                                @for series in Series::ALL { th scope="col" class="number" { (series.name(lang)) } }
+                                th scope="col" class="number" { (lang.say("Andre oppføringer", "Other entries")) }
+                            } }
+                            tbody {
+                                @for bar in self.bars.iter().rev() {
+                                    tr {
+                                        th scope="row" { (self.label(bar.first)) }
+                                        @for n in bar.of { td class="number" { (lang.number(n)) } }
+                                        td class="number" { (lang.number(bar.other)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_is_round_and_holds_the_highest_bar() {
+        for (most, top) in [(0, 2), (1, 2), (2, 2), (3, 4), (5, 10), (11, 20), (21, 40), (41, 100), (101, 200), (12_345, 20_000)] {
+            assert_eq!(scale(most), top, "{most}");
+        }
+        assert!(scale(u64::MAX) > 1 << 62);
+    }
+
+    #[test]
+    fn a_day_without_entries_has_its_bar_too() {
+        let day = |day| Date::constant(2026, 2, day);
+        let columns = BTreeMap::from([(day(2), BTreeMap::from([(10, 3), (14, 2), (40, 1), (60, 7)]))]);
+        let made = bars(&columns, Column::Day, day(1), day(3));
+        assert_eq!(made.iter().map(Bar::total).collect::<Vec<_>>(), [0, 6, 0]);
+        assert_eq!((made[1].of, made[1].other), ([3, 0, 2, 1], 7));
+        let months = bars(&BTreeMap::new(), Column::Month, Date::constant(2025, 11, 30), day(1));
+        assert_eq!(months.iter().map(|bar| bar.first.month()).collect::<Vec<_>>(), [11, 12, 1, 2]);
+        assert_eq!(bars(&BTreeMap::new(), Column::Day, Date::constant(2020, 1, 1), day(1)).len(), COLUMNS_MAX);
+    }
+}

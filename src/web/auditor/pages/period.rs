@@ -1,0 +1,113 @@
+//! A period of days, as a form and as what the log is asked about.
+
+use maud::{Markup, html};
+
+use super::super::lang::Lang;
+use crate::audit::question::Period;
+use crate::domain::time::{Date, Timestamp, parse_date};
+
+/// The period of a page's address, with what else such an address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in super::super) struct Days {
+    /// First day, in Oslo.
+    pub(in super::super) from: Option<Date>,
+    /// Last day, in Oslo.
+    pub(in super::super) to: Option<Date>,
+    /// Compute anew.
+    pub(in super::super) anew: bool,
+    /// Page of a list, from 0.
+    pub(in super::super) page: usize,
+}
+
+impl Days {
+    /// From a query string; nothing when it has anything else, or a day that is none: an answer about another period would be a wrong one.
+    pub(in super::super) fn parse(query: &str) -> Option<Self> {
+        let mut days = Self::default();
+        let mut seen = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if seen.contains(&name) {
+                return None;
+            }
+            let value = value.trim();
+            match name.as_ref() {
+                "from" | "to" if value.is_empty() => {}
+                "from" => days.from = Some(parse_date(value)?),
+                "to" => days.to = Some(parse_date(value)?),
+                "anew" if value == "1" => days.anew = true,
+                "page" => days.page = value.parse().ok().filter(|page| *page < 1000)?,
+                _ => return None,
+            }
+            seen.push(name);
+        }
+        Some(days).filter(|days| days.from.zip(days.to).is_none_or(|(from, to)| from <= to))
+    }
+
+    /// As a query string with its question mark.
+    pub(in super::super) fn query(self) -> String {
+        let Self { from, to, anew, page } = self;
+        let mut out = form_urlencoded::Serializer::new(String::new());
+        for (name, day) in [("from", from), ("to", to)] {
+            if let Some(day) = day {
+                out.append_pair(name, &day.to_string());
+            }
+        }
+        if anew {
+            out.append_pair("anew", "1");
+        }
+        if page > 0 {
+            out.append_pair("page", &page.to_string());
+        }
+        let query = out.finish();
+        if query.is_empty() { query } else { format!("?{query}") }
+    }
+
+    /// The same days, without the rest.
+    pub(in super::super) const fn only(self) -> Self {
+        Self { anew: false, page: 0, ..self }
+    }
+
+    pub(super) fn period(self) -> Period {
+        let to = self.to.map(|day| Timestamp::start_of(day.tomorrow().unwrap_or(day)));
+        Period { from: self.from.map(Timestamp::start_of), to }
+    }
+
+    /// In words.
+    pub(super) fn text(self, lang: Lang) -> String {
+        match (self.from, self.to) {
+            (None, None) => lang.say("hele loggen", "the whole log").to_owned(),
+            (Some(from), None) => format!("{} {from}", lang.say("fra og med", "from")),
+            (None, Some(to)) => format!("{} {to}", lang.say("til og med", "up to and including")),
+            (Some(from), Some(to)) if from == to => from.to_string(),
+            (Some(from), Some(to)) => format!("{from} {} {to}", lang.say("til", "to")),
+        }
+    }
+
+    /// As options of a command.
+    pub(super) fn options(self) -> String {
+        let option = |name: &str, day: Option<Date>| day.map_or_else(String::new, |day| format!(" --{name} {day}"));
+        option("from", self.from) + &option("to", self.to)
+    }
+
+    /// The form; `action` is the page's path without a query.
+    pub(super) fn form(self, lang: Lang, action: &str) -> Markup {
+        let value = |day: Option<Date>| day.map(|day| day.to_string());
+        html! {
+            form class="search period" method="get" action=(action) aria-label=(lang.say("Velg periode", "Choose a period")) {
+                div class="ds-field" {
+                    label class="ds-label" for="from" { (lang.say("Fra og med", "From")) }
+                    input class="ds-input" type="date" id="from" name="from" value=[value(self.from)];
+                }
+                div class="ds-field" {
+                    label class="ds-label" for="to" { (lang.say("Til og med", "To, inclusive")) }
+                    input class="ds-input" type="date" id="to" name="to" value=[value(self.to)];
+                }
+                div class="buttons" {
+                    button class="ds-button" type="submit" { (lang.say("Vis perioden", "Show the period")) }
+                    @if self.from.is_some() || self.to.is_some() {
+                        a class="ds-button" data-variant="secondary" href=(action) { (lang.say("Hele loggen", "The whole log")) }
+                    }
+                }
+            }
+        }
+    }
+}

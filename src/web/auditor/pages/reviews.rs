@@ -1,0 +1,96 @@
+//! The regular review of the log: who reviewed which days, and which days nobody did.
+
+use maud::{Markup, html};
+
+use super::super::Site;
+use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::layout::{alert, check_yourself};
+use super::row::time;
+use super::{Page, Place};
+use crate::gateway::{Refusal, Reviews};
+use crate::policy::permit::Caller;
+
+/// The context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reviewed {
+    reviews: Reviews,
+}
+
+impl Reviewed {
+    pub(super) async fn load(site: &Site, caller: &Caller) -> Result<Self, Refusal> {
+        Ok(Self { reviews: site.gateway.reviews(caller).await? })
+    }
+}
+
+impl Page for Reviewed {
+    fn title(&self, lang: Lang) -> String {
+        lang.say("Gjennomgang av loggen", "Review of the log").to_owned()
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::Reviews)
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(PageRoute::Reviews)
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        let Reviews { reviews, unreviewed } = &self.reviews;
+        let today =
+            |(from, to): &(crate::domain::time::Date, crate::domain::time::Date)| format!("samband audit review --from {from} --to {to}");
+        html! {
+            p class="lead" {
+                (lang.say(
+                    "Loggen skal gjennomgås jevnlig (politiregisterforskriften § 40-13). At en periode er gjennomgått, er selv en oppføring: hvem, når, og hvilke dager.",
+                    "The log is to be reviewed regularly (politiregisterforskriften § 40-13). That a period was reviewed is an entry itself: who, when, and which days.",
+                ))
+            }
+            section aria-labelledby="open" {
+                h2 class="ds-heading" data-size="sm" id="open" { (lang.say("Dager dere ikke har gjennomgått", "Days that you have not reviewed")) }
+                @if unreviewed.is_empty() {
+                    (alert("success", &html! { p { (lang.say("Alle dager til og med i går er gjennomgått.", "All days up to yesterday are reviewed.")) } }))
+                } @else {
+                    ul class="ds-list" {
+                        @for (from, to) in unreviewed {
+                            li { @if from == to { (from) } @else { (from) " – " (to) } }
+                        }
+                    }
+                    @if let Some(first) = unreviewed.first() {
+                        p { (lang.say("Når du har gjennomgått dagene, bekreft det fra kommandolinjen:", "Once you have reviewed the days, state it from the command line:")) }
+                        pre tabindex="0" { code { (today(first)) } }
+                    }
+                }
+            }
+            section aria-labelledby="done" {
+                h2 class="ds-heading" data-size="sm" id="done" { (lang.say("Bekreftede gjennomganger", "Reviews stated")) }
+                @if reviews.is_empty() {
+                    p { (lang.say("Ingen ennå.", "None yet.")) }
+                } @else {
+                    div class="scroll" role="region" aria-labelledby="done" tabindex="0" {
+                        table class="ds-table" {
+                            thead { tr {
+                                th scope="col" { (lang.say("Nr.", "No.")) }
+                                th scope="col" { (lang.say("Dager", "Days")) }
+                                th scope="col" { (lang.say("Av", "By")) }
+                                th scope="col" { (lang.say("Bekreftet", "Stated")) }
+                            } }
+                            tbody {
+                                @for review in reviews.iter().rev() {
+                                    tr {
+                                        td { a class="ds-link" href=(PageRoute::Entry(review.index).path(lang)) { (review.index) } }
+                                        td { (review.from) " – " (review.to) }
+                                        td { (review.auditor) ", " (lang.say("nøkkel ", "key ")) (review.key_label) }
+                                        td class="time" { (time(review.at)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            (check_yourself(lang, "samband audit list --kind reviewed", "AuditService/ListReviews", None))
+        }
+    }
+}
