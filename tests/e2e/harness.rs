@@ -172,8 +172,12 @@ impl World {
     }
 
     pub fn channel_with(&self, settings: &ClientSettings) -> Channel {
+        self.channel_at(self.app.local_addr(), settings)
+    }
+
+    pub fn channel_at(&self, address: std::net::SocketAddr, settings: &ClientSettings) -> Channel {
         let backoff = Backoff { first: Duration::from_millis(1), max: Duration::from_millis(20), seed: 0 };
-        let connector = Connector::new(settings, &self.app.local_addr().to_string(), "localhost", backoff).unwrap();
+        let connector = Connector::new(settings, &address.to_string(), "localhost", backoff).unwrap();
         Endpoint::from_static("http://localhost").connect_with_connector_lazy(connector)
     }
 

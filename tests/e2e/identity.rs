@@ -18,7 +18,7 @@ use crate::harness::{OSLO, UNIT, World, noon, pki, raw_call, refused, register_o
 const STRANGERS: u16 = 42;
 const SOON: Duration = Duration::from_secs(10);
 
-fn changed(world: &World, change: impl FnOnce(&mut Vec<Participant>)) -> Register {
+pub fn changed(world: &World, change: impl FnOnce(&mut Vec<Participant>)) -> Register {
     let in_force = world.store.register();
     let mut participants: Vec<Participant> = in_force.iter().map(|entry| Participant::clone(entry)).collect();
     change(&mut participants);
@@ -26,13 +26,19 @@ fn changed(world: &World, change: impl FnOnce(&mut Vec<Participant>)) -> Registe
 }
 
 fn stranger(world: &World) -> tonic::transport::Channel {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = issue_stranger(dir.path());
+    world.channel_of(&certificate, &key)
+}
+
+/// A certificate of the right CA that nobody enrolled, and its key.
+pub fn issue_stranger(dir: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let leaf = Leaf::client("fremmed", "811111112".parse().unwrap(), noon());
     let issued = pki().authority().unwrap().issue(&leaf, &SeededEntropy::new(77)).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
     samband::tls::files::write(&certificate, issued.certificate_pem().as_bytes(), 0o644).unwrap();
     samband::tls::files::write(&key, issued.key_pem().as_bytes(), 0o600).unwrap();
-    world.channel_of(&certificate, &key)
+    (certificate, key)
 }
 
 #[tokio::test]

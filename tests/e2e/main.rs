@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod auditor;
+mod browser;
 mod calls;
 mod delivery;
 mod harness;

@@ -99,3 +99,12 @@ impl Page for Timeline {
         }
     }
 }
+
+#[cfg(test)]
+impl Timeline {
+    pub(super) fn samples() -> Vec<Self> {
+        let entries = crate::audit::event::TABLE.iter().zip(0..).map(|(row, index)| super::tests::shown(index, row.number)).collect();
+        let case = CaseRef::from_bytes([3; 10]);
+        vec![Self { case, entries, erased: 4, more: true }, Self { case, entries: Vec::new(), erased: 0, more: false }]
+    }
+}

@@ -270,6 +270,19 @@ impl Counted {
 }
 
 #[cfg(test)]
+impl Counted {
+    pub(super) fn samples() -> Vec<Self> {
+        let of = |column, bars: u64, most: u64| Self {
+            days: Days { from: Some(Date::constant(2026, 1, 1)), to: Some(Date::constant(2026, 11, 20)), ..Days::default() },
+            column,
+            bars: (0..bars).map(|n| Bar { first: Date::constant(2026, 1, 1), of: [most, n % 3, n % 5, n % 2], other: n }).collect(),
+            checked: super::tests::checked(bars != 3),
+        };
+        vec![of(Column::Day, 30, 7), of(Column::Month, 3, u64::MAX / 8), of(Column::Day, 120, 0), of(Column::Day, 0, 0)]
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -137,3 +137,19 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+impl Entry {
+    pub(super) fn samples() -> Vec<Self> {
+        let of = |shown| Self {
+            index: 256,
+            leaf: "01".repeat(33),
+            shown,
+            fields: vec![("note", "<i>&".to_owned())],
+            proof: "c2sp.org/<x>".to_owned(),
+        };
+        let mut samples: Vec<Self> = crate::audit::event::TABLE.iter().map(|row| of(Some(super::tests::shown(256, row.number)))).collect();
+        samples.push(of(None));
+        samples
+    }
+}

@@ -139,3 +139,22 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+impl Front {
+    pub(super) fn samples() -> Vec<Self> {
+        use super::tests::{answer, checked, findings};
+        let day = Date::constant(2026, 11, 20);
+        let of = |holds, unreviewed, sees_all| Self {
+            days: Days { from: Some(day), ..Days::default() },
+            answers: findings().into_iter().map(|(question, finding)| answer(question, finding, holds)).collect(),
+            checked: checked(holds),
+            made_at: Timestamp::from_millis(1_795_000_000_000),
+            stats: Stats { durable_size: 1000, overdue: 3, ..Stats::default() },
+            unreviewed,
+            ending: Vec::new(),
+            sees_all,
+        };
+        vec![of(true, Vec::new(), true), of(false, vec![(day, day)], false)]
+    }
+}

@@ -216,3 +216,31 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+impl Log {
+    pub(super) fn samples() -> Vec<Self> {
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        let of = |whose: Option<&str>, days, last_check, sees_all| Self {
+            origin: "log.example/<x>".to_owned(),
+            size: 1_234_567,
+            root: "root=".to_owned(),
+            checkpoint: "log.example\n1\nroot=\n".to_owned(),
+            stats: Stats { undelivered: 5, overdue: 2, notices_older_than: [5, 4, 3, 2, 1, 0], ..Stats::default() },
+            first_kept: days,
+            last_check,
+            sees_all,
+            certificates: vec![
+                Certificate { whose: None, not_after: now.plus_millis(400 * DAY_MILLIS) },
+                Certificate {
+                    whose: whose.map(ToOwned::to_owned),
+                    not_after: now.plus_millis(i64::try_from(days).unwrap_or(0) * DAY_MILLIS),
+                },
+            ],
+            crl_due: Some(now),
+            now,
+        };
+        let check = (now, super::tests::checked(true));
+        vec![of(Some("Oslo <p> (dev)"), 29, Some(check), true), of(None, 0, None, false)]
+    }
+}

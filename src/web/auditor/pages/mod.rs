@@ -17,6 +17,9 @@ mod reviews;
 mod row;
 pub(super) mod search;
 
+#[cfg(test)]
+mod tests;
+
 use http::StatusCode;
 use maud::Markup;
 

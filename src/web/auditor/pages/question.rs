@@ -142,3 +142,24 @@ impl Asked {
         }
     }
 }
+
+#[cfg(test)]
+impl Asked {
+    pub(super) fn samples() -> Vec<Self> {
+        use super::tests::{answer, findings};
+        use crate::audit::event::Event;
+        use crate::audit::question::Mark;
+        use crate::audit::record::Record;
+        let record = Record::of(&Event::Stopped, Timestamp::from_millis(0));
+        let row = |index| crate::audit::question::Row { index, record: record.clone(), mark: Mark::Open };
+        let of = |((question, finding), rows): ((Question, _), u64)| Self {
+            question,
+            days: Days { page: usize::from(rows > 100), ..Days::default() },
+            answer: Answer { rows: (0..rows).map(row).collect(), ..answer(question, finding, rows != 3) },
+            made_at: Timestamp::from_millis(0),
+            size: 1000,
+            took_millis: 12,
+        };
+        findings().into_iter().zip([0, 3, 250].into_iter().cycle()).map(of).collect()
+    }
+}

@@ -8,6 +8,7 @@ use super::super::route::PageRoute;
 use super::layout::{alert, check_yourself};
 use super::row::time;
 use super::{Page, Place};
+use crate::domain::time::Date;
 use crate::gateway::{Refusal, Reviews};
 use crate::policy::permit::Caller;
 
@@ -38,8 +39,7 @@ impl Page for Reviewed {
 
     fn main(&self, lang: Lang) -> Markup {
         let Reviews { reviews, unreviewed } = &self.reviews;
-        let today =
-            |(from, to): &(crate::domain::time::Date, crate::domain::time::Date)| format!("samband audit review --from {from} --to {to}");
+        let today = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
         html! {
             p class="lead" {
                 (lang.say(
@@ -59,7 +59,7 @@ impl Page for Reviewed {
                     }
                     @if let Some(first) = unreviewed.first() {
                         p { (lang.say("Når du har gjennomgått dagene, bekreft det fra kommandolinjen:", "Once you have reviewed the days, state it from the command line:")) }
-                        pre tabindex="0" { code { (today(first)) } }
+                        pre tabindex="0" { code { (stated(first)) } }
                     }
                 }
             }
@@ -92,5 +92,22 @@ impl Page for Reviewed {
             }
             (check_yourself(lang, "samband audit list --kind reviewed", "AuditService/ListReviews", None))
         }
+    }
+}
+
+#[cfg(test)]
+impl Reviewed {
+    pub(super) fn samples() -> Vec<Self> {
+        let day = Date::constant(2026, 11, 20);
+        let review = crate::gateway::Review {
+            index: 9,
+            at: crate::domain::time::Timestamp::from_millis(0),
+            auditor: "tilsyn".parse().expect("an id"),
+            key_label: "dev".to_owned(),
+            from: day,
+            to: day,
+        };
+        let open = Reviews { reviews: Vec::new(), unreviewed: vec![(day, day), (day, Date::MAX)] };
+        vec![Self { reviews: open }, Self { reviews: Reviews { reviews: vec![review], unreviewed: Vec::new() } }]
     }
 }

@@ -481,3 +481,68 @@ impl Search {
         command
     }
 }
+
+#[cfg(test)]
+impl Search {
+    pub(super) fn samples() -> Vec<Self> {
+        let participants = vec![Choice { id: "politi-oslo".to_owned(), name: "Oslo <politidistrikt>".to_owned() }];
+        let form =
+            Form { from: "2026-11-20".to_owned(), outcome: "refused".to_owned(), message_id: "\"><i>".to_owned(), ..Form::default() };
+        let of = |found| Self { form: form.clone(), participants: participants.clone(), found };
+        let rows = super::tests::rows();
+        let mut samples: Vec<Self> = Problem::ALL.into_iter().map(|problem| of(Err(vec![problem]))).collect();
+        samples.push(of(Err(Problem::ALL.to_vec())));
+        samples.push(of(Ok(Found { rows, matches: 30, erased: 5, newer: Some(70), older: Some(3) })));
+        samples.push(of(Ok(Found { rows: Vec::new(), matches: 0, erased: 0, newer: None, older: None })));
+        samples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(query: &str) -> Vec<Problem> {
+        filter(&Form::parse(query)).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_form_becomes_a_filter_or_says_what_is_wrong() {
+        let (found, turn) = filter(&Form::parse("from=2026-11-20&to=2026-11-20&participant=ru-oslo&outcome=withdrawn&before=77")).unwrap();
+        assert_eq!(found.to_time.unwrap().millis() - found.from_time.unwrap().millis(), 86_400_000);
+        assert_eq!((found.kinds.as_slice(), turn), (&[11, 13, 15][..], Turn::Before(77)));
+        assert_eq!(filter(&Form::parse("kind=NOTICE_WITHDRAWN&outcome=withdrawn")).unwrap().0.kinds, [11]);
+        for (query, wanted) in [
+            ("from=x", Problem::From),
+            ("to=2026-02-30", Problem::To),
+            ("from=2026-02-02&to=2026-02-01", Problem::Order),
+            ("participant=Ola%20Nordmann", Problem::Participant),
+            ("kind=RUMOUR", Problem::Kind),
+            ("outcome=well", Problem::Outcome),
+            ("kind=REFUSED&outcome=accepted", Problem::Nothing),
+            ("message_id=1", Problem::MessageId),
+            ("case_ref=1", Problem::CaseRef),
+            ("before=1&after=2", Problem::Place),
+            ("before=-1", Problem::Place),
+            ("fnr=1", Problem::Unknown),
+            ("kind=REFUSED&kind=STARTED", Problem::Unknown),
+        ] {
+            assert_eq!(problems(query), [wanted], "{query}");
+        }
+        assert_eq!(problems(""), []);
+    }
+
+    #[test]
+    fn outcomes_name_kinds_that_there_are() {
+        for outcome in OUTCOMES {
+            assert!(outcome.kinds.iter().all(|kind| TABLE.iter().any(|row| row.number == *kind)), "{}", outcome.code);
+        }
+    }
+
+    #[test]
+    fn a_query_survives_the_form() {
+        let form = Form { participant: "a&b=c d".to_owned(), case_ref: "\u{e6}".to_owned(), ..Form::default() };
+        assert_eq!(Form::parse(form.query().trim_start_matches('?')), form);
+        assert_eq!(Form::parse(&format!("case_ref={}", "1".repeat(1000))).case_ref.len(), VALUE_CHARS_MAX);
+    }
+}

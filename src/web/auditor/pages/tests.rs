@@ -1,0 +1,239 @@
+//! Every context with every sample, in both languages: rendered, and read as a strict reader would.
+
+use std::collections::BTreeMap;
+
+use super::super::lang::Lang;
+use super::super::route::Route;
+use super::answers::Tone;
+use super::notice::{NoEntry, NotFound, ReadOnly, Refused};
+use super::period::Days;
+use super::row::{Row, Shown};
+use super::*;
+use crate::audit::event::TABLE;
+use crate::audit::question::{Answer, Finding, Mark, Period, Question};
+use crate::audit::range::Checked;
+use crate::audit::sight::Sight;
+use crate::audit::tree::Hash;
+use crate::domain::id::{CaseRef, MessageId};
+use crate::domain::time::{Date, Timestamp};
+
+/// What a name could be if somebody had got it into a register: it must come out as text.
+const HOSTILE: &str = "<b onclick=\"x()\">&'\"</b>";
+const AT: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+pub(super) fn shown(index: u64, kind: u16) -> Shown {
+    Shown {
+        index,
+        kind,
+        at: AT,
+        from: Some("politi-oslo".to_owned()),
+        to: Some("ru-oslo".to_owned()),
+        key_label: Some("dev".to_owned()),
+        message_id: Some(MessageId::new(AT, [1; 10])),
+        replaces: None,
+        case_ref: Some(CaseRef::from_bytes([9; 10])),
+        reason: Some(3),
+        verb: Some(30),
+        count: Some(1234),
+        note: Some(HOSTILE.to_owned()),
+        mark: None,
+    }
+}
+
+/// A row of every kind there is, and what is erased.
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows: Vec<Row> = TABLE.iter().zip(0..).map(|(row, index)| Row::Entry(Box::new(shown(index, row.number)))).collect();
+    rows.push(Row::Entry(Box::new(Shown { from: None, to: None, case_ref: None, message_id: None, ..shown(98, 999) })));
+    rows.push(Row::Erased { first: 7, last: 7 });
+    rows.push(Row::Erased { first: 1_000, last: 123_456 });
+    rows
+}
+
+pub(super) fn checked(holds: bool) -> Checked {
+    Checked {
+        from: 0,
+        to: 1000,
+        opened: 900,
+        erased: 100,
+        closed: 0,
+        failed: if holds { 0 } else { 2 },
+        failed_at: if holds { Vec::new() } else { vec![3, 4] },
+        in_tree: holds,
+        size: 1000,
+        root: Hash::empty_root(),
+    }
+}
+
+/// Answers of every question: all well, all ill.
+pub(super) fn findings() -> Vec<(Question, Finding)> {
+    let of = |n: u64| {
+        [
+            (Question::ResultsElsewhere, Finding::ResultsElsewhere { results: 10, deliveries: 20, elsewhere: n, unresolved: n }),
+            (Question::Forbidden, Finding::Forbidden { refused: n, forbidden: n, summed: n, strangers: n, participants: n }),
+            (Question::Overdue, Finding::Overdue { open: n, settled: n }),
+            (Question::Changed, Finding::Changed { corrected: n, withdrawn: n, returned: n }),
+            (Question::Erased, Finding::Erased { contents: n, months: n, records: n, undelivered: n }),
+            (Question::Read, Finding::Read { reads: n, readers: n, reviews: n }),
+        ]
+    };
+    of(0).into_iter().chain(of(1)).chain(of(12_345)).collect()
+}
+
+pub(super) fn answer(question: Question, finding: Finding, holds: bool) -> Answer {
+    Answer { question, period: Period::default(), sight: Sight::ALL, finding, rows: Vec::new(), left_out: 7, checked: checked(holds) }
+}
+
+fn samples() -> Vec<Box<dyn Page>> {
+    let mut samples: Vec<Box<dyn Page>> =
+        vec![Box::new(NotFound), Box::new(ReadOnly), Box::new(NoEntry { index: 7 }), Box::new(help::Help)];
+    samples.extend(Refused::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(front::Front::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(question::Asked::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(search::Search::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(case::Timeline::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(entry::Entry::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(counts::Counted::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(reviews::Reviewed::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(log::Log::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples
+}
+
+/// The values of an attribute, in order.
+fn values<'h>(html: &'h str, attribute: &str) -> Vec<&'h str> {
+    let name = format!(" {attribute}=\"");
+    html.split(name.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The opening tags' names, in order.
+fn tags(html: &str) -> Vec<&str> {
+    html.split('<')
+        .skip(1)
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .filter_map(|rest| rest.split([' ', '>', '/']).next())
+        .collect()
+}
+
+fn problems(html: &str, lang: Lang) -> Vec<String> {
+    let mut found = Vec::new();
+    let tags = tags(html);
+    if !html.starts_with(&format!("<!DOCTYPE html><html lang=\"{}\"", lang.tag())) {
+        found.push("no language".to_owned());
+    }
+    for banned in ["script", "style", "iframe", "object", "embed", "b"] {
+        if tags.contains(&banned) {
+            found.push(format!("<{banned}>"));
+        }
+    }
+    if !values(html, "style").is_empty() || html.contains(" onclick=\"") {
+        found.push("style or handler in an attribute".to_owned());
+    }
+    for once in ["h1", "main", "header", "footer"] {
+        let count = tags.iter().filter(|tag| **tag == once).count();
+        if count != 1 {
+            found.push(format!("{count} <{once}>"));
+        }
+    }
+    let levels: Vec<u32> = tags.iter().filter_map(|tag| tag.strip_prefix('h')?.parse().ok()).collect();
+    if levels.windows(2).any(|pair| pair[1] > pair[0] + 1) {
+        found.push(format!("headings jump: {levels:?}"));
+    }
+    let mut ids = BTreeMap::new();
+    for id in values(html, "id") {
+        *ids.entry(id).or_insert(0) += 1;
+    }
+    found.extend(ids.iter().filter(|(_, count)| **count > 1).map(|(id, _)| format!("id {id} twice")));
+    let named =
+        ["for", "aria-labelledby", "aria-describedby"].into_iter().flat_map(|name| values(html, name)).flat_map(str::split_whitespace);
+    found.extend(named.filter(|name| !ids.contains_key(name)).map(|name| format!("nothing has the id {name}")));
+    for target in values(html, "href").into_iter().chain(values(html, "action")).chain(values(html, "src")) {
+        let target = target.replace("&amp;", "&");
+        let (path, fragment) = target.split_once('#').map_or((target.as_str(), None), |(path, fragment)| (path, Some(fragment)));
+        let (route, query) = path.split_once('?').unwrap_or((path, ""));
+        if path.is_empty() {
+            if fragment.is_none_or(|id| !ids.contains_key(id)) {
+                found.push(format!("{target} leads nowhere on the page"));
+            }
+        } else if Route::parse(route, query).is_none() {
+            found.push(format!("{target} is no path of the site"));
+        }
+    }
+    let labelled = values(html, "for");
+    for control in html.split('<').filter(|tag| tag.starts_with("input ") || tag.starts_with("select ")) {
+        if !values(&format!("<{control}"), "id").iter().any(|id| labelled.contains(id)) {
+            found.push(format!("<{control} has no label"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_page_with_every_sample_is_sound_in_both_languages() {
+    let reader = Reader { name: HOSTILE.to_owned(), key_label: "dev".to_owned() };
+    let samples = samples();
+    assert!(samples.len() > 90, "{} samples", samples.len());
+    for (i, page) in samples.iter().enumerate() {
+        let html = Lang::ALL.map(|lang| full(lang, &reader, page.as_ref()).into_string());
+        let bare = Lang::ALL.map(|lang| bare(lang, page.as_ref()).into_string());
+        for (lang, html) in Lang::ALL.into_iter().chain(Lang::ALL).zip(html.iter().chain(&bare)) {
+            assert_eq!(problems(html, lang), Vec::<String>::new(), "sample {i}, {lang:?}: {}", page.title(lang));
+        }
+        assert!(html[0].contains("&lt;b onclick") && !html[0].contains(HOSTILE), "sample {i}: what a register says is text");
+        assert!(page.main(Lang::Nb).into_string() != page.main(Lang::En).into_string(), "sample {i} is in two languages");
+        if let Some(route) = page.route() {
+            let path = route.path(Lang::En);
+            let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+            assert!(matches!(Route::parse(path, query), Some(Route::Page(Lang::En, found)) if found == route), "sample {i}: {path}");
+        }
+    }
+}
+
+#[test]
+fn an_unsound_page_is_found() {
+    let page =
+        |body: &str| format!("<!DOCTYPE html><html lang=\"nb\"><header></header><main id=\"m\"><h1>x</h1>{body}</main><footer></footer>");
+    assert_eq!(problems(&page(""), Lang::Nb), Vec::<String>::new());
+    for bad in [
+        "<script></script>",
+        "<p style=\"x\"></p>",
+        "<h1>two</h1>",
+        "<h3>jump</h3>",
+        "<i id=\"m\"></i>",
+        "<label for=\"gone\"></label>",
+        "<a href=\"#gone\"></a>",
+        "<a href=\"/nb/nowhere\"></a>",
+        "<a href=\"https://example.org/\"></a>",
+        "<input name=\"x\" id=\"x\">",
+        "<b>bold</b>",
+    ] {
+        assert!(!problems(&page(bad), Lang::Nb).is_empty(), "{bad}");
+    }
+    assert!(!problems(&page(""), Lang::En).is_empty());
+}
+
+#[test]
+fn a_check_that_does_not_hold_is_said_before_the_answer() {
+    for (question, finding) in findings() {
+        assert_eq!(answers::tone(&answer(question, finding, false)), Tone::Bad);
+    }
+    let elsewhere = |elsewhere, unresolved| Finding::ResultsElsewhere { results: 5, deliveries: 5, elsewhere, unresolved };
+    let tone = |finding| answers::tone(&answer(Question::ResultsElsewhere, finding, true));
+    assert_eq!([tone(elsewhere(0, 0)), tone(elsewhere(0, 1)), tone(elsewhere(1, 1))], [Tone::Good, Tone::Look, Tone::Bad]);
+    assert!(answers::sentence(Lang::En, &elsewhere(0, 0)).starts_with("No. "));
+    assert!(answers::sentence(Lang::Nb, &elsewhere(2, 0)).starts_with("Ja. "));
+    assert_eq!(answers::checked(Lang::En, &checked(true)), "900 of 900 entries checked, 100 erased and no longer checkable");
+    assert_eq!(
+        answers::checked(Lang::Nb, &checked(false)),
+        "900 av 902 oppføringer kontrollert, 100 slettet og kan ikke lenger kontrolleres"
+    );
+    assert!(answers::mark(Lang::En, Mark::Elsewhere).is_some());
+}
+
+#[test]
+fn days_are_as_the_address_says() {
+    let days = Days::parse("from=2026-11-20&to=2026-11-20").unwrap();
+    let period = days.period();
+    assert_eq!(period.to.unwrap().millis() - period.from.unwrap().millis(), 86_400_000, "the last day is part of the period");
+    assert_eq!(days.options(), " --from 2026-11-20 --to 2026-11-20");
+    assert_eq!(Days::parse("from=&to=").unwrap(), Days::default(), "an empty form is the whole log");
+    assert_eq!(Days { from: Some(Date::constant(2026, 1, 2)), ..Days::default() }.query(), "?from=2026-01-02");
+}

@@ -1,0 +1,252 @@
+//! The auditors' listener over real mutual TLS: who gets in, what the pages say without a browser, and the tiles as mirrors read them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use samband::audit::checkpoint::Checkpoint;
+use samband::audit::note::LogSigner;
+use samband::audit::tile_nodes::TileNodes;
+use samband::audit::tiles::{TileId, partials_of, tiles_for};
+use samband::audit::tree::root_at;
+use samband::domain::participant::{Role, Standing};
+use samband::grpc::server::ServerLimits;
+use samband::policy::reason::Reason;
+use samband::policy::table::Verb;
+use samband::tls::{ClientFiles, ClientSettings};
+use tower_service::Service as _;
+
+use crate::harness::{AUDITOR, Kind, LAB, MIRROR, OSLO, UNIT, World, pki, settings};
+use crate::identity::{changed, issue_stranger};
+
+const REFUSED: u16 = 40;
+const AUDIT_READ: u16 = 60;
+const PAGES: [&str; 9] =
+    ["", "/search", "/counts", "/reviews", "/log", "/help", "/entry/0", "/question/results-elsewhere", "/question/forbidden"];
+
+/// Opens the listener.
+pub async fn open(world: &mut World) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    world.app.open_auditor(listener);
+    address
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+struct Site<'w> {
+    world: &'w World,
+    address: SocketAddr,
+}
+
+impl Site<'_> {
+    async fn with(&self, files: &ClientFiles, method: Method, path: &str) -> Answer {
+        let settings = ClientSettings::load(files, self.world.clock.clone()).unwrap();
+        let mut channel = self.world.channel_at(self.address, &settings);
+        std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
+        let request = Request::builder().method(method).uri(format!("http://localhost{path}")).body(tonic::body::Body::empty()).unwrap();
+        let (parts, body) = channel.call(request).await.unwrap().into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    async fn get(&self, who: &str, path: &str) -> Answer {
+        self.with(&pki().client_files(who), Method::GET, path).await
+    }
+}
+
+#[tokio::test]
+async fn pages_are_an_auditor_s_and_every_other_role_is_refused_with_a_reason_and_an_event() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    let site = Site { world: &world, address };
+    for lang in ["nb", "en"] {
+        for page in PAGES {
+            let answer = site.get(AUDITOR, &format!("/{lang}{page}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{lang}{page}: {}", answer.text());
+            assert!(answer.text().contains(&format!("<html lang=\"{lang}\"")), "{lang}{page}");
+            assert_eq!((answer.header("cache-control"), answer.header("content-language")), ("no-store", lang));
+            assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'self'; "));
+            assert!(answer.headers.get("set-cookie").is_none() && !answer.text().contains("<script"), "{lang}{page}");
+        }
+    }
+    for who in [OSLO, UNIT, LAB, MIRROR] {
+        let before = world.records(REFUSED, Some(who)).await.len();
+        for page in PAGES {
+            let answer = site.get(who, &format!("/en{page}")).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{who} {page}");
+            assert!(answer.text().contains("CALL_NOT_ALLOWED") && answer.text().contains("for auditors only"), "{who} {page}");
+        }
+        let left = world.records(REFUSED, Some(who)).await;
+        assert_eq!(left.len(), before + PAGES.len(), "{who}: an event each");
+        assert!(left.iter().all(|record| record.reason == Some(Reason::CallNotAllowed.number())));
+    }
+}
+
+#[tokio::test]
+async fn the_suspended_and_the_not_enrolled_get_a_plain_page() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    let suspended = changed(&world, |all| all.iter_mut().find(|one| one.id.as_str() == AUDITOR).unwrap().standing = Standing::Suspended);
+    world.app.load_register(&suspended, [2; 32]).await.unwrap();
+    let site = Site { world: &world, address };
+    for path in ["/en", "/", "/nowhere", "/checkpoint", "/tile/0/000.p/1"] {
+        let answer = site.get(AUDITOR, path).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(answer.text().contains("PARTICIPANT_SUSPENDED"), "{path}");
+    }
+    assert_eq!(world.records(REFUSED, Some(AUDITOR)).await.len(), 5);
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate_file, key_file) = issue_stranger(dir.path());
+    let files = ClientFiles { certificate_file, key_file, server_ca_files: vec![pki().ca_file()] };
+    for path in ["/en", "/checkpoint"] {
+        let answer = site.with(&files, Method::GET, path).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert!(answer.text().contains("KEY_NOT_ENROLLED"));
+    }
+    world.clock.advance_millis(61_000);
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while world.records(42, None).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("strangers are summed by the minute");
+}
+
+#[tokio::test]
+async fn nothing_but_reading_is_answered_and_the_root_leads_to_a_language() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    let site = Site { world: &world, address };
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        let answer = site.with(&pki().client_files(AUDITOR), method, "/en").await;
+        assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD"));
+    }
+    let head = site.with(&pki().client_files(AUDITOR), Method::HEAD, "/en/help").await;
+    assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    let home = site.get(AUDITOR, "/").await;
+    assert_eq!((home.status, home.header("location")), (StatusCode::SEE_OTHER, "/nb"));
+    assert_eq!(site.get(AUDITOR, "/en/nowhere").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get(AUDITOR, "/en/entry/999999").await.status, StatusCode::NOT_FOUND);
+    let wrong = site.get(AUDITOR, "/en/search?name=Kari").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(wrong.text().contains("none of them is about persons"));
+}
+
+#[tokio::test]
+async fn a_case_shows_what_happened_and_never_what_was_said() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    let notice = world.case().await;
+    world.unit().report_non_attendance(world.send_report(&notice.case_ref)).await.unwrap();
+    let site = Site { world: &world, address };
+    let sample = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/notice-both.json")).unwrap();
+    let secrets: Vec<String> = ["familyName", "family_name", "givenName", "given_name", "fnr"]
+        .iter()
+        .filter_map(|name| sample.split(&format!("\"{name}\": \"")).nth(1)?.split('"').next().map(ToOwned::to_owned))
+        .collect();
+    assert!(secrets.len() >= 2, "the sample has a person");
+    for path in [format!("/en/case/{}", notice.case_ref), "/en/search".to_owned(), "/en".to_owned()] {
+        let answer = site.get(AUDITOR, &path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        for secret in &secrets {
+            assert!(!answer.text().contains(secret.as_str()), "{path}");
+        }
+    }
+    let case = site.get(AUDITOR, &format!("/en/case/{}", notice.case_ref)).await;
+    let at = |what: &str| case.text().find(what).unwrap_or_else(|| panic!("{what}"));
+    assert!(at("Condition notice accepted") < at("Handed out to recipient"));
+    assert!(at("Handed out to recipient") < at("Acknowledged by recipient"));
+    assert!(at("Acknowledged by recipient") < at("Non-attendance report accepted"));
+}
+
+/// As a follower does: checkpoint, then the tiles that it needs, then the root.
+async fn follow(site: &Site<'_>, who: &str) -> u64 {
+    let answer = site.get(who, "/checkpoint").await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "text/plain; charset=utf-8"));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let signer = LogSigner::from_seed("log.samband.example/e2e", zeroize::Zeroizing::new([9; 32]));
+    let head = Checkpoint::open(answer.text(), signer.verifier()).unwrap();
+    let mut tiles = std::collections::HashMap::new();
+    for tile in tiles_for(0, head.size()) {
+        let answer = site.get(who, &format!("/{tile}")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/octet-stream"), "{tile}");
+        assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
+        tiles.insert(tile, answer.body.to_vec());
+    }
+    let nodes = TileNodes::new(head.size(), |tile: TileId| tiles.get(&tile).cloned().ok_or(tile));
+    assert_eq!(root_at(&nodes, head.size()).unwrap(), head.root());
+    head.size()
+}
+
+#[tokio::test]
+async fn auditors_and_mirrors_follow_the_log_by_its_tiles_and_are_noted_once_a_day() {
+    for kind in [Kind::Memory, Kind::Embedded] {
+        let mut world = World::on(kind, settings(), ServerLimits::default()).await;
+        let address = open(&mut world).await;
+        while world.store.stats().await.unwrap().durable_size < 300 {
+            world.noticed().await;
+        }
+        let site = Site { world: &world, address };
+        assert_eq!(site.get(MIRROR, "/checkpoint").await.status, StatusCode::OK);
+        world.store.published().await.unwrap();
+        let size = follow(&site, MIRROR).await;
+        assert!(size >= 300, "{size}");
+        follow(&site, AUDITOR).await;
+        let noted = |records: Vec<samband::audit::record::Record>, verb: Verb| {
+            records.into_iter().filter(|record| record.verb == Some(verb.number())).count()
+        };
+        assert_eq!(noted(world.records(AUDIT_READ, Some(MIRROR)).await, Verb::MirrorTiles), 1, "{kind:?}");
+        assert_eq!(noted(world.records(AUDIT_READ, Some(AUDITOR)).await, Verb::ReadTiles), 1, "{kind:?}");
+
+        // What was published stays to be had, also when its tile is full; what never was is not there.
+        let partial = partials_of(size).next().unwrap();
+        assert_eq!(site.get(MIRROR, &format!("/{partial}")).await.status, StatusCode::OK);
+        assert_eq!(site.get(MIRROR, "/tile/entries/000.p/17").await.body.len(), 17 * 35);
+        assert_eq!(site.get(MIRROR, "/tile/0/000.p/255").await.body.len(), 255 * 32);
+        let head = site.with(&pki().client_files(MIRROR), Method::HEAD, "/tile/0/000").await;
+        assert_eq!((head.status, head.header("content-length"), head.body.len()), (StatusCode::OK, "8192", 0));
+        for missing in ["/tile/0/900", "/tile/entries/001", "/tile/1/000", "/tile/7/000.p/1", "/tile/63/000", "/tile/0/x001/000"] {
+            assert_eq!(site.get(MIRROR, missing).await.status, StatusCode::NOT_FOUND, "{kind:?} {missing}");
+        }
+        for hostile in
+            ["/tile/0/../../CURRENT", "/tile/0/%2e%2e/CURRENT", "/tile/0/000.p/0", "/tile/8/0", "/tile/entries/000/", "/checkpoint?x"]
+        {
+            let answer = site.get(AUDITOR, hostile).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{kind:?} {hostile}");
+        }
+        assert_eq!(site.get(MIRROR, "/tile/nothing").await.status, StatusCode::FORBIDDEN, "a mirror is not told what is a page");
+        let refused = site.get(LAB, "/tile/0/000").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(refused.text().contains("CALL_NOT_ALLOWED"));
+
+        world.clock.advance_millis(86_400_000);
+        site.get(MIRROR, "/checkpoint").await;
+        assert_eq!(noted(world.records(AUDIT_READ, Some(MIRROR)).await, Verb::MirrorTiles), 2, "{kind:?}: a new day");
+        if kind == Kind::Embedded {
+            world.app.shutdown(Duration::from_secs(5)).await.unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_role_but_two_is_kept_from_the_tiles() {
+    use samband::policy::table::role_of;
+    assert_eq!((role_of(Verb::ReadTiles), role_of(Verb::MirrorTiles)), (Role::Auditor, Role::Mirror));
+}

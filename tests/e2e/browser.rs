@@ -1,0 +1,126 @@
+//! The auditors' pages in a real browser: a gateway with a month of traffic and a hundred thousand entries, and `tests/browser/check.mjs` against it.
+//!
+//! Ignored by default, as it needs Chromium and two packages from npm; `tests/run.sh browser` installs them. `SAMBAND_BROWSER_ENTRIES` changes how many
+//! entries there are, `SAMBAND_SCREENSHOTS` names a folder for pictures, `SAMBAND_LATENCY` asks for p50 and p99 per page instead of the checks.
+
+use std::path::Path;
+
+use samband::audit::event::{Event, MessageKind};
+use samband::domain::participant::Standing;
+use samband::gateway::Settings;
+use samband::grpc::pb;
+use samband::grpc::server::ServerLimits;
+use serde_json::json;
+
+use crate::auditor::open;
+use crate::harness::{AUDITOR, Kind, LAB, LAB_2, MIRROR, OSLO, UNIT, UNIT_2, World, pki, raw_call, settings};
+use crate::identity::{changed, issue_stranger};
+
+const DAY: i64 = 86_400_000;
+
+/// One day's traffic; some of it corrected, withdrawn, returned, and some of what is forbidden.
+async fn day(world: &World, number: u32, told: &mut serde_json::Value) {
+    for n in 0..(3 + number * 7 % 5) {
+        let (request, accepted) = world.noticed().await;
+        match (number + n) % 7 {
+            0 => {
+                _ = world
+                    .prosecution()
+                    .send_condition_notice(world.withdraw_notice(&request.message_id, pb::NoticeWithdrawalReason::SentInError))
+                    .await
+                    .unwrap()
+            }
+            1 => {
+                let items = world.unit_polls("fagsystem").await;
+                world.unit_acknowledges(&items).await;
+                world.unit().report_non_attendance(world.send_report(&accepted.case_ref)).await.unwrap();
+                told["case_ref"] = accepted.case_ref.clone().into();
+                told["message_id"] = request.message_id.clone().into();
+            }
+            2 => {
+                if let Some(requisition) = &accepted.requisition_id {
+                    world.laboratory().send_lab_result(world.send_result(requisition)).await.unwrap();
+                }
+            }
+            _ => {}
+        }
+    }
+    if number.is_multiple_of(3) {
+        let attempt = raw_call(world.channel(LAB), "/samband.v1.MunicipalService/Receive", bytes::Bytes::new()).await;
+        assert!(attempt.is_err());
+    }
+    if number % 4 != 3 {
+        let items = world.unit_polls("fagsystem").await;
+        world.unit_acknowledges(&items).await;
+        let items = world.prosecution_polls("fagsystem").await;
+        let item_numbers = items.iter().map(|item| item.item_number).collect();
+        world.prosecution().acknowledge(pb::ProsecutionServiceAcknowledgeRequest { item_numbers }).await.unwrap();
+    }
+}
+
+/// Entries of no account, so that there is much to page through.
+async fn fill(world: &World, until: u64) {
+    let event = Event::Validated { caller: OSLO.parse().unwrap(), key_label: "dev".to_owned(), kind: MessageKind::ConditionNotice };
+    loop {
+        let size = world.store.stats().await.unwrap().durable_size;
+        if size >= until {
+            return;
+        }
+        let mut notes = tokio::task::JoinSet::new();
+        for _ in 0..(until - size).min(2048) {
+            let (gateway, event) = (world.app.gateway().clone(), event.clone());
+            notes.spawn(async move { gateway.note(event).await });
+        }
+        for noted in notes.join_all().await {
+            noted.unwrap();
+        }
+    }
+}
+
+fn identity(who: &str) -> serde_json::Value {
+    json!({"cert": pki().certificate_file(who), "key": pki().key_file(who)})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and npm; tests/run.sh browser installs and runs it"]
+async fn the_pages_hold_in_a_real_browser() {
+    let entries = std::env::var("SAMBAND_BROWSER_ENTRIES").map_or(100_000, |text| text.parse().unwrap());
+    let gateway = Settings { records_per_call_max: 10_000, ..settings() };
+    let mut world = World::on(Kind::Embedded, gateway, ServerLimits::default()).await;
+    let mut told = json!({});
+    for number in 0..26 {
+        day(&world, number, &mut told).await;
+        if number == 9 {
+            fill(&world, entries).await;
+        }
+        world.clock.advance_millis(DAY);
+    }
+    // What waits is overdue after five days, which the sweep says within a moment.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let suspended = changed(&world, |all| all.iter_mut().find(|one| one.id.as_str() == UNIT_2).unwrap().standing = Standing::Suspended);
+    world.app.load_register(&suspended, [2; 32]).await.unwrap();
+    let address = open(&mut world).await;
+
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = issue_stranger(dir.path());
+    told["base"] = format!("https://localhost:{}", address.port()).into();
+    told["entries"] = entries.into();
+    told["auditor"] = identity(AUDITOR);
+    told["refused"] = json!([
+        {"who": "prosecution", "reason": "CALL_NOT_ALLOWED", "identity": identity(OSLO)},
+        {"who": "municipal unit", "reason": "CALL_NOT_ALLOWED", "identity": identity(UNIT)},
+        {"who": "laboratory", "reason": "CALL_NOT_ALLOWED", "identity": identity(LAB_2)},
+        {"who": "mirror", "reason": "CALL_NOT_ALLOWED", "identity": identity(MIRROR)},
+        {"who": "suspended", "reason": "PARTICIPANT_SUSPENDED", "identity": identity(UNIT_2)},
+        {"who": "not enrolled", "reason": "KEY_NOT_ENROLLED", "identity": {"cert": certificate, "key": key}},
+    ]);
+    let facts = dir.path().join("facts.json");
+    std::fs::write(&facts, told.to_string()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/check.mjs");
+    let mut node = std::process::Command::new("node");
+    node.arg(script).arg(&facts);
+    let ran = tokio::task::spawn_blocking(move || node.status()).await.unwrap();
+    assert!(ran.unwrap().success(), "the browser's checks failed; see above");
+    let left = world.records(40, Some(LAB_2)).await;
+    assert!(!left.is_empty(), "a refused page is an event");
+}
