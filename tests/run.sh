@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence python kill syscalls power clean
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence tiles browser python kill syscalls power clean
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
@@ -44,7 +44,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*)$|power: SKIPPED|Ran |OK$|bans ok)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*)$|power: SKIPPED|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -67,6 +67,8 @@ packages() {
     command -v losetup >/dev/null || missing+=(mount util-linux)
     [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || missing+=(golang-golang-x-mod-dev)
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v npm >/dev/null || missing+=(nodejs npm)
     if [ "${#missing[@]}" -gt 0 ]; then
         as_root apt-get update
         as_root apt-get install -y --no-install-recommends ca-certificates "${missing[@]}"
@@ -133,6 +135,42 @@ python_client() {
         test_evidence test_erasure test_kill test_power test_roles test_syscalls
 }
 
+# The log over HTTPS as a mirror reads it, by software of others.
+tiles() {
+    local home=$work/tiles address
+    "$SAMBAND_BINARY" serve --dev --dir "$home" --listen 127.0.0.1:0 --json >"$work/tiles.json" &
+    local gateway=$!
+    for _ in $(seq 100); do
+        address=$(sed -n 's/.*"auditor":"\([^"]*\)".*/\1/p' "$work/tiles.json")
+        [ -n "$address" ] && break
+        sleep 0.1
+    done
+    local listening
+    listening=$(sed -n 's/.*"listening":"\([^"]*\)".*/\1/p' "$work/tiles.json")
+    local certs=$home/certs-dev failed=0
+    export SAMBAND_CA=$certs/ca.pem SAMBAND_GATEWAY=https://localhost:${listening##*:}
+    for _ in $(seq 12); do SAMBAND_IDENTITY=$certs/politi-oslo "$SAMBAND_BINARY" send notice samples/notice-both.json; done
+    SAMBAND_IDENTITY=$certs/tilsyn "$SAMBAND_BINARY" audit prove 3 --out "$work/tiles-proofs"
+    export SAMBAND_CLIENT_CERT=$certs/speil/cert.pem SAMBAND_CLIENT_KEY=$certs/speil/key.pem
+    verify "https://localhost:${address##*:}" "$home/log.vkey" "$work/tiles-proofs" || failed=1
+    # A party that is neither auditor nor mirror reads nothing.
+    export SAMBAND_CLIENT_CERT=$certs/lab-ous/cert.pem SAMBAND_CLIENT_KEY=$certs/lab-ous/key.pem
+    if "$SAMBAND_VERIFIERS/verify" "https://localhost:${address##*:}" "$(cat "$home/log.vkey")"; then failed=1; fi
+    kill "$gateway"
+    wait "$gateway"
+    return "$failed"
+}
+
+# The auditors' pages in Chromium, over a log of a hundred thousand entries.
+browser() {
+    packages
+    mkdir -p "$target/browser"
+    cp tests/browser/package.json "$target/browser/"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$target/browser"
+    export SAMBAND_BROWSER_MODULES=$target/browser
+    cargo test --locked --test e2e -- --ignored --nocapture browser
+}
+
 kill_test() {
     local seed=${SAMBAND_KILL_SEED:-} rounds=${SAMBAND_KILL_ROUNDS:-${long:+1000}}
     "$venv/bin/python" tests/kill/kill.py --rounds "${rounds:-20}" --points --seconds 1.5 ${seed:+--seed "$seed"} --dir "$work/kill"
@@ -176,6 +214,8 @@ step bench "the benches run; their figures are not looked at" cargo bench --lock
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence
+step tiles "the log over HTTPS by software of others" tiles
+step browser "the auditors' pages in Chromium" browser
 step python "a Python client of every role" python_client
 step kill "killed under load and at each commit point" kill_test
 step syscalls "system calls that fail" syscalls

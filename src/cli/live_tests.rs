@@ -226,3 +226,23 @@ async fn the_administrative_listener_is_open_from_start_to_stop_if_configured() 
     serving.stop().await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn the_development_gateway_shows_the_auditors_pages_to_the_auditor_from_start_to_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = Config::load(&home.config_file()).unwrap();
+    let serving = Serving::start(&config, config.listen).await.unwrap();
+    let address = serving.auditor.unwrap();
+    let clock: std::sync::Arc<dyn crate::clock::Clock> = std::sync::Arc::new(crate::clock::SystemClock);
+    let settings = crate::tls::ClientSettings::load(&home.pki().client_files("tilsyn"), clock).unwrap();
+    let connector = crate::tls::Connector::new(&settings, &address.to_string(), "localhost", crate::tls::Backoff::default()).unwrap();
+    let mut channel = tonic::transport::Endpoint::from_static("http://localhost").connect_with_connector_lazy(connector);
+    let request = http::Request::get("http://localhost/nb").body(tonic::body::Body::empty()).unwrap();
+    std::future::poll_fn(|cx| tower_service::Service::poll_ready(&mut channel, cx)).await.unwrap();
+    let answer = tower_service::Service::call(&mut channel, request).await.unwrap();
+    assert_eq!(answer.status(), http::StatusCode::OK);
+    drop((answer, channel));
+    serving.stop().await.unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}

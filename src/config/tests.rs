@@ -68,6 +68,7 @@ fn what_is_left_out_has_its_default() {
     assert!(
         config.nlk_codes_file.is_none()
             && config.admin_listen.is_none()
+            && config.auditor_listen.is_none()
             && config.tls.crl_files.is_empty()
             && !config.tls.require_unexpired_crl
     );
@@ -243,6 +244,7 @@ fn everything_that_serve_would_refuse_is_found_at_once() {
     one(&with(&|c| c.data_dir = dir.path().join("samband.toml")), "not a folder");
     one(&with(&|c| c.high_water_file = dir.path().join("no/mark")), "folder that high_water_file");
     one(&with(&|c| c.admin_listen = Some(LoopbackAddress(c.listen))), "same address");
+    one(&with(&|c| c.auditor_listen = Some(c.listen)), "auditor_listen");
     fs::create_dir(dir.path().join("data")).unwrap();
     one(&with(&|c| c.high_water_file = dir.path().join("data/mark")), "inside data_dir");
     fs::copy(dir.path().join("storage-key"), dir.path().join("data/key")).unwrap();

@@ -130,7 +130,7 @@ async function questions() {
     await card.locator("h3 a").click();
     same(await heading(page), title, `${name} leads to its page`);
     same(await figure(page.locator(".verdict .figure")), number, `${name} has the same number on both pages`);
-    check((await page.locator("details.check").count()) === 1 && (await page.locator("details.check code").first().innerText()).startsWith(`samband audit ask ${name}`), `${name} can be checked`);
+    check((await page.locator("details.check").count()) === 1 && (await page.locator("details.check code").first().textContent()).startsWith(`samband audit ask ${name}`), `${name} can be checked`);
     if (["forbidden", "changed", "read"].includes(name)) check(number > 0 && (await page.locator("tbody tr").count()) > 0, `${name} has rows`);
   }
   // An answer about a period counts no more than the whole.

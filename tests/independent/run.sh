@@ -3,7 +3,8 @@
 #
 #   run.sh <log dir> <vkey file> <receipts dir>
 #
-# The receipts folder holds NAME.tlog-proof beside NAME.leaf (the 33 bytes that stand in the log). What is missing is installed: Debian's Go with
+# The log dir may be an https:// address of the auditors' listener; SAMBAND_CA, SAMBAND_CLIENT_CERT and SAMBAND_CLIENT_KEY then name the authority's
+# and the client's files. The receipts folder holds NAME.tlog-proof beside NAME.leaf (the 33 bytes that stand in the log). What is missing is installed: Debian's Go with
 # apt-get, when run as root, and the Python packages into a virtual environment of their own. A verifier that cannot be had is named and left out;
 # with none at all, or when one refuses, the exit code is not 0.
 #
@@ -11,7 +12,8 @@
 # SAMBAND_VERIFIERS_ALL=1 makes a missing verifier a failure, for continuous integration.
 set -eu
 
-if [ $# -ne 3 ] || [ ! -d "$1" ] || [ ! -f "$2" ] || [ ! -d "$3" ]; then
+case ${1:-} in https://*) remote=1 ;; *) remote=0 ;; esac
+if [ $# -ne 3 ] || { [ "$remote" = 0 ] && [ ! -d "$1" ]; } || [ ! -f "$2" ] || [ ! -d "$3" ]; then
     echo "usage: $0 <log dir> <vkey file> <receipts dir>" >&2
     exit 2
 fi

@@ -4,7 +4,9 @@
 //	verify <log dir> <vkey> [<receipt.tlog-proof> <leaf file>]...
 //	verify <log dir> <vkey> <receipts dir>
 //
-// In a receipts folder NAME.tlog-proof lies beside NAME.leaf.
+// In a receipts folder NAME.tlog-proof lies beside NAME.leaf. The log dir may be
+// an https:// address instead: SAMBAND_CA, SAMBAND_CLIENT_CERT and
+// SAMBAND_CLIENT_KEY then name the files of the authority and the client.
 //
 // The folder must hold a signed checkpoint and, for its size, every entry
 // bundle and every tile. Each receipt must prove its leaf under a checkpoint
@@ -15,10 +17,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -126,7 +132,51 @@ func (f folder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 
 func (f folder) read(tile tlog.Tile) ([]byte, error) {
-	return os.ReadFile(filepath.Join(string(f), filepath.FromSlash(tilePath(tile))))
+	return f.get(tilePath(tile))
+}
+
+func (f folder) get(path string) ([]byte, error) {
+	if !strings.HasPrefix(string(f), "https://") {
+		return os.ReadFile(filepath.Join(string(f), filepath.FromSlash(path)))
+	}
+	client, err := mutualTLS()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := client.Get(strings.TrimSuffix(string(f), "/") + "/" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	// A full bundle of the largest entries is the most that a file may hold.
+	return io.ReadAll(io.LimitReader(answer.Body, width*(2+65535)))
+}
+
+var shared *http.Client
+
+// mutualTLS makes the one client that fetches from an https:// address.
+func mutualTLS() (*http.Client, error) {
+	if shared != nil {
+		return shared, nil
+	}
+	pair, err := tls.LoadX509KeyPair(os.Getenv("SAMBAND_CLIENT_CERT"), os.Getenv("SAMBAND_CLIENT_KEY"))
+	if err != nil {
+		return nil, err
+	}
+	authority, err := os.ReadFile(os.Getenv("SAMBAND_CA"))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority) {
+		return nil, errors.New("SAMBAND_CA holds no certificate")
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS13}
+	shared = &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}}
+	return shared, nil
 }
 
 // tilesOf lists the tiles of one level (-1: the bundles) of a tree of n leaves.
@@ -338,7 +388,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	signed, err := os.ReadFile(filepath.Join(args[0], "checkpoint"))
+	signed, err := f.get("checkpoint")
 	if err != nil {
 		return err
 	}

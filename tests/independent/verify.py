@@ -4,13 +4,18 @@
 
 aics-tlog (Python 3.12 and later) authenticates the checkpoint, every tile and every entry bundle;
 proofbundle (Python 3.10 and later) verifies each NAME.tlog-proof for the leaf in NAME.leaf, and
-aics-tlog verifies it a second time. A package that is not installed is left out; with neither,
+aics-tlog verifies it a second time. The log dir may be an https:// address: SAMBAND_CA,
+SAMBAND_CLIENT_CERT and SAMBAND_CLIENT_KEY then name the files of the authority and the client. A package that is not installed is left out; with neither,
 nothing was checked and the program fails.
 """
 
 import base64
+import http.client
 import importlib.util
+import os
+import ssl
 import sys
+import urllib.parse
 from pathlib import Path
 
 
@@ -18,15 +23,53 @@ class Refused(Exception):
     """A check failed."""
 
 
-def check_folder(log: Path, vkey: str) -> None:
+class Site:
+    """Files of a log over HTTPS, with a client certificate and one connection."""
+
+    def __init__(self, address: str) -> None:
+        context = ssl.create_default_context(cafile=os.environ["SAMBAND_CA"])
+        context.load_cert_chain(os.environ["SAMBAND_CLIENT_CERT"], os.environ["SAMBAND_CLIENT_KEY"])
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        where = urllib.parse.urlsplit(address)
+        self.prefix = where.path.rstrip("/")
+        self.connection = http.client.HTTPSConnection(where.netloc, context=context, timeout=30)
+
+    def get(self, path: str) -> bytes | None:
+        self.connection.request("GET", f"{self.prefix}/{path}")
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise Refused(f"{path}: status {answer.status}")
+        return content
+
+
+def reader_of(log: str):
+    """What aics-tlog reads tiles with, and the checkpoint's bytes."""
+    import aics_tlog
+
+    if not log.startswith("https://"):
+        return aics_tlog.FileSystemTileReader(Path(log)), (Path(log) / "checkpoint").read_bytes()
+    site = Site(log)
+
+    class HttpsReader(aics_tlog.FileSystemTileReader):
+        def _read(self, path: str) -> bytes | None:
+            return site.get(path)
+
+    return HttpsReader(Path()), site.get("checkpoint") or b""
+
+
+def check_folder(log: str, vkey: str) -> None:
     import aics_tlog
 
     key = aics_tlog.parse_vkey(vkey)
-    note = aics_tlog.parse_note((log / "checkpoint").read_bytes().decode())
+    reader, checkpoint = reader_of(log)
+    note = aics_tlog.parse_note(checkpoint.decode())
     head = aics_tlog.verify_checkpoint(note, key, expected_origin=key.name)
     if not head.ok:
         raise Refused(f"checkpoint: {head.error}")
-    report = aics_tlog.audit_tiles(aics_tlog.FileSystemTileReader(log), head.size, head.root)
+    report = aics_tlog.audit_tiles(reader, head.size, head.root)
     print(f"aics-tlog: {head.origin} size {head.size}: {report.tiles} tiles and {report.bundles} bundles verify")
 
 
@@ -70,7 +113,7 @@ def main() -> int:
     if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
         return 2
-    log, vkey_file, receipts = map(Path, sys.argv[1:])
+    log, vkey_file, receipts = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     vkey = vkey_file.read_text(encoding="utf-8").strip()
     has_aics, has_proofbundle = (importlib.util.find_spec(name) is not None for name in ("aics_tlog", "proofbundle"))
     if not (has_aics or has_proofbundle):

@@ -172,7 +172,7 @@ impl Site {
             Some(Route::Tile(tile)) => self.gateway.tile(&caller, tile).await.map(answer::tile),
             Some(Route::Asset(_)) | None => self.unknown(&caller, lang).await,
             Some(Route::Home) => self.home(&caller, lang).await,
-            Some(Route::Page(lang, page)) => pages::answer(self, &caller, lang, page).await,
+            Some(Route::Page(lang, page)) => pages::answer(self, &caller, lang, *page).await,
         };
         answered.unwrap_or_else(|Refusal(denial)| answer::refusal(lang, denial, Some(&caller)))
     }

@@ -24,7 +24,7 @@ pub(super) enum Route {
     /// A published tile or bundle.
     Tile(TileId),
     /// A page in a language.
-    Page(Lang, PageRoute),
+    Page(Lang, Box<PageRoute>),
 }
 
 /// A page.
@@ -70,7 +70,7 @@ impl Route {
             "tile" if query.is_empty() => relative.parse().ok().map(Self::Tile),
             tag => {
                 let lang = Lang::ALL.into_iter().find(|lang| lang.tag() == tag)?;
-                PageRoute::parse(rest, query).map(|page| Self::Page(lang, page))
+                PageRoute::parse(rest, query).map(|page| Self::Page(lang, Box::new(page)))
             }
         }
     }
@@ -147,7 +147,7 @@ mod tests {
                 let target = page.path(lang);
                 let (path, query) = target.split_once('?').unwrap_or((&target, ""));
                 match Route::parse(path, query) {
-                    Some(Route::Page(found, parsed)) => assert_eq!((found, parsed), (lang, page.clone())),
+                    Some(Route::Page(found, parsed)) => assert_eq!((found, *parsed), (lang, page.clone())),
                     other => panic!("{target}: {other:?}"),
                 }
             }

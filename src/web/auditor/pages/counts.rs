@@ -171,7 +171,7 @@ impl Page for Counted {
                 @match self.column { Column::Day => (lang.say("per dag, ", "by day, ")), Column::Month => (lang.say("per måned, ", "by month, ")) }
                 (self.days.text(lang)) "."
             }
-            (self.days.form(lang, &PageRoute::Counts(Days::default()).path(lang)))
+            (self.days.form(lang, &PageRoute::Counts(Days::default()).path(lang), lang.say("Siste 30 dager", "The last 30 days")))
             @if let Some(alarm) = answers::alarm(lang, &self.checked) { (alarm) }
             figure class="chart" {
                 (self.picture(lang))
@@ -244,7 +244,7 @@ impl Counted {
             details class="ds-details" {
                 summary { (caption) }
                 div {
-                    div class="scroll" role="region" aria-label=(caption) tabindex="0" {
+                    div class="scroll" role="group" aria-label=(caption) tabindex="0" {
                         table class="ds-table" {
                             caption class="ds-sr-only" { (caption) }
                             thead { tr {

@@ -100,7 +100,7 @@ impl Page for Front {
                     (lang.say("Regnet ut ", "Computed ")) (time(self.made_at)) ". "
                     a class="ds-link" href=(PageRoute::Front(Days { anew: true, ..days }).path(lang)) { (lang.say("Regn ut på nytt", "Compute anew")) }
                 }
-                (days.form(lang, &PageRoute::Front(Days::default()).path(lang)))
+                (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
         }
     }

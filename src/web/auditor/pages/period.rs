@@ -88,8 +88,8 @@ impl Days {
         option("from", self.from) + &option("to", self.to)
     }
 
-    /// The form; `action` is the page's path without a query.
-    pub(super) fn form(self, lang: Lang, action: &str) -> Markup {
+    /// The form; `action` is the page's path without a query, and `all` what it then shows.
+    pub(super) fn form(self, lang: Lang, action: &str, all: &str) -> Markup {
         let value = |day: Option<Date>| day.map(|day| day.to_string());
         html! {
             form class="search period" method="get" action=(action) aria-label=(lang.say("Velg periode", "Choose a period")) {
@@ -104,7 +104,7 @@ impl Days {
                 div class="buttons" {
                     button class="ds-button" type="submit" { (lang.say("Vis perioden", "Show the period")) }
                     @if self.from.is_some() || self.to.is_some() {
-                        a class="ds-button" data-variant="secondary" href=(action) { (lang.say("Hele loggen", "The whole log")) }
+                        a class="ds-button" data-variant="secondary" href=(action) { (all) }
                     }
                 }
             }

@@ -98,7 +98,7 @@ impl Page for Asked {
                 (lang.say(", på ", ", in ")) (self.took_millis) " ms. "
                 a class="ds-link" href=(anew) { (lang.say("Regn ut på nytt", "Compute anew")) }
             }
-            (self.days.form(lang, &to(Days::default())))
+            (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))
             (self.list(lang))
             (check_yourself(lang, &format!("samband audit ask {name}{}", self.days.options()), "AuditService/Ask", Some(html! {
                 p {

@@ -39,7 +39,7 @@ impl Page for Reviewed {
 
     fn main(&self, lang: Lang) -> Markup {
         let Reviews { reviews, unreviewed } = &self.reviews;
-        let today = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
+        let stated = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
         html! {
             p class="lead" {
                 (lang.say(
@@ -68,7 +68,7 @@ impl Page for Reviewed {
                 @if reviews.is_empty() {
                     p { (lang.say("Ingen ennå.", "None yet.")) }
                 } @else {
-                    div class="scroll" role="region" aria-labelledby="done" tabindex="0" {
+                    div class="scroll" role="group" aria-labelledby="done" tabindex="0" {
                         table class="ds-table" {
                             thead { tr {
                                 th scope="col" { (lang.say("Nr.", "No.")) }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use super::names;
+use crate::audit::event::kind;
 use crate::audit::record::Record;
 use crate::domain::id::{CaseRef, MessageId};
 use crate::domain::time::Timestamp;
@@ -47,9 +48,12 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn of(index: u64, record: &Record) -> Self {
-        // Who acted stands first; for an event of the gateway itself, the message's own parties.
-        let from = record.actor.as_ref().or(record.sender.as_ref());
-        let to = if record.actor.is_some() && record.recipient.is_none() { record.sender.as_ref() } else { record.recipient.as_ref() };
+        // The way of the message: what is handed out and acknowledged came from its sender; what is returned goes back to it.
+        let (from, to) = match (record.kind, &record.actor, &record.sender) {
+            (kind::HANDED_OUT | kind::ACKNOWLEDGED, actor, sender) => (sender.as_ref(), actor.as_ref()),
+            (_, Some(actor), sender) => (Some(actor), record.recipient.as_ref().or(sender.as_ref())),
+            (_, None, sender) => (sender.as_ref(), record.recipient.as_ref()),
+        };
         Self {
             index,
             kind: record.kind,
@@ -128,7 +132,7 @@ pub(super) fn erased_rule(lang: Lang) -> &'static str {
 /// The table; `caption` says what it lists.
 pub(super) fn table(lang: Lang, caption: &str, rows: &[Row]) -> Markup {
     html! {
-        div class="scroll" role="region" aria-label=(caption) tabindex="0" {
+        div class="scroll" role="group" aria-label=(caption) tabindex="0" {
             table class="ds-table" data-zebra {
                 caption class="ds-sr-only" { (caption) }
                 thead {

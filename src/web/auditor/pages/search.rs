@@ -366,19 +366,13 @@ impl Search {
         }
     }
 
-    fn input(&self, lang: Lang, name: &'static str, label: &str, hint: Option<&str>, value: &str, kind: &str) -> Markup {
+    fn input(&self, lang: Lang, name: &'static str, label: &str, value: &str, kind: &str) -> Markup {
         let problem = self.problem(name);
-        let described = match (hint.is_some(), problem.is_some()) {
-            (_, true) => Some(format!("{name}-problem")),
-            (true, false) => Some(format!("{name}-hint")),
-            (false, false) => None,
-        };
         html! {
             div class="ds-field" {
                 label class="ds-label" for=(name) { (label) }
-                @if let Some(hint) = hint { p class="hint" id={ (name) "-hint" } { (hint) } }
                 input class="ds-input" type=(kind) id=(name) name=(name) value=(value) autocomplete="off" spellcheck="false"
-                    aria-describedby=[described] aria-invalid=[problem.map(|_| "true")];
+                    aria-describedby=[problem.map(|_| format!("{name}-problem"))] aria-invalid=[problem.map(|_| "true")];
                 @if let Some(problem) = problem { p class="ds-validation-message" id={ (name) "-problem" } { (problem.text(lang)) } }
             }
         }
@@ -411,13 +405,13 @@ impl Search {
             OUTCOMES.iter().map(|outcome| (outcome.code.to_owned(), lang.say(outcome.nb, outcome.en).to_owned())).collect();
         html! {
             form class="search" id="search" method="get" action=(PageRoute::Search(Form::default()).path(lang)) role="search" aria-label=(lang.say("Søk i loggen", "Search the log")) {
-                (self.input(lang, "from", lang.say("Fra og med", "From"), None, &form.from, "date"))
-                (self.input(lang, "to", lang.say("Til og med", "To, inclusive"), None, &form.to, "date"))
+                (self.input(lang, "from", lang.say("Fra og med", "From"), &form.from, "date"))
+                (self.input(lang, "to", lang.say("Til og med", "To, inclusive"), &form.to, "date"))
                 (self.select(lang, "participant", lang.say("Deltaker", "Participant"), &form.participant, &participants))
                 (self.select(lang, "kind", lang.say("Hendelse", "Event"), &form.kind, &kinds))
                 (self.select(lang, "outcome", lang.say("Utfall", "Outcome"), &form.outcome, &outcomes))
-                (self.input(lang, "message_id", lang.say("Meldings-id", "Message id"), Some(lang.say("Avsenderens egen", "The sender's own")), &form.message_id, "text"))
-                (self.input(lang, "case_ref", lang.say("Saksreferanse", "Case reference"), Some(lang.say("18 tegn, 6-6-6", "18 characters, 6-6-6")), &form.case_ref, "text"))
+                (self.input(lang, "message_id", lang.say("Meldings-id", "Message id"), &form.message_id, "text"))
+                (self.input(lang, "case_ref", lang.say("Saksreferanse (6-6-6)", "Case reference (6-6-6)"), &form.case_ref, "text"))
                 div class="buttons" {
                     button class="ds-button" type="submit" { (lang.say("Søk", "Search")) }
                     a class="ds-button" data-variant="secondary" href=(PageRoute::Search(Form::default()).path(lang)) { (lang.say("Nullstill", "Reset")) }

@@ -182,7 +182,7 @@ fn every_page_with_every_sample_is_sound_in_both_languages() {
         if let Some(route) = page.route() {
             let path = route.path(Lang::En);
             let (path, query) = path.split_once('?').unwrap_or((&path, ""));
-            assert!(matches!(Route::parse(path, query), Some(Route::Page(Lang::En, found)) if found == route), "sample {i}: {path}");
+            assert!(matches!(Route::parse(path, query), Some(Route::Page(Lang::En, found)) if *found == route), "sample {i}: {path}");
         }
     }
 }
