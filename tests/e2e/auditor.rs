@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use samband::audit::checkpoint::Checkpoint;
+use samband::audit::checkpoint::{Checkpoint, Origin};
 use samband::audit::note::LogSigner;
 use samband::audit::tile_nodes::TileNodes;
 use samband::audit::tiles::{TileId, partials_of, tiles_for};
@@ -181,7 +181,8 @@ async fn follow(site: &Site<'_>, who: &str) -> u64 {
     let answer = site.get(who, "/checkpoint").await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "text/plain; charset=utf-8"));
     assert_eq!(answer.header("cache-control"), "no-store");
-    let signer = LogSigner::from_seed("log.samband.example/e2e", zeroize::Zeroizing::new([9; 32]));
+    let origin: Origin = "log.samband.example/e2e".parse().unwrap();
+    let signer = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
     let head = Checkpoint::open(answer.text(), signer.verifier()).unwrap();
     let mut tiles = std::collections::HashMap::new();
     for tile in tiles_for(0, head.size()) {
