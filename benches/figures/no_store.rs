@@ -7,6 +7,7 @@ use bytes::Bytes;
 use samband::audit::checkpoint::Checkpoint;
 use samband::audit::event::ItemNumber;
 use samband::audit::range::OpenEntry;
+use samband::audit::tiles::TileId;
 use samband::audit::tree::{Frontier, Hash};
 use samband::clock::Clock as _;
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
@@ -106,6 +107,12 @@ impl Store for NoStore {
     }
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
         Err(StoreError::Stopped)
+    }
+    async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {
+        Err(StoreError::Stopped)
+    }
+    async fn tile(&self, _: TileId) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
     }
     async fn entries(&self, _: u64, _: u64) -> Result<Vec<OpenEntry>, StoreError> {
         Ok(Vec::new())
