@@ -251,3 +251,56 @@ fn every_role_but_two_is_kept_from_the_tiles() {
     use samband::policy::table::role_of;
     assert_eq!((role_of(Verb::ReadTiles), role_of(Verb::MirrorTiles)), (Role::Auditor, Role::Mirror));
 }
+
+/// The indices of a page of the search, and where the next page is.
+fn listed(page: &str) -> (Vec<u64>, Option<String>) {
+    let body = page.split("<tbody>").nth(1).unwrap_or_default().split("</tbody>").next().unwrap_or_default();
+    let index = |cell: &str| cell.split('"').next().and_then(|text| text.parse().ok());
+    let indices = body.split("href=\"/en/entry/").skip(1).filter_map(index).collect();
+    let next = page.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next());
+    (indices, next.map(|path| path.replace("&amp;", "&")))
+}
+
+#[tokio::test]
+async fn turning_pages_shows_every_entry_once_and_is_one_event() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    for n in 0..40 {
+        let (request, _) = world.noticed().await;
+        if n % 9 == 0 {
+            let withdrawal = world.withdraw_notice(&request.message_id, samband::grpc::pb::NoticeWithdrawalReason::SentInError);
+            world.prosecution().send_condition_notice(withdrawal).await.unwrap();
+        }
+        world.unit_polls("a").await;
+    }
+    let site = Site { world: &world, address };
+    for (query, kinds) in
+        [("", vec![]), ("?kind=NOTICE_ACCEPTED", vec![10]), ("?outcome=withdrawn", vec![11, 13, 15]), ("?participant=ru-oslo", vec![])]
+    {
+        let asked = world.records(61, Some(AUDITOR)).await.len();
+        let size = world.store.stats().await.unwrap().durable_size;
+        let filter = samband::store::RecordFilter {
+            to_index: Some(size + 1),
+            kinds,
+            participant: query.strip_prefix("?participant=").map(|id| id.parse().unwrap()),
+            ..samband::store::RecordFilter::default()
+        };
+        let (mut seen, mut path) = (Vec::new(), Some(format!("/en/search{query}")));
+        let mut wanted = None;
+        while let Some(at) = path {
+            let answer = site.get(AUDITOR, &at).await;
+            assert_eq!(answer.status, StatusCode::OK, "{at}");
+            let (indices, next) = listed(answer.text());
+            wanted.get_or_insert(world.store.records(&filter, 10_000).await.unwrap());
+            assert!(indices.len() <= 50, "{at}");
+            seen.extend(indices);
+            path = next;
+        }
+        let mut all: Vec<u64> = wanted.unwrap().entries.iter().map(|entry| entry.index).collect();
+        all.reverse();
+        // A list ends before its own event, or has it: never anything else.
+        all.retain(|index| *index < size || seen.first() == Some(index));
+        assert_eq!(seen, all, "{query}");
+        assert_eq!(world.records(61, Some(AUDITOR)).await.len(), asked + 1, "{query}: one event a query, not one a page");
+    }
+}

@@ -8,12 +8,13 @@ use super::super::Site;
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use super::super::surveys::Made;
+use super::layout::check_yourself;
 use super::log::Certificate;
 use super::period::Days;
 use super::row::time;
 use super::search::Form;
 use super::{Page, Place, answers};
-use crate::audit::question::Answer;
+use crate::audit::question::{Answer, Question};
 use crate::audit::range::Checked;
 use crate::domain::time::{Date, Timestamp};
 use crate::gateway::Refusal;
@@ -89,8 +90,10 @@ impl Page for Front {
                             p class="answer" { (answers::sentence(lang, &answer.finding)) }
                             p class="checked" { (answers::checked(lang, &answer.checked)) "." }
                             p class="checked" {
-                                (lang.say("Kontroller selv: ", "Check this yourself: "))
-                                code { "samband audit ask " (answer.question.name()) (days.options()) }
+                                a class="ds-link" href={ (PageRoute::Question(answer.question, days).path(lang)) "#check" } {
+                                    (lang.say("Kontroller selv", "Check this yourself"))
+                                    span class="ds-sr-only" { ": " (answers::question(lang, answer.question)) }
+                                }
                             }
                         }
                     }
@@ -102,6 +105,7 @@ impl Page for Front {
                 }
                 (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
+            (check_yourself(lang, &days.commands(), &days.call(&Question::ALL), None))
         }
     }
 }

@@ -116,10 +116,10 @@ pub(super) fn alert(color: &'static str, content: &Markup) -> Markup {
 /// How to check what a page says: the command, and the call that it makes.
 pub(super) fn check_yourself(lang: Lang, command: &str, call: &str, more: Option<Markup>) -> Markup {
     html! {
-        details class="ds-details check" {
+        details class="ds-details check" id="check" {
             summary { (lang.say("Kontroller selv", "Check this yourself")) }
             div {
-                p { (lang.say("Samme svar fra kommandolinjen, med din egen nøkkel:", "The same answer from the command line, with your own key:")) }
+                p { (lang.say("Samme svar fra kommandolinjen, med din egen nøkkel (SAMBAND_GATEWAY og SAMBAND_IDENTITY sier hvor og hvem):", "The same answer from the command line, with your own key (SAMBAND_GATEWAY and SAMBAND_IDENTITY say where and who):")) }
                 pre tabindex="0" { code { (command) } }
                 p { (lang.say("Kallet som gjøres:", "The call that is made:")) " " code { (call) } }
                 @if let Some(more) = more { (more) }

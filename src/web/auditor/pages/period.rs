@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::lang::Lang;
-use crate::audit::question::Period;
+use crate::audit::question::{Period, Question};
 use crate::domain::time::{Date, Timestamp, parse_date};
 
 /// The period of a page's address, with what else such an address may have.
@@ -82,10 +82,23 @@ impl Days {
         }
     }
 
-    /// As options of a command.
-    pub(super) fn options(self) -> String {
+    /// The commands that answer the prepared questions about it from a bundle, offline.
+    pub(super) fn commands(self) -> String {
         let option = |name: &str, day: Option<Date>| day.map_or_else(String::new, |day| format!(" --{name} {day}"));
-        option("from", self.from) + &option("to", self.to)
+        // The command's end is the first day that is not part of it.
+        let period = option("since", self.from) + &option("until", self.to.and_then(|day| day.tomorrow().ok()));
+        format!(
+            "samband audit export{period} --vkey log.vkey --out log.tar\nsamband audit report log.tar --vkey log.vkey --out answers.html"
+        )
+    }
+
+    /// The call that asks `questions` about it.
+    pub(super) fn call(self, questions: &[Question]) -> String {
+        let Period { from, to } = self.period();
+        let names: Vec<String> =
+            questions.iter().map(|question| format!("\"QUESTION_{}\"", question.name().to_uppercase().replace('-', "_"))).collect();
+        let time = |name: &str, at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(", \"{name}\": \"{at}\""));
+        format!("AuditService/Ask {{\"questions\": [{}]{}{}}}", names.join(", "), time("from_time", from), time("to_time", to))
     }
 
     /// The form; `action` is the page's path without a query, and `all` what it then shows.

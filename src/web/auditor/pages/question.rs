@@ -72,7 +72,6 @@ impl Page for Asked {
         let answer = &self.answer;
         let to = |days: Days| PageRoute::Question(self.question, days).path(lang);
         let anew = to(Days { anew: true, ..self.days.only() });
-        let name = self.question.name();
         html! {
             @if let Some(alarm) = answers::alarm(lang, &answer.checked) { (alarm) }
             div class="verdict" data-tone=(answers::tone(answer).code()) {
@@ -100,7 +99,7 @@ impl Page for Asked {
             }
             (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))
             (self.list(lang))
-            (check_yourself(lang, &format!("samband audit ask {name}{}", self.days.options()), "AuditService/Ask", Some(html! {
+            (check_yourself(lang, &self.days.commands(), &self.days.call(&[self.question]), Some(html! {
                 p {
                     (lang.say(
                         "Svaret er ikke hentet fra et register over svar. Hver oppføring i perioden ble åpnet mot bladet sitt, og alle bladene ble regnet sammen til roten i det signerte hodet.",

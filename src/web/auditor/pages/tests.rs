@@ -233,7 +233,11 @@ fn days_are_as_the_address_says() {
     let days = Days::parse("from=2026-11-20&to=2026-11-20").unwrap();
     let period = days.period();
     assert_eq!(period.to.unwrap().millis() - period.from.unwrap().millis(), 86_400_000, "the last day is part of the period");
-    assert_eq!(days.options(), " --from 2026-11-20 --to 2026-11-20");
+    assert!(days.commands().starts_with("samband audit export --since 2026-11-20 --until 2026-11-21 --vkey"));
+    assert_eq!(
+        days.call(&[Question::ResultsElsewhere]),
+        "AuditService/Ask {\"questions\": [\"QUESTION_RESULTS_ELSEWHERE\"], \"from_time\": \"2026-11-19T23:00:00.000Z\", \"to_time\": \"2026-11-20T23:00:00.000Z\"}"
+    );
     assert_eq!(Days::parse("from=&to=").unwrap(), Days::default(), "an empty form is the whole log");
     assert_eq!(Days { from: Some(Date::constant(2026, 1, 2)), ..Days::default() }.query(), "?from=2026-01-02");
 }
