@@ -51,9 +51,14 @@ async fn day(world: &World, number: u32, told: &mut serde_json::Value) {
     }
     if number % 4 != 3 {
         let items = world.unit_polls("fagsystem").await;
-        world.unit_acknowledges(&items).await;
+        if !items.is_empty() {
+            world.unit_acknowledges(&items).await;
+        }
         let items = world.prosecution_polls("fagsystem").await;
-        let item_numbers = items.iter().map(|item| item.item_number).collect();
+        let item_numbers: Vec<u64> = items.iter().map(|item| item.item_number).collect();
+        if item_numbers.is_empty() {
+            return;
+        }
         world.prosecution().acknowledge(pb::ProsecutionServiceAcknowledgeRequest { item_numbers }).await.unwrap();
     }
 }

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use maud::Markup;
 
@@ -49,14 +49,17 @@ impl Answer {
         Self { status, content_type, cache, location: None, lang: None, allow: false, retry_after_s: None, body }
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    /// To `HEAD` as to `GET`, without the body: over HTTP/2 nobody else leaves it out, and a client takes it for a broken stream.
+    pub(super) fn into_response(self, method: &Method) -> Response<Full<Bytes>> {
         let Self { status, content_type, cache, location, lang, allow, retry_after_s, body } = self;
-        let mut response = Response::new(Full::new(body));
+        let length = HeaderValue::from(body.len());
+        let mut response = Response::new(Full::new(if method == Method::HEAD { Bytes::new() } else { body }));
         *response.status_mut() = status;
         let headers: &mut HeaderMap = response.headers_mut();
         for (name, value) in HEADERS {
             headers.insert(name, HeaderValue::from_static(value));
         }
+        headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {

@@ -142,11 +142,11 @@ impl Site {
     async fn answer(&self, peer: &PeerInfo, request: &http::request::Parts) -> Response<Body> {
         let lang = Lang::asked(request);
         let Ok(_room) = self.requests.try_acquire() else {
-            return answer::refusal(lang, Reason::Overloaded.into(), None).into_response();
+            return answer::refusal(lang, Reason::Overloaded.into(), None).into_response(&request.method);
         };
         let answered = tokio::time::timeout(ANSWER_TIMEOUT, self.route(peer, request, lang)).await;
         let answer = answered.unwrap_or_else(|_| answer::refusal(lang, Reason::DeadlineExceeded.into(), None));
-        answer.into_response()
+        answer.into_response(&request.method)
     }
 
     async fn route(&self, peer: &PeerInfo, request: &http::request::Parts, lang: Lang) -> Answer {
