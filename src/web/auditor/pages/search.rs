@@ -368,6 +368,8 @@ impl Search {
 
     fn input(&self, lang: Lang, name: &'static str, label: &str, value: &str, kind: &str) -> Markup {
         let problem = self.problem(name);
+        // A field for dates shows nothing else, and a browser complains of it.
+        let value = if kind == "date" && parse_date(value).is_none() { "" } else { value };
         html! {
             div class="ds-field" {
                 label class="ds-label" for=(name) { (label) }
