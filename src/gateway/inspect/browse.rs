@@ -48,16 +48,17 @@ impl Gateway {
     /// Not the caller's call, or the store's refusal.
     pub async fn browse(&self, caller: &Caller, filter: RecordFilter, turn: Turn, max: usize) -> Result<Browsed, Refusal> {
         let page = if turn == Turn::Newest { PageOf::First } else { PageOf::Further };
+        // Before its own event, which would be found by what it asks for.
+        let size = *self.store.durable().borrow();
         self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
-        match self.turned(&self.sight(caller), filter, turn, max.min(self.settings.records_per_call_max)).await {
+        match self.turned(&self.sight(caller), filter, size, turn, max.min(self.settings.records_per_call_max)).await {
             Ok(browsed) => Ok(browsed),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
         }
     }
 
     /// Indices in which the filter's period lies. What was erased may have been of it.
-    async fn bounds(&self, filter: &RecordFilter) -> Result<(u64, u64), StoreError> {
-        let size = *self.store.durable().borrow();
+    async fn bounds(&self, filter: &RecordFilter, size: u64) -> Result<(u64, u64), StoreError> {
         let mut first = filter.from_index;
         if let Some(from) = filter.from_time {
             let found = self.store.first_not_before(from).await?;
@@ -72,8 +73,8 @@ impl Gateway {
         Ok((first, end.max(first)))
     }
 
-    async fn turned(&self, sight: &Sight, filter: RecordFilter, turn: Turn, max: usize) -> Result<Browsed, StoreError> {
-        let (first, end) = self.bounds(&filter).await?;
+    async fn turned(&self, sight: &Sight, filter: RecordFilter, size: u64, turn: Turn, max: usize) -> Result<Browsed, StoreError> {
+        let (first, end) = self.bounds(&filter, size).await?;
         match turn {
             Turn::After(index) => {
                 let from_index = index.saturating_add(1).clamp(first, end);
