@@ -25,6 +25,7 @@ pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
         2 => ("Samband startet", "Samband started"),
         3 => ("Samband stoppet", "Samband stopped"),
         4 => ("Deltakerregister trådte i kraft", "Participant register came into force"),
+        5 => ("Oppføring gått tapt", "Entry lost"),
         10 => ("Melding om vilkår mottatt", "Condition notice accepted"),
         11 => ("Melding om vilkår trukket tilbake", "Condition notice withdrawn"),
         12 => ("Melding om uteblivelse mottatt", "Non-attendance report accepted"),
