@@ -13,7 +13,7 @@ use super::output::Output;
 
 /// What `confirm-clock --help` shows.
 pub const HELP: &str = "Examples:
-  date && samband confirm-clock /var/lib/samband/data
+  samband confirm-clock /var/lib/samband/data
 
 When the clock was set by more than an hour, when the last event lies more than an hour ahead of it, or when a gateway starts more than 31
 days after its last event, cases no longer end and months of records are no longer erased: both follow from dates, and what they erase is
