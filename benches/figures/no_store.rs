@@ -102,6 +102,9 @@ impl Store for NoStore {
     async fn prove(&self, _: u64) -> Result<Option<EntryProof>, StoreError> {
         Ok(None)
     }
+    async fn prove_for_sender(&self, _: u64) -> Result<Option<EntryProof>, StoreError> {
+        Ok(None)
+    }
     async fn consistency(&self, _: u64, _: u64) -> Result<Option<Vec<Hash>>, StoreError> {
         Ok(None)
     }

@@ -10,6 +10,7 @@ use crate::domain::notice::NoticeFacts;
 use crate::domain::participant::{Contact, Participant};
 use crate::domain::report::ReportFacts;
 use crate::domain::result::ResultFacts;
+use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
 
 /// HMAC-SHA256 of a message's canonical content under the sender's salt.
@@ -349,6 +350,21 @@ pub enum Event {
     },
     /// Stands where an entry of the log before was lost, or may have been, so that its number is never used again.
     EntryLost,
+    /// The scopes of the auditors in the register that was just loaded; follows [`Event::RegisterLoaded`].
+    ScopesLoaded {
+        /// The register's generation.
+        generation: u64,
+        /// Of each auditor that has one.
+        scopes: Vec<(ParticipantId, AuditScope)>,
+    },
+    /// A hand-out, an acknowledgement, or what time did, of a laboratory's result: the same kind as the event inside, with texts that a
+    /// laboratory may be shown.
+    OfResult {
+        /// The requisition, by which the laboratory knows the case.
+        requisition_id: RequisitionId,
+        /// What happened.
+        event: Box<Event>,
+    },
 }
 
 /// What an auditor asked for. It cannot name a person.
@@ -433,7 +449,8 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
 }
 
 /// Every kind of event, in the order of [`Event`]. Numbers are never given out twice.
-pub const TABLE: [EventRow; 28] = [
+/// Every kind of event. Numbers only grow.
+pub const TABLE: [EventRow; 29] = [
     row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
     row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
     row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
@@ -462,6 +479,7 @@ pub const TABLE: [EventRow; 28] = [
     row(kind::AUDIT_ASKED, "AUDIT_ASKED", Durable::Before, Seen::Auditors),
     row(kind::REVIEWED, "REVIEWED", Durable::With, Seen::Auditors),
     row(kind::ENTRY_LOST, "ENTRY_LOST", Durable::Before, Seen::Auditors),
+    row(kind::SCOPES_LOADED, "SCOPES_LOADED", Durable::With, Seen::Auditors),
 ];
 
 /// Kinds by name, for those who read records.
@@ -476,6 +494,8 @@ pub mod kind {
     pub const REGISTER_LOADED: u16 = 4;
     /// Number of `ENTRY_LOST`.
     pub const ENTRY_LOST: u16 = 5;
+    /// Number of `SCOPES_LOADED`.
+    pub const SCOPES_LOADED: u16 = 6;
     /// Number of `NOTICE_ACCEPTED`.
     pub const NOTICE_ACCEPTED: u16 = 10;
     /// Number of `NOTICE_WITHDRAWN`.
@@ -557,6 +577,8 @@ impl Event {
             Self::AuditAsked { .. } => 25,
             Self::Reviewed { .. } => 26,
             Self::EntryLost => 27,
+            Self::ScopesLoaded { .. } => 28,
+            Self::OfResult { event, .. } => return event.row(),
         };
         TABLE[at]
     }

@@ -253,6 +253,12 @@ impl AuditorOpening {
         &self.gateway_part
     }
 
+    /// The secrets of the leaf.
+    #[must_use]
+    pub const fn openings(&self) -> &Openings {
+        &self.openings
+    }
+
     /// What the sender of this record holds.
     #[must_use]
     pub fn for_sender(&self) -> SenderOpening {

@@ -3,11 +3,14 @@
 //! The texts are lines of `name=value` in the order below, ASCII but for role names, so that anyone can rebuild a leaf with a shell.
 //! The *sender part* is what the acting participant may know; the *gateway part* is the rest. Record and texts never hold content.
 
+mod parse;
+
 use std::fmt::Write as _;
 
+pub use parse::NotARecord;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Acceptance, ContentCommit, Event, EventRow, ItemNumber, row_of};
+use super::event::{Acceptance, ContentCommit, Event, EventRow, ItemNumber, kind, row_of};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::time::Timestamp;
 
@@ -95,6 +98,10 @@ impl Record {
             | Event::ResultWithdrawn { acceptance, reason } => {
                 record.acceptance(acceptance);
                 record.reason = Some(*reason);
+            }
+            Event::OfResult { requisition_id, event } => {
+                record = Self::of(event, time);
+                record.requisition_id = Some(*requisition_id);
             }
             _ => record.other(event),
         }
@@ -214,11 +221,13 @@ impl Record {
                 self.by(auditor, key_label);
                 self.note = Some(format!("{from} to {to}"));
             }
+            Event::ScopesLoaded { generation, scopes: _ } => self.count = Some(*generation),
             _ => {}
         }
     }
 
-    /// What the acting participant may know, as text. A laboratory's holds the requisition and never the case.
+    /// What the acting participant may know, as text; of a delivery, what the sender of the message may know. A laboratory's holds the
+    /// requisition and never the case, nor who fetched its result.
     #[must_use]
     pub fn sender_part(&self) -> Vec<u8> {
         let mut out = String::with_capacity(512);
@@ -226,7 +235,7 @@ impl Record {
         let name = self.row().map_or("UNKNOWN", |row| row.name);
         line(&mut out, "event", name);
         line(&mut out, "time", self.time);
-        optional(&mut out, "actor", self.actor.as_ref());
+        optional(&mut out, "actor", self.actor.as_ref().filter(|_| !self.is_delivery_of_result()));
         optional(&mut out, "message_id", self.message_id);
         optional(&mut out, "replaces", self.replaces);
         if let Some(commit) = &self.content_commit {
@@ -247,6 +256,7 @@ impl Record {
     #[must_use]
     pub fn gateway_part(&self) -> Vec<u8> {
         let mut out = String::with_capacity(256);
+        optional(&mut out, "actor", self.actor.as_ref().filter(|_| self.is_delivery_of_result()));
         optional(&mut out, "key_label", self.key_label.as_ref());
         optional(&mut out, "sender", self.sender.as_ref());
         optional(&mut out, "recipient", self.recipient.as_ref());
@@ -262,10 +272,17 @@ impl Record {
         out.into_bytes()
     }
 
-    /// Kinds 14 and 15 are a laboratory's: it never sees a case reference.
+    /// Kinds 14 and 15 are a laboratory's, as are deliveries of results: it never sees a case reference.
     #[must_use]
     pub const fn actor_knows_case(&self) -> bool {
-        !matches!(self.kind, 14 | 15)
+        !matches!(self.kind, 14 | 15) && !self.is_delivery_of_result()
+    }
+
+    /// Whether this is about the delivery of a laboratory's result, as [`Event::OfResult`] tells it: no other delivery names a requisition.
+    #[must_use]
+    pub const fn is_delivery_of_result(&self) -> bool {
+        matches!(self.kind, kind::HANDED_OUT | kind::ACKNOWLEDGED | kind::OVERDUE | kind::ENDED_UNDELIVERED)
+            && self.requisition_id.is_some()
     }
 
     /// Kinds 12 and 13 are a unit's reports, whose sender names the case only.

@@ -42,7 +42,8 @@ pub fn parse_register(
     }
     let places: Vec<(ParticipantId, usize)> = entries.iter().map(|entry| (entry.get_ref().id.clone(), entry.span().start)).collect();
     let participants = entries.into_iter().map(Spanned::into_inner).collect();
-    Register::new(generation, participants, known).map_err(|error| {
+    let checked = Register::new(generation, participants, known).and_then(|register| register.check_readers().map(|()| register));
+    checked.map_err(|error| {
         // Of two that collide, the later one is at fault, as the register reads from the top.
         let id = participant_of(&error);
         let offset = places.iter().rev().find(|(place, _)| Some(place) == id).map_or(0, |(_, offset)| *offset);
@@ -64,6 +65,11 @@ const fn participant_of(error: &RegisterError) -> Option<&ParticipantId> {
         | E::MunicipalityTwice(id)
         | E::NotAdministrative(id)
         | E::Successor(id)
+        | E::ScopeMissing(id)
+        | E::ScopeOfOther(id)
+        | E::ScopeUnknown(id)
+        | E::ScopeCutsUnit(id)
+        | E::SharedLabel(id)
         | E::Changed(id)
         | E::Removed(id) => Some(id),
     }

@@ -1,6 +1,6 @@
 //! Participants and their register: who may be a party at all, under which role, with which keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -386,6 +386,27 @@ pub enum RegisterError {
     /// The successor is unknown, itself or of another role.
     #[error("participant {0}: the successor must be another participant of the same role")]
     Successor(ParticipantId),
+    /// An auditor without a scope.
+    #[error(
+        "participant {0}: an auditor needs a scope: \"all\", {{ participants = [\"id\"] }} or {{ municipalities = [\"0301\"] }}; without one it would see nothing"
+    )]
+    ScopeMissing(ParticipantId),
+    /// A scope of one that reads no log.
+    #[error("participant {0}: only an auditor has a scope")]
+    ScopeOfOther(ParticipantId),
+    /// A scope of nobody, or of somebody that is no party here.
+    #[error(
+        "participant {0}: a scope names at least one, and only participants that are parties here or municipalities that a unit here serves"
+    )]
+    ScopeUnknown(ParticipantId),
+    /// A scope of some of the municipalities that one unit serves.
+    #[error(
+        "participant {0}: the scope names a municipality whose unit also serves others; records name the unit, so name all of them or none"
+    )]
+    ScopeCutsUnit(ParticipantId),
+    /// Two readers behind one label.
+    #[error("participant {0}: each of an auditor's keys needs its own label, as the log names a reader by it")]
+    SharedLabel(ParticipantId),
     /// Compared with the register in force: role or organisation number changed.
     #[error("participant {0}: role and organisation number never change; enrol a new id and name it as successor")]
     Changed(ParticipantId),
@@ -474,6 +495,61 @@ impl Register {
             return Err(RegisterError::DuplicateId(id));
         }
         Ok(())
+    }
+
+    /// The same register with these scopes and no others. Unknown ids are passed over.
+    #[must_use]
+    pub fn with_scopes(&self, scopes: Vec<(ParticipantId, AuditScope)>) -> Self {
+        let mut scopes: BTreeMap<_, _> = scopes.into_iter().collect();
+        let mut register = self.clone();
+        for (id, entry) in &mut register.by_id {
+            let scope = scopes.remove(id);
+            if entry.scope != scope {
+                Arc::make_mut(entry).scope = scope;
+            }
+        }
+        register
+    }
+
+    /// What a register that is read from a file must hold besides: who reads the log, and what of it. Registers in journals are older than that.
+    ///
+    /// # Errors
+    /// The first entry that breaks it.
+    pub fn check_readers(&self) -> Result<(), RegisterError> {
+        for entry in self.by_id.values() {
+            let id = || entry.id.clone();
+            match (&entry.scope, entry.role) {
+                (None, Role::Auditor) => return Err(RegisterError::ScopeMissing(id())),
+                (Some(_), role) if role != Role::Auditor => return Err(RegisterError::ScopeOfOther(id())),
+                (Some(scope), _) => self.check_scope(scope).map_err(|error| error(id()))?,
+                (None, _) => continue,
+            }
+            let labels: BTreeSet<&str> = entry.keys.iter().map(|key| key.label.as_str()).collect();
+            if labels.len() != entry.keys.len() {
+                return Err(RegisterError::SharedLabel(id()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_scope(&self, scope: &AuditScope) -> Result<(), fn(ParticipantId) -> RegisterError> {
+        match scope {
+            _ if scope.is_empty() => Err(RegisterError::ScopeUnknown),
+            AuditScope::All => Ok(()),
+            AuditScope::Participants(named) => {
+                let fits = named.iter().all(|id| self.by_id.get(id).is_some_and(|entry| entry.role != Role::Auditor));
+                if fits { Ok(()) } else { Err(RegisterError::ScopeUnknown) }
+            }
+            AuditScope::Municipalities(named) => {
+                for number in named {
+                    let unit = self.unit_of(*number).ok_or(RegisterError::ScopeUnknown as fn(_) -> _)?;
+                    if !unit.municipalities.iter().all(|served| named.contains(served)) {
+                        return Err(RegisterError::ScopeCutsUnit);
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Rises by one with every reload; 0 is the empty register.

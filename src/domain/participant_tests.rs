@@ -97,3 +97,44 @@ fn a_unit_can_say_nothing_of_a_person_in_its_own_contact() {
     let bad_phone = Contact { phone: Some("21000000".into()), ..contact("Vakt", None) };
     assert_eq!(bad_phone.check_own(), Err(("phone", InvalidParticipant::Contact)));
 }
+
+/// The usual register with an auditor, as `change` makes it, read from a file.
+fn readers(change: impl FnOnce(&mut Participant)) -> Result<(), RegisterError> {
+    let mut participants = usual();
+    let mut auditor = participant("tilsyn", Role::Auditor, 9, &[]);
+    change(&mut auditor);
+    participants.push(auditor);
+    Register::new(1, participants, &|_| true).unwrap().check_readers()
+}
+
+#[test]
+fn an_auditor_has_a_scope_of_parties_and_nobody_else_has_one() {
+    let participants = |names: &[&str]| Some(AuditScope::Participants(names.iter().map(|name| id(name)).collect()));
+    let municipalities =
+        |numbers: &[&str]| Some(AuditScope::Municipalities(numbers.iter().map(|number| number.parse().unwrap()).collect()));
+    assert_eq!(readers(|_| ()), Ok(()));
+    for scope in [participants(&["ru-oslo", "politi-oslo"]), municipalities(&["0301"]), municipalities(&["3403", "3411"])] {
+        assert_eq!(readers(|auditor| auditor.scope = scope), Ok(()));
+    }
+    assert_eq!(readers(|auditor| auditor.scope = None), Err(RegisterError::ScopeMissing(id("tilsyn"))));
+    for scope in [participants(&[]), participants(&["ru-gone"]), participants(&["tilsyn"]), municipalities(&["1103"]), municipalities(&[])]
+    {
+        assert_eq!(readers(|auditor| auditor.scope = scope), Err(RegisterError::ScopeUnknown(id("tilsyn"))));
+    }
+    assert_eq!(readers(|auditor| auditor.scope = municipalities(&["3403"])), Err(RegisterError::ScopeCutsUnit(id("tilsyn"))));
+    let mut participants = usual();
+    participants[0].scope = Some(AuditScope::All);
+    let register = Register::new(1, participants, &|_| true).unwrap();
+    assert_eq!(register.check_readers(), Err(RegisterError::ScopeOfOther(id("politi-oslo"))));
+}
+
+#[test]
+fn each_reader_of_an_auditor_has_its_own_label() {
+    let with = |label: &str| {
+        readers(|auditor| {
+            auditor.keys.push(EnrolledKey { hash: KeyHash::from_bytes([8; 32]), label: label.into(), operated_by: None });
+        })
+    };
+    assert_eq!(with("leser-2"), Ok(()));
+    assert_eq!(with("hoved"), Err(RegisterError::SharedLabel(id("tilsyn"))));
+}

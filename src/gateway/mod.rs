@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use bucket::Rate;
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
-pub use inspect::{Browsed, Found, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn};
+pub use inspect::{Browsed, Exported, Found, LastCheck, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn};
 pub use register::{LoadError, Loaded};
 pub use settings::Settings;
 pub use status::{Change, Changes, Statuses};

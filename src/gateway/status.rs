@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use super::leases::Ending;
 use super::{Gateway, Refusal};
+use crate::audit::event::kind;
+use crate::audit::record::Record;
 use crate::domain::id::MessageId;
+use crate::domain::participant::Role;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{Accepted, Cursor, StatusEntry};
+use crate::store::{Accepted, Cursor, EntryProof, StatusEntry};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -44,6 +47,16 @@ impl std::fmt::Debug for Changes {
     }
 }
 
+/// Entries about one message that are looked through for its evidence.
+const EVIDENCE_MAX: usize = 256;
+
+/// Whether an entry tells `caller` what became of its own message. A laboratory is shown none whose text names the case.
+fn is_evidence(record: &Record, caller: &Caller) -> bool {
+    let is_step = matches!(record.kind, kind::HANDED_OUT | kind::ACKNOWLEDGED | kind::NOTICE_RETURNED | kind::ENDED_UNDELIVERED);
+    let may_be_shown = caller.participant.role != Role::Laboratory || record.is_delivery_of_result();
+    is_step && may_be_shown && record.sender.as_ref() == Some(caller.id())
+}
+
 impl Gateway {
     /// Where messages of `caller` stand.
     ///
@@ -70,6 +83,31 @@ impl Gateway {
         drop(self.permit_or_refuse(caller, verb).await?);
         match self.store.receipt(caller.id(), message_id).await {
             Ok(Some(accepted)) => Ok(accepted),
+            Ok(None) => Err(self.refuse(caller, verb, Reason::MessageUnknown.into(), Some(message_id)).await),
+            Err(error) => Err(self.failed(caller, verb, error, Some(message_id)).await),
+        }
+    }
+
+    /// What became of an own message, each step with a proof that opens only what its sender may know, by log index. Deliveries
+    /// of results that were logged before their texts left out the case have none.
+    ///
+    /// # Errors
+    /// [`Reason::MessageUnknown`], not the caller's call, or the store's refusal.
+    pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId) -> Result<Vec<EntryProof>, Refusal> {
+        drop(self.permit_or_refuse(caller, verb).await?);
+        let found = async {
+            if self.store.receipt(caller.id(), message_id).await?.is_none() {
+                return Ok(None);
+            }
+            let mut evidence = Vec::new();
+            for index in self.store.entries_of(message_id, EVIDENCE_MAX).await? {
+                let proof = self.store.prove_for_sender(index).await?;
+                evidence.extend(proof.filter(|proof| proof.record.as_ref().is_some_and(|record| is_evidence(record, caller))));
+            }
+            Ok(Some(evidence))
+        };
+        match found.await {
+            Ok(Some(evidence)) => Ok(evidence),
             Ok(None) => Err(self.refuse(caller, verb, Reason::MessageUnknown.into(), Some(message_id)).await),
             Err(error) => Err(self.failed(caller, verb, error, Some(message_id)).await),
         }

@@ -1,5 +1,8 @@
 //! `AuditService`.
 
+mod answer;
+mod export;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -7,9 +10,11 @@ use tonic::{Request, Response, Status};
 
 use super::stream::{Answers, Source, answers};
 use super::{pb, shared, status};
+use crate::audit::counts::Column;
+use crate::audit::question::Period;
 use crate::audit::record::Record;
-use crate::domain::time::Timestamp;
-use crate::gateway::{Gateway, ProofOf, Rows};
+use crate::domain::time::{Timestamp, parse_date};
+use crate::gateway::{Gateway, LogState, ProofOf, Reviews, Rows, Timeline};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -19,6 +24,10 @@ const KINDS_MAX: usize = 64;
 /// An auditor's calls.
 #[derive(Debug, Clone)]
 pub struct Audit(pub Arc<Gateway>);
+
+fn entry(entry: &LogEntry) -> pb::LogEntry {
+    pb::LogEntry { index: entry.index, record: entry.record.as_ref().map(record) }
+}
 
 fn record(record: &Record) -> pb::Record {
     pb::Record {
@@ -49,6 +58,10 @@ fn time(field: &str, at: Option<&prost_types::Timestamp>) -> Result<Option<Times
         Some(millis) if (0..1_000_000_000).contains(&at.nanos) => Ok(Some(Timestamp::from_millis(millis))),
         _ => Err(status::of_argument(field, Reason::BadArgument, "send a google.protobuf.Timestamp within its own bounds")),
     }
+}
+
+fn period(from: Option<&prost_types::Timestamp>, to: Option<&prost_types::Timestamp>) -> Result<Period, Status> {
+    Ok(Period { from: time("from_time", from)?, to: time("to_time", to)? })
 }
 
 fn filter(request: &pb::ListRecordsRequest) -> Result<RecordFilter, Status> {
@@ -86,8 +99,7 @@ impl Source for List {
         use pb::list_records_response::Row;
         loop {
             if let Some(entry) = self.page.pop_front() {
-                let entry = pb::LogEntry { index: entry.index, record: entry.record.as_ref().map(record) };
-                return Ok(Some(pb::ListRecordsResponse { row: Some(Row::Entry(entry)) }));
+                return Ok(Some(pb::ListRecordsResponse { row: Some(Row::Entry(self::entry(&entry))) }));
             }
             if self.ended {
                 return Ok(None);
@@ -158,5 +170,74 @@ impl pb::audit_service_server::AuditService for Audit {
         let hashes = self.0.consistency(&caller, old_size, new_size).await.map_err(status::of_refusal)?;
         let hashes = hashes.iter().map(|hash| hash.as_bytes().to_vec().into()).collect();
         Ok(Response::new(pb::GetConsistencyProofResponse { hashes }))
+    }
+
+    async fn ask(&self, request: Request<pb::AskRequest>) -> Result<Response<pb::AskResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let pb::AskRequest { questions, from_time, to_time } = request.into_inner();
+        let questions = answer::questions(&questions)?;
+        let period = period(from_time.as_ref(), to_time.as_ref())?;
+        let surveyed = self.0.answer(&caller, &questions, period).await.map_err(status::of_refusal)?;
+        let answers = surveyed.answers.iter().map(answer::answer).collect();
+        Ok(Response::new(pb::AskResponse { answers, checkpoint: surveyed.checkpoint }))
+    }
+
+    async fn get_timeline(&self, request: Request<pb::GetTimelineRequest>) -> Result<Response<pb::GetTimelineResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let case_ref = request.get_ref().case_ref.parse().map_err(|error| status::of_id("case_ref", error))?;
+        let Timeline { case_ref: _, entries, more, erased } = self.0.timeline(&caller, case_ref).await.map_err(status::of_refusal)?;
+        Ok(Response::new(pb::GetTimelineResponse { entries: entries.iter().map(entry).collect(), more, erased }))
+    }
+
+    async fn count_records(&self, request: Request<pb::CountRecordsRequest>) -> Result<Response<pb::CountRecordsResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let request = request.into_inner();
+        let column = match request.column() {
+            pb::CountColumn::Unspecified | pb::CountColumn::Day => Column::Day,
+            pb::CountColumn::Month => Column::Month,
+        };
+        let period = period(request.from_time.as_ref(), request.to_time.as_ref())?;
+        let surveyed = self.0.count_records(&caller, period, column).await.map_err(status::of_refusal)?;
+        let counts = surveyed.counts.as_ref().map(answer::counts).unwrap_or_default();
+        Ok(Response::new(pb::CountRecordsResponse { counts, checked: Some(answer::checked(&surveyed.checked)) }))
+    }
+
+    async fn get_log_state(&self, request: Request<pb::GetLogStateRequest>) -> Result<Response<pb::GetLogStateResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let LogState { stats, checkpoint, first_kept, last_check } = self.0.log_state(&caller).await.map_err(status::of_refusal)?;
+        let last_check_at = last_check.as_ref().map(|check| shared::timestamp(check.at));
+        let last_check = last_check.as_ref().map(|check| answer::checked(&check.checked));
+        let durable_size = stats.durable_size;
+        Ok(Response::new(pb::GetLogStateResponse { checkpoint, durable_size, first_kept, last_check, last_check_at }))
+    }
+
+    async fn list_reviews(&self, request: Request<pb::ListReviewsRequest>) -> Result<Response<pb::ListReviewsResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let Reviews { reviews, unreviewed } = self.0.reviews(&caller).await.map_err(status::of_refusal)?;
+        let reviews = reviews.iter().map(answer::review).collect();
+        let unreviewed = unreviewed.into_iter().map(|(from, to)| answer::days(from, to)).collect();
+        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed }))
+    }
+
+    async fn review(&self, request: Request<pb::ReviewRequest>) -> Result<Response<pb::ReviewResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let day = |field: &str, text: &str| {
+            parse_date(text).ok_or_else(|| status::of_argument(field, Reason::BadArgument, "a day is YYYY-MM-DD, in Oslo's calendar"))
+        };
+        let pb::Days { from, to } = request.into_inner().days.unwrap_or_default();
+        self.0.review(&caller, day("days.from", &from)?, day("days.to", &to)?).await.map_err(status::of_refusal)?;
+        Ok(Response::new(pb::ReviewResponse {}))
+    }
+
+    type ExportStream = Answers<pb::ExportResponse>;
+
+    async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let deadline = shared::deadline(request.extensions());
+        let pb::ExportRequest { from_time, to_time, case_ref } = request.into_inner();
+        let period = period(from_time.as_ref(), to_time.as_ref())?;
+        let case_ref = case_ref.as_deref().map(str::parse).transpose().map_err(|error| status::of_id("case_ref", error))?;
+        let exported = self.0.export(&caller, period, case_ref).await.map_err(status::of_refusal)?;
+        Ok(Response::new(answers(export::Export::new(exported), deadline)))
     }
 }

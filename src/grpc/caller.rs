@@ -125,6 +125,7 @@ const fn is_stream(verb: Verb) -> bool {
             | Verb::MunicipalWatchStatus
             | Verb::LaboratoryWatchStatus
             | Verb::ListRecords
+            | Verb::Export
     )
 }
 

@@ -73,6 +73,15 @@ impl pb::laboratory_service_server::LaboratoryService for Laboratory {
         Ok(Response::new(pb::LaboratoryServiceGetReceiptResponse { accepted: Some(accepted(&one)) }))
     }
 
+    async fn get_evidence(
+        &self,
+        request: Request<pb::LaboratoryServiceGetEvidenceRequest>,
+    ) -> Result<Response<pb::LaboratoryServiceGetEvidenceResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let evidence = shared::evidence(&self.0, &caller, Verb::LaboratoryGetEvidence, &request.get_ref().message_id).await?;
+        Ok(Response::new(pb::LaboratoryServiceGetEvidenceResponse { evidence }))
+    }
+
     async fn look_up(
         &self,
         request: Request<pb::LaboratoryServiceLookUpRequest>,

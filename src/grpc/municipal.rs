@@ -158,6 +158,15 @@ impl pb::municipal_service_server::MunicipalService for Municipal {
         Ok(Response::new(pb::MunicipalServiceGetReceiptResponse { accepted: Some(accepted(&one)) }))
     }
 
+    async fn get_evidence(
+        &self,
+        request: Request<pb::MunicipalServiceGetEvidenceRequest>,
+    ) -> Result<Response<pb::MunicipalServiceGetEvidenceResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let evidence = shared::evidence(&self.0, &caller, Verb::MunicipalGetEvidence, &request.get_ref().message_id).await?;
+        Ok(Response::new(pb::MunicipalServiceGetEvidenceResponse { evidence }))
+    }
+
     async fn look_up(
         &self,
         request: Request<pb::MunicipalServiceLookUpRequest>,

@@ -136,6 +136,15 @@ impl pb::prosecution_service_server::ProsecutionService for Prosecution {
         Ok(Response::new(pb::ProsecutionServiceGetReceiptResponse { accepted: Some(accepted(&one)) }))
     }
 
+    async fn get_evidence(
+        &self,
+        request: Request<pb::ProsecutionServiceGetEvidenceRequest>,
+    ) -> Result<Response<pb::ProsecutionServiceGetEvidenceResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let evidence = shared::evidence(&self.0, &caller, Verb::ProsecutionGetEvidence, &request.get_ref().message_id).await?;
+        Ok(Response::new(pb::ProsecutionServiceGetEvidenceResponse { evidence }))
+    }
+
     async fn look_up(
         &self,
         request: Request<pb::ProsecutionServiceLookUpRequest>,

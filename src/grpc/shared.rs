@@ -19,7 +19,7 @@ use crate::policy::command::Body;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{Accepted, Cursor, StatusEntry};
+use crate::store::{Accepted, Cursor, EntryProof, StatusEntry};
 
 /// Items that one acknowledgement names.
 pub(super) const ITEMS_MAX: usize = 256;
@@ -134,6 +134,17 @@ pub(super) fn receipt_of(accepted: &Accepted) -> (Bytes, u64, Option<prost_types
 pub(super) async fn receipt(gateway: &Arc<Gateway>, caller: &Caller, verb: Verb, text: &str) -> Result<Accepted, Status> {
     let id = message_id("message_id", text)?;
     gateway.receipt(caller, verb, id).await.map_err(status::of_refusal)
+}
+
+pub(super) async fn evidence(gateway: &Arc<Gateway>, caller: &Caller, verb: Verb, text: &str) -> Result<Vec<pb::Evidence>, Status> {
+    let id = message_id("message_id", text)?;
+    let found = gateway.evidence(caller, verb, id).await.map_err(status::of_refusal)?;
+    let shown = found.into_iter().filter_map(|EntryProof { index, leaf: _, record, proof }| {
+        let record = record?;
+        let kind_name = record.row()?.name.to_owned();
+        Some(pb::Evidence { kind_name, time: Some(timestamp(record.time)), log_index: index, proof })
+    });
+    Ok(shown.collect())
 }
 
 pub(super) async fn statuses(

@@ -18,6 +18,7 @@ use super::view::View;
 use crate::audit::event::{Acceptance, Event};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
+use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 
 /// Fresh random bits for what a decision may mint.
@@ -66,11 +67,7 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
             reason: reason.number(),
             message_id: *message_id,
         }),
-        Command::LoadRegister { register, digest } => one(Event::RegisterLoaded {
-            generation: register.generation(),
-            digest: *digest,
-            participants: register.iter().map(|participant| participant.as_ref().clone()).collect(),
-        }),
+        Command::LoadRegister { register, digest } => Ok(load_register(register, *digest)),
         Command::MarkOverdue { item } => Ok(mailbox::mark_overdue(view, *item)),
         Command::EndCase { .. } => Ok(mailbox::end_case(view, at)),
         Command::ForgetCase { case_ref } => Ok(Decision::Events(match view.case {
@@ -79,6 +76,18 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
         })),
         Command::Note(event) => one(event.clone()),
     }
+}
+
+/// The scopes are an event of their own: the one with the participants is as old as the first journal.
+fn load_register(register: &Register, digest: [u8; 32]) -> Decision {
+    let generation = register.generation();
+    let participants = register.iter().map(|participant| participant.as_ref().clone()).collect();
+    let scopes: Vec<_> = register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect();
+    let mut events = vec![Event::RegisterLoaded { generation, digest, participants }];
+    if !scopes.is_empty() {
+        events.push(Event::ScopesLoaded { generation, scopes });
+    }
+    Decision::Events(events)
 }
 
 fn one(event: Event) -> Result<Decision, Denial> {

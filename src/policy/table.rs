@@ -57,6 +57,8 @@ verbs! {
     ProsecutionGetReceipt = 15, "ProsecutionService/GetReceipt";
     /// Directory of counterparts.
     ProsecutionLookUp = 16, "ProsecutionService/LookUp";
+    /// Proofs of what became of an own message.
+    ProsecutionGetEvidence = 18, "ProsecutionService/GetEvidence";
     /// Send, correct or withdraw a report.
     SendReport = 20, "MunicipalService/ReportNonAttendance";
     /// Receive notices.
@@ -71,6 +73,8 @@ verbs! {
     MunicipalGetReceipt = 25, "MunicipalService/GetReceipt";
     /// Directory of counterparts.
     MunicipalLookUp = 26, "MunicipalService/LookUp";
+    /// Proofs of what became of an own message.
+    MunicipalGetEvidence = 29, "MunicipalService/GetEvidence";
     /// Give a notice back.
     Return = 27, "MunicipalService/Return";
     /// Set the unit's own contact.
@@ -85,6 +89,8 @@ verbs! {
     LaboratoryGetReceipt = 35, "LaboratoryService/GetReceipt";
     /// Directory of counterparts.
     LaboratoryLookUp = 36, "LaboratoryService/LookUp";
+    /// Proofs of what became of an own message.
+    LaboratoryGetEvidence = 37, "LaboratoryService/GetEvidence";
     /// Newest signed head.
     GetCheckpoint = 40, "AuditService/GetCheckpoint";
     /// Search of records.
@@ -123,7 +129,8 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::ProsecutionGetStatus
         | Verb::ProsecutionWatchStatus
         | Verb::ProsecutionGetReceipt
-        | Verb::ProsecutionLookUp => Role::Prosecution,
+        | Verb::ProsecutionLookUp
+        | Verb::ProsecutionGetEvidence => Role::Prosecution,
         Verb::SendReport
         | Verb::MunicipalReceive
         | Verb::MunicipalAcknowledge
@@ -131,13 +138,15 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::MunicipalWatchStatus
         | Verb::MunicipalGetReceipt
         | Verb::MunicipalLookUp
+        | Verb::MunicipalGetEvidence
         | Verb::Return
         | Verb::SetContact => Role::MunicipalUnit,
         Verb::SendResult
         | Verb::LaboratoryGetStatus
         | Verb::LaboratoryWatchStatus
         | Verb::LaboratoryGetReceipt
-        | Verb::LaboratoryLookUp => Role::Laboratory,
+        | Verb::LaboratoryLookUp
+        | Verb::LaboratoryGetEvidence => Role::Laboratory,
         Verb::GetCheckpoint
         | Verb::ListRecords
         | Verb::GetProof

@@ -1,6 +1,7 @@
 //! What a decision may look at: a few entries, loaded by the store for one command.
 
 use super::case::{Case, IdEntry, Message};
+use crate::domain::id::RequisitionId;
 use crate::domain::participant::{Contact, Register};
 
 /// The entries that a command touches. A store fills what it finds; what is missing is `None`.
@@ -18,6 +19,8 @@ pub struct View<'a> {
     pub case: Option<&'a Case>,
     /// The messages of the items, in the command's order.
     pub items: Vec<Option<&'a Message>>,
+    /// The requisitions of those messages' cases.
+    pub requisitions: Vec<Option<RequisitionId>>,
     /// The messages of the case, for its end.
     pub case_messages: Vec<&'a Message>,
     /// The contact that the unit of the notice's municipality set itself.
@@ -35,6 +38,7 @@ impl<'a> View<'a> {
             replaced: None,
             case: None,
             items: Vec::new(),
+            requisitions: Vec::new(),
             case_messages: Vec::new(),
             unit_contact: None,
         }

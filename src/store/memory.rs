@@ -324,6 +324,16 @@ impl Store for MemoryStore {
             .map_err(|_| StoreError::Damaged { place: format!("entry {index} of the log in memory") })
     }
 
+    async fn prove_for_sender(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
+        let inner = self.inner.lock();
+        let Some(entry) = usize::try_from(index).ok().and_then(|at| inner.entries.get(at)) else { return Ok(None) };
+        let Some((record, openings)) = &entry.record else { return Ok(None) };
+        let size = inner.entries.len() as u64;
+        let proof = evidence::receipt(record, openings, index, size, &inner.nodes, &self.head(&inner, size)?)
+            .map_err(|_| StoreError::Damaged { place: format!("entry {index} of the log in memory") })?;
+        Ok(Some(EntryProof { index, leaf: *entry.leaf.as_bytes(), record: Some(record.clone()), proof }))
+    }
+
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
         let inner = self.inner.lock();
         if old_size > new_size || new_size > inner.entries.len() as u64 {

@@ -317,6 +317,10 @@ pub trait Store: Send + Sync + 'static {
     /// The proof of one entry against the durable head; `None` past its size.
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError>;
 
+    /// The proof of one entry against the durable head that opens only what the sender of the message it is about may know; `None` past its size
+    /// and for erased records.
+    async fn prove_for_sender(&self, index: u64) -> Result<Option<EntryProof>, StoreError>;
+
     /// The consistency proof between two sizes, both at most durable; `None` otherwise.
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
 

@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 pub use apply::Applied;
 use ids::Ids;
-pub use snapshot::Snapshot;
+pub use snapshot::{Later, Snapshot};
 
 use crate::audit::event::ItemNumber;
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
+use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
 use crate::policy::case::{Case, ItemBody, Message};
 use crate::policy::command::{Body, Command, Reference, Submission};
@@ -83,6 +84,11 @@ impl State {
         &self.register_digest
     }
 
+    /// Gives the auditors of the register in force their scopes.
+    fn set_scopes(&mut self, scopes: Vec<(ParticipantId, AuditScope)>) {
+        self.register = Arc::new(self.register.with_scopes(scopes));
+    }
+
     /// The time of the last event.
     #[must_use]
     pub const fn last_time(&self) -> Timestamp {
@@ -114,6 +120,9 @@ impl State {
             Command::Submit { permit, submission } => self.load_submission(&mut view, permit.caller().id(), submission),
             Command::HandOut { items, .. } | Command::Acknowledge { items, .. } => {
                 view.items = items.iter().map(|item| self.messages.get(&item.index())).collect();
+                let requisition =
+                    |message: &Option<&Message>| message.and_then(|message| self.cases.get(&message.case_ref)?.requisition_id);
+                view.requisitions = view.items.iter().map(requisition).collect();
             }
             Command::Return { item, .. } | Command::MarkOverdue { item } => {
                 let message = self.messages.get(&item.index());

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod fsck;
 pub mod list;
 pub mod prove;
+pub mod review;
 pub mod verify;
 
 use clap::Subcommand;
@@ -29,6 +30,9 @@ pub enum AuditCommand {
     /// Fetch the newest signed head, and check that it continues an older one
     #[command(after_help = checkpoint::HELP)]
     Checkpoint(checkpoint::CheckpointArgs),
+    /// State that a period of the log was reviewed, or show what is unreviewed
+    #[command(after_help = review::HELP)]
+    Review(review::ReviewArgs),
 }
 
 /// Runs the command.
@@ -42,5 +46,6 @@ pub async fn run(command: &AuditCommand, out: Output) -> Result<(), CliError> {
         AuditCommand::Verify(args) => verify::run(args, out),
         AuditCommand::Fsck(args) => fsck::run(args, out),
         AuditCommand::Checkpoint(args) => checkpoint::run(args, out).await,
+        AuditCommand::Review(args) => review::run(args, out).await,
     }
 }

@@ -3,6 +3,7 @@
 //! Every answer keeps to the [scope](crate::domain::scope::AuditScope) of the auditor's register entry as it is in force at that moment.
 
 mod browse;
+mod export;
 mod proofs;
 mod review;
 mod search;
@@ -14,10 +15,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub use browse::{Browsed, Turn};
+pub use export::Exported;
 pub use proofs::ProofOf;
 pub use review::{Review, Reviews};
 pub use search::{Found, Rows, Timeline};
-pub use survey::{LogState, Surveyed};
+pub use survey::{LastCheck, LogState, Surveyed};
 
 use super::{Gateway, Refusal};
 use crate::audit::event::Asked;
@@ -29,6 +31,8 @@ use crate::policy::table::Verb;
 
 /// Queries whose further pages need no event of their own; the oldest goes first.
 const QUERIES_MAX: usize = 1024;
+/// Scopes whose last complete check is remembered.
+const LAST_CHECKS_MAX: usize = 64;
 /// Scans of the log at once: one reads, one checks, and traffic keeps its cores.
 const SCANS_MAX: usize = 1;
 
@@ -37,7 +41,7 @@ const SCANS_MAX: usize = 1;
 pub(super) struct Inspecting {
     scans: Semaphore,
     queries: Mutex<VecDeque<Query>>,
-    last_check: Mutex<Option<survey::LastCheck>>,
+    last_checks: Mutex<VecDeque<(Sight, LastCheck)>>,
 }
 
 /// A query whose event is in the log.
@@ -51,7 +55,7 @@ struct Query {
 
 impl Inspecting {
     pub(super) const fn new() -> Self {
-        Self { scans: Semaphore::const_new(SCANS_MAX), queries: Mutex::new(VecDeque::new()), last_check: Mutex::new(None) }
+        Self { scans: Semaphore::const_new(SCANS_MAX), queries: Mutex::new(VecDeque::new()), last_checks: Mutex::new(VecDeque::new()) }
     }
 }
 
@@ -105,3 +109,6 @@ impl Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

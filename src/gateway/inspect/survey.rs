@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::PageOf;
+use super::{LAST_CHECKS_MAX, PageOf};
+use crate::audit::checkpoint::Checkpoint;
 use crate::audit::counts::{Column, Counts};
 use crate::audit::event::Asked;
 use crate::audit::question::{Answer, Period, Question, Survey};
-use crate::audit::range::Checked;
+use crate::audit::range::{Checked, Held};
+use crate::audit::sight::Sight;
 use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
@@ -48,8 +50,16 @@ pub struct LogState {
     pub checkpoint: Bytes,
     /// The first log index whose record is kept.
     pub first_kept: u64,
-    /// The last complete check since this gateway started, if there was one.
+    /// The last complete check for the caller's scope since this gateway started, if there was one.
     pub last_check: Option<LastCheck>,
+}
+
+/// A range of the log and the head that it is checked against.
+pub(super) struct Range {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) head: Checkpoint,
+    pub(super) checkpoint: Bytes,
 }
 
 impl Gateway {
@@ -92,7 +102,7 @@ impl Gateway {
                 checkpoint: self.store.published().await?.0,
                 stats: self.store.stats().await?,
                 first_kept: self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?,
-                last_check: self.inspecting.last_check.lock().clone(),
+                last_check: self.last_check(&self.sight(caller)),
             })
         };
         match found.await {
@@ -111,27 +121,11 @@ impl Gateway {
     ) -> Result<Surveyed, StoreError> {
         let _turn = self.inspecting.scans.acquire().await.map_err(|_| StoreError::Stopped)?;
         let begun = Instant::now();
-        let (checkpoint, head) = self.store.published().await?;
-        let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
         let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
-        let mut from = match period.from {
-            Some(at) => self.store.first_not_before(at).await?,
-            None => 0,
-        };
-        if from <= first_kept {
-            // What was erased may have been of this period.
-            from = 0;
-        } else if looks_back {
-            from = first_kept;
-        }
-        let to = match period.to {
-            Some(at) => self.store.first_not_before(at).await?.min(head.size()),
-            None => head.size(),
-        };
-        // One entry more on either side shows that nothing of the period lies beyond.
-        let (from, to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(head.size()));
+        let Range { from, to, head, checkpoint } = self.range(period, looks_back).await?;
+        let sight = self.sight(caller);
         let edge = self.store.edge(from).await?;
-        let mut survey = Survey::new(self.sight(caller), period, questions, from, edge);
+        let mut survey = Survey::new(sight.clone(), period, questions, from, edge);
         if let Some(counts) = counts {
             survey = survey.counting(counts);
         }
@@ -156,8 +150,61 @@ impl Gateway {
         };
         let (answers, counts, checked) = survey.finish(&head, consistency.as_deref());
         if checked.from == 0 && checked.to == head.size() {
-            *self.inspecting.last_check.lock() = Some(LastCheck { at: self.store.now(), checked: checked.clone() });
+            self.remember_check(sight, LastCheck { at: self.store.now(), checked: checked.clone() });
         }
         Ok(Surveyed { answers, counts, checked, checkpoint, took: begun.elapsed() })
+    }
+
+    /// The complete range of indices that holds every entry of `period`.
+    pub(super) async fn range(&self, period: Period, looks_back: bool) -> Result<Range, StoreError> {
+        let (checkpoint, head) = self.store.published().await?;
+        let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+        let mut from = match period.from {
+            Some(at) => self.store.first_not_before(at).await?,
+            None => 0,
+        };
+        if from <= first_kept {
+            // What was erased may have been of this period.
+            from = 0;
+        } else if looks_back {
+            from = first_kept;
+        }
+        let to = match period.to {
+            Some(at) => self.store.first_not_before(at).await?.min(head.size()),
+            None => head.size(),
+        };
+        // One readable entry more on either side shows that nothing of the period lies beyond.
+        let (mut from, mut to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(head.size()));
+        if let Some(at) = period.from {
+            while from > first_kept && !self.time_of(from).await?.is_some_and(|time| time < at) {
+                from -= 1;
+            }
+        }
+        if let Some(at) = period.to {
+            while to < head.size() && !self.time_of(to - 1).await?.is_some_and(|time| time >= at) {
+                to += 1;
+            }
+        }
+        Ok(Range { from, to, head, checkpoint })
+    }
+
+    /// When the entry at `index` is from, if that can be read.
+    async fn time_of(&self, index: u64) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.store.entries(index, index + 1).await?.pop();
+        Ok(found.and_then(|entry| if let Held::Record(held) = entry.held { Some(held.0.time) } else { None }))
+    }
+
+    fn last_check(&self, sight: &Sight) -> Option<LastCheck> {
+        let checks = self.inspecting.last_checks.lock();
+        checks.iter().find(|(seen, _)| seen.parties() == sight.parties()).map(|(_, check)| check.clone())
+    }
+
+    fn remember_check(&self, sight: Sight, check: LastCheck) {
+        let mut checks = self.inspecting.last_checks.lock();
+        checks.retain(|(seen, _)| seen.parties() != sight.parties());
+        if checks.len() == LAST_CHECKS_MAX {
+            checks.pop_front();
+        }
+        checks.push_back((sight, check));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Decision;
 use crate::audit::event::{Event, ItemNumber, MessageKind, WithdrawalCode};
-use crate::domain::id::ParticipantId;
+use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::time::Timestamp;
 use crate::policy::case::{CaseState, Delivery, DeliveryState, Fate, ItemBody, Message};
 use crate::policy::permit::{Denial, NO_CONTENT, Permit};
@@ -12,17 +12,26 @@ use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::policy::view::View;
 
+/// `event` about the delivery of `message`, so that its sender may be shown it.
+fn of(message: &Message, requisition_id: Option<RequisitionId>, event: Event) -> Event {
+    match requisition_id {
+        Some(requisition_id) if message.kind == MessageKind::LabResult => Event::OfResult { requisition_id, event: Box::new(event) },
+        _ => event,
+    }
+}
+
 /// The messages of `items` that are in `recipient`'s mailbox or were; `None` for whatever is not its own.
 fn own<'a>(
     view: &View<'a>,
     recipient: &ParticipantId,
     items: &'a [ItemNumber],
-) -> impl Iterator<Item = Option<(ItemNumber, &'a Message, &'a Delivery)>> {
+) -> impl Iterator<Item = Option<(ItemNumber, &'a Message, &'a Delivery, Option<RequisitionId>)>> {
     let recipient = recipient.clone();
-    view.items.clone().into_iter().zip(items).map(move |(message, item)| {
+    let requisitions = view.requisitions.clone().into_iter().chain(std::iter::repeat(None));
+    view.items.clone().into_iter().zip(requisitions).zip(items).map(move |((message, requisition), item)| {
         let message = message?;
         let delivery = message.delivery(*item).filter(|delivery| delivery.recipient == recipient)?;
-        Some((*item, message, delivery))
+        Some((*item, message, delivery, requisition))
     })
 }
 
@@ -35,12 +44,12 @@ pub(super) fn hand_out(view: &View<'_>, permit: &Permit, reader: &str, items: &[
     let caller = permit.caller();
     let mut events = Vec::new();
     let mut seen = BTreeSet::new();
-    for (item, message, delivery) in own(view, caller.id(), items).flatten() {
+    for (item, message, delivery, requisition) in own(view, caller.id(), items).flatten() {
         // Once per item and reader; repeats are counted by the stream, not logged.
         if !seen.insert(item) || !delivery.is_open() || delivery.readers.iter().any(|known| known == reader) {
             continue;
         }
-        events.push(Event::HandedOut {
+        let event = Event::HandedOut {
             recipient: caller.id().clone(),
             key_label: caller.key_label.clone(),
             reader: reader.to_owned(),
@@ -48,7 +57,8 @@ pub(super) fn hand_out(view: &View<'_>, permit: &Permit, reader: &str, items: &[
             case_ref: message.case_ref,
             sender: message.sender.clone(),
             message_id: message.message_id,
-        });
+        };
+        events.push(of(message, requisition, event));
     }
     Ok(Decision::Events(events))
 }
@@ -63,17 +73,20 @@ pub(super) fn acknowledge(view: &View<'_>, permit: &Permit, items: &[ItemNumber]
     let mut events = Vec::new();
     let mut seen = BTreeSet::new();
     for found in own(view, caller.id(), items) {
-        let (item, message, delivery) = found.ok_or(Reason::ItemUnknown)?;
+        let (item, message, delivery, requisition) = found.ok_or(Reason::ItemUnknown)?;
         match delivery.state {
             DeliveryState::HandedOut if !seen.insert(item) => {}
-            DeliveryState::HandedOut => events.push(Event::Acknowledged {
-                recipient: caller.id().clone(),
-                key_label: caller.key_label.clone(),
-                item,
-                case_ref: message.case_ref,
-                sender: message.sender.clone(),
-                message_id: message.message_id,
-            }),
+            DeliveryState::HandedOut => {
+                let event = Event::Acknowledged {
+                    recipient: caller.id().clone(),
+                    key_label: caller.key_label.clone(),
+                    item,
+                    case_ref: message.case_ref,
+                    sender: message.sender.clone(),
+                    message_id: message.message_id,
+                };
+                events.push(of(message, requisition, event));
+            }
             // Again, and the same answer again.
             DeliveryState::Acknowledged => {}
             DeliveryState::Waiting | DeliveryState::Dropped | DeliveryState::EndedUndelivered => return Err(Reason::ItemUnknown.into()),
@@ -92,7 +105,7 @@ pub(super) fn give_back(
     permit.redeem(Verb::Return, &NO_CONTENT, view.register)?;
     let caller = permit.caller();
     let items = [item];
-    let (item, message, delivery) = own(view, caller.id(), &items).next().flatten().ok_or(Reason::ItemUnknown)?;
+    let (item, message, delivery, _) = own(view, caller.id(), &items).next().flatten().ok_or(Reason::ItemUnknown)?;
     if !matches!(delivery.state, DeliveryState::HandedOut | DeliveryState::Acknowledged) {
         return Err(Reason::ItemUnknown.into());
     }
@@ -138,19 +151,20 @@ pub(super) fn give_back(
 pub(super) fn mark_overdue(view: &View<'_>, item: ItemNumber) -> Decision {
     let event = view.items.first().copied().flatten().and_then(|message| {
         let delivery = message.delivery(item).filter(|delivery| delivery.is_open() && !delivery.overdue)?;
-        Some(overdue(item, message, delivery))
+        Some(overdue(item, message, delivery, view.case.and_then(|case| case.requisition_id)))
     });
     Decision::Events(event.into_iter().collect())
 }
 
-fn overdue(item: ItemNumber, message: &Message, delivery: &Delivery) -> Event {
-    Event::Overdue {
+fn overdue(item: ItemNumber, message: &Message, delivery: &Delivery, requisition: Option<RequisitionId>) -> Event {
+    let event = Event::Overdue {
         item,
         case_ref: message.case_ref,
         sender: message.sender.clone(),
         message_id: message.message_id,
         recipient: delivery.recipient.clone(),
-    }
+    };
+    of(message, requisition, event)
 }
 
 /// The case's end; whatever nobody fetched ends with it, after having been shown as overdue.
@@ -164,15 +178,16 @@ pub(super) fn end_case(view: &View<'_>, at: Timestamp) -> Decision {
         for item in [ItemNumber::main(message.index), ItemNumber::moved(message.index)] {
             let Some(delivery) = message.delivery(item).filter(|delivery| delivery.is_open()) else { continue };
             if !delivery.overdue {
-                events.push(overdue(item, message, delivery));
+                events.push(overdue(item, message, delivery, case.requisition_id));
             }
-            ended.push(Event::EndedUndelivered {
+            let event = Event::EndedUndelivered {
                 item,
                 case_ref: message.case_ref,
                 sender: message.sender.clone(),
                 message_id: message.message_id,
                 recipient: delivery.recipient.clone(),
-            });
+            };
+            ended.push(of(message, case.requisition_id, event));
         }
     }
     events.append(&mut ended);

@@ -52,7 +52,8 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let name = state_name(number);
     let path = layout.path(&name);
     let sealer = keys.create(&name, entropy)?;
-    let plain = Zeroizing::new(postcard::to_stdvec(base).expect("a base is plain data"));
+    let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(&base.snapshot.later, plain));
+    let plain = Zeroizing::new(plain.expect("a base is plain data"));
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
     let pieces = plain.len().div_ceil(PIECE);
@@ -95,7 +96,13 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
     if !ended {
         return Err(OpenError::damage(&name, offset as u64, "the file ends too early"));
     }
-    postcard::from_bytes(&plain).map_err(|_| OpenError::damage(&name, 0, "the state has another shape"))
+    let shape = |_| OpenError::damage(&name, 0, "the state has another shape");
+    let (mut base, later) = postcard::take_from_bytes::<Base>(&plain).map_err(shape)?;
+    // The first programs wrote nothing behind it.
+    if !later.is_empty() {
+        base.snapshot.later = postcard::from_bytes(later).map_err(shape)?;
+    }
+    Ok(base)
 }
 
 /// Where each content was written: log index, offset, sealed length.

@@ -62,6 +62,7 @@ pub use self::turn::{Failpoint, Turned};
 
 use self::engine::Engine;
 use self::queue::{Input, Reply};
+use self::records::Entry;
 use self::sequencer::Answer;
 use self::start::Started;
 use super::state::Snapshot;
@@ -325,6 +326,23 @@ impl Store for EmbeddedStore {
                 .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
             engine.check_proof(&leaf, &made.proof)?;
             Ok(Some(made))
+        })
+        .await
+    }
+
+    async fn prove_for_sender(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
+        let head = self.engine.head.load_full();
+        if index >= head.size {
+            return Ok(None);
+        }
+        self.off_thread(move |engine| {
+            let Some(slot) = engine.slot(index).map_err(|error| error.to_store_error())? else { return Ok(None) };
+            let Entry { record, openings } = slot.entry;
+            let leaf = evidence::leaf(&record, &openings);
+            let proof = evidence::receipt(&record, &openings, index, head.size, &engine.all_nodes(), &head.signed)
+                .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
+            engine.check_proof(&leaf, &proof)?;
+            Ok(Some(EntryProof { index, leaf: *leaf.as_bytes(), record: Some(record), proof }))
         })
         .await
     }

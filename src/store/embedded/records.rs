@@ -269,14 +269,15 @@ impl Archive {
         }
     }
 
-    /// The first log index whose record is not before `at`. Records are in order of time.
+    /// The first log index whose record is not before `at`. Records are in order of time; one that cannot be read counts as the next that can.
     pub fn first_not_before(&self, at: Timestamp) -> Result<Option<u64>, OpenError> {
         let Some(first) = self.first_kept() else { return Ok(None) };
         let (mut low, mut high) = (first, self.months.last().map_or(first, Month::end));
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.slot(middle)? {
-                Some(slot) if slot.entry.record.time < at => low = middle + 1,
+            let readable = (middle..high).find_map(|index| Some((index, self.slot(index).ok()??)));
+            match readable {
+                Some((index, slot)) if slot.entry.record.time < at => low = index + 1,
                 _ => high = middle,
             }
         }

@@ -270,7 +270,7 @@ fn append(
     let (leaf, opening) = evidence::leaf_and_opening(&entry.record, &entry.openings);
     frame.leaves.push(leaf);
     freed.extend(core.state.apply(&event, index, at).freed);
-    if matches!(event, Event::RegisterLoaded { .. }) {
+    if matches!(event, Event::RegisterLoaded { .. } | Event::ScopesLoaded { .. }) {
         frame.register = Some(Arc::clone(core.state.register()));
     }
     core.tail.push_back(Arc::clone(&entry));

@@ -65,6 +65,8 @@ impl State {
             Event::ContactSet { unit, key_label: _, contact } => {
                 self.contacts.insert(unit.clone(), contact.clone());
             }
+            Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes.clone()),
+            Event::OfResult { requisition_id: _, event } => return self.apply(event, index, time),
             _ => self.apply_delivery(event, index, time, &mut applied),
         }
         applied

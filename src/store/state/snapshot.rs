@@ -8,6 +8,7 @@ use super::State;
 use crate::audit::event::ItemNumber;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Participant, Register, RegisterError};
+use crate::domain::scope::AuditScope;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{Case, CaseState, IdEntry, Message};
 
@@ -24,6 +25,16 @@ pub struct Snapshot {
     cases: Vec<Case>,
     contacts: Vec<(ParticipantId, Contact)>,
     known: Vec<ParticipantId>,
+    /// What a base has held since version 1 ends above; what came later stands behind it, so that older bases are read as they are.
+    #[serde(skip)]
+    pub later: Later,
+}
+
+/// What bases of the first programs do not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Later {
+    /// The auditors' scopes.
+    scopes: Vec<(ParticipantId, AuditScope)>,
 }
 
 impl State {
@@ -47,6 +58,9 @@ impl State {
             cases,
             contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
             known: self.known.iter().cloned().collect(),
+            later: Later {
+                scopes: self.register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect(),
+            },
         }
     }
 
@@ -55,10 +69,11 @@ impl State {
     /// # Errors
     /// When the register in it breaks a rule, which a snapshot written by this program cannot.
     pub fn restore(snapshot: Snapshot) -> Result<Self, RegisterError> {
-        let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts, known } =
+        let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts, known, later } =
             snapshot;
         let mut state = Self::new(subject_key);
         state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
+        state.set_scopes(later.scopes);
         state.register_digest = register_digest;
         state.last_time = last_time;
         state.contacts = contacts.into_iter().collect();

@@ -1,0 +1,58 @@
+//! `samband audit review`: states that a period was reviewed, or shows what was and what was not.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::client::{Client, ConnectArgs};
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::schema::Service;
+
+/// What `audit review --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit review --identity certs-dev/tilsyn
+  samband audit review --identity certs-dev/tilsyn --from 2026-10-01 --to 2026-10-31
+
+Without a period it shows what was reviewed and what was not. The log is to be reviewed regularly (politiregisterforskriften § 40-13). The statement is an entry of the log itself, with the label of your key.
+Days are whole days in Oslo; the last one must be over.";
+
+/// Arguments of `audit review`.
+#[derive(Debug, Args)]
+pub struct ReviewArgs {
+    /// First day that was reviewed, YYYY-MM-DD
+    #[arg(long, value_name = "DAY", requires = "to")]
+    pub from: Option<String>,
+    /// Last day that was reviewed, YYYY-MM-DD
+    #[arg(long, value_name = "DAY", requires = "from")]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
+    let client = Client::new(&args.connect)?;
+    if let (Some(from), Some(to)) = (&args.from, &args.to) {
+        client.ask(Service::Audit, "Review", &json!({"days": {"from": from, "to": to}})).await?;
+        out.result(&format!("reviewed {from} to {to}"), &json!({"reviewed": {"from": from, "to": to}}));
+        return Ok(());
+    }
+    let answer = client.ask(Service::Audit, "ListReviews", &json!({})).await?;
+    let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let days = |value: &Value| format!("{} to {}", text(value, "from"), text(value, "to"));
+    let mut shown = Vec::new();
+    for review in list("reviews") {
+        let period = review.get("days").map(days).unwrap_or_default();
+        shown.push(format!("reviewed    {period} by {} ({})", text(&review, "auditor"), text(&review, "key_label")));
+    }
+    shown.extend(list("unreviewed").iter().map(|stretch| format!("unreviewed  {}", days(stretch))));
+    if shown.is_empty() {
+        shown.push("nothing to review: no day is over yet".to_owned());
+    }
+    out.result(&shown.join("\n"), &answer);
+    Ok(())
+}

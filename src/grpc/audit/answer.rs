@@ -1,0 +1,125 @@
+//! Answers, counts and reviews in the protocol's words.
+
+use tonic::Status;
+
+use super::{pb, shared, status};
+use crate::audit::counts::Counts;
+use crate::audit::event::row_of;
+use crate::audit::question::{Answer, Finding, Mark, Question, Row};
+use crate::audit::range::Checked;
+use crate::audit::sight::Sight;
+use crate::domain::time::Date;
+use crate::gateway::Review;
+use crate::policy::reason::Reason;
+
+/// The questions that were asked, each once.
+pub(super) fn questions(numbers: &[i32]) -> Result<Vec<Question>, Status> {
+    let bad = || status::of_argument("questions", Reason::BadArgument, "name at least one of the prepared questions, each once");
+    let mut questions = Vec::with_capacity(numbers.len().min(Question::ALL.len()));
+    for number in numbers {
+        let question = u16::try_from(*number).ok().and_then(Question::of_number).ok_or_else(bad)?;
+        if questions.contains(&question) {
+            return Err(bad());
+        }
+        questions.push(question);
+    }
+    if questions.is_empty() { Err(bad()) } else { Ok(questions) }
+}
+
+/// Ids of the participants that a sight covers, and whether it covers all.
+pub(super) fn covers(sight: &Sight) -> (Vec<String>, bool) {
+    (sight.parties().into_iter().flatten().map(ToString::to_string).collect(), sight.parties().is_none())
+}
+
+fn numbers(finding: &Finding) -> Vec<(&'static str, u64)> {
+    match *finding {
+        Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved } => {
+            vec![("results", results), ("deliveries", deliveries), ("elsewhere", elsewhere), ("unresolved", unresolved)]
+        }
+        Finding::Forbidden { refused, forbidden, summed, strangers, participants } => vec![
+            ("refused", refused),
+            ("forbidden", forbidden),
+            ("summed", summed),
+            ("strangers", strangers),
+            ("participants", participants),
+        ],
+        Finding::Overdue { open, settled } => vec![("open", open), ("settled", settled)],
+        Finding::Changed { corrected, withdrawn, returned } => {
+            vec![("corrected", corrected), ("withdrawn", withdrawn), ("returned", returned)]
+        }
+        Finding::Erased { contents, months, records, undelivered } => {
+            vec![("contents", contents), ("months", months), ("records", records), ("undelivered", undelivered)]
+        }
+        Finding::Read { reads, readers, reviews } => vec![("reads", reads), ("readers", readers), ("reviews", reviews)],
+    }
+}
+
+const fn mark(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Plain => "plain",
+        Mark::Elsewhere => "elsewhere",
+        Mark::Unresolved => "unresolved",
+        Mark::Forbidden => "forbidden",
+        Mark::Open => "open",
+        Mark::Settled => "settled",
+    }
+}
+
+pub(super) fn answer(answer: &Answer) -> pb::Answer {
+    let Answer { question, period: _, sight, finding, rows, left_out, checked: check } = answer;
+    let (participants, whole_log) = covers(sight);
+    let row = |row: &Row| pb::AnswerRow {
+        entry: Some(pb::LogEntry { index: row.index, record: Some(super::record(&row.record)) }),
+        mark: mark(row.mark).to_owned(),
+    };
+    pb::Answer {
+        question: question.number().into(),
+        numbers: numbers(finding).into_iter().map(|(name, value)| pb::NamedNumber { name: name.to_owned(), value }).collect(),
+        rows: rows.iter().map(row).collect(),
+        left_out: *left_out,
+        checked: Some(checked(check)),
+        participants,
+        whole_log,
+    }
+}
+
+pub(super) fn checked(checked: &Checked) -> pb::Checked {
+    let Checked { from, to, opened, erased, closed: _, failed, failed_at, in_tree, size, root } = checked;
+    pb::Checked {
+        from_index: *from,
+        to_index: *to,
+        opened: *opened,
+        erased: *erased,
+        failed: *failed,
+        failed_at: failed_at.clone(),
+        in_tree: *in_tree,
+        tree_size: *size,
+        root: root.as_bytes().to_vec().into(),
+    }
+}
+
+pub(super) fn counts(counts: &Counts) -> Vec<pb::KindCount> {
+    let columns = counts.columns().iter().flat_map(|(day, kinds)| kinds.iter().map(move |(kind, count)| (day, *kind, *count)));
+    columns
+        .map(|(day, kind, count)| pb::KindCount {
+            day: day.to_string(),
+            kind: kind.into(),
+            kind_name: row_of(kind).map_or_else(|| "UNKNOWN".to_owned(), |row| row.name.to_owned()),
+            count,
+        })
+        .collect()
+}
+
+pub(super) fn days(from: Date, to: Date) -> pb::Days {
+    pb::Days { from: from.to_string(), to: to.to_string() }
+}
+
+pub(super) fn review(review: &Review) -> pb::StatedReview {
+    pb::StatedReview {
+        index: review.index,
+        time: Some(shared::timestamp(review.at)),
+        auditor: review.auditor.to_string(),
+        key_label: review.key_label.clone(),
+        days: Some(days(review.from, review.to)),
+    }
+}
