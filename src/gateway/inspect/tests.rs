@@ -108,7 +108,7 @@ async fn history(bed: &Bed, gateway: &Arc<Gateway>) {
     let items = bed.fetch(RU_HAMAR).await;
     bed.give_back(RU_HAMAR, items[0].item).await.unwrap();
     for who in [LAB, RU_HAMAR] {
-        drop(gateway.refuse(&bed.caller(who), Verb::SendNotice, Reason::CallNotAllowed.into(), None).await);
+        let _ = gateway.refuse(&bed.caller(who), Verb::SendNotice, Reason::CallNotAllowed.into(), None).await;
     }
 }
 
