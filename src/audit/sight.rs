@@ -47,7 +47,13 @@ impl Sight {
         let Some(parties) = &self.parties else { return true };
         let is_party = |id: &Option<ParticipantId>| id.as_ref().is_some_and(|id| parties.contains(id));
         match record.kind {
-            kind::LOG_OPENED | kind::STARTED | kind::STOPPED | kind::REGISTER_LOADED | kind::SCOPES_LOADED | kind::ENTRY_LOST | kind::RECORDS_ERASED => true,
+            kind::LOG_OPENED
+            | kind::STARTED
+            | kind::STOPPED
+            | kind::REGISTER_LOADED
+            | kind::SCOPES_LOADED
+            | kind::ENTRY_LOST
+            | kind::RECORDS_ERASED => true,
             kind::AUDIT_READ | kind::AUDIT_ASKED | kind::REVIEWED => {
                 let asked_for_one = record.recipient.is_some() || record.case_ref.is_some() || record.message_id.is_some();
                 record.actor == self.reader || is_party(&record.recipient) || !asked_for_one
