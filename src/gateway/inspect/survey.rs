@@ -176,12 +176,12 @@ impl Gateway {
         // One readable entry more on either side shows that nothing of the period lies beyond.
         let (mut from, mut to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(head.size()));
         if let Some(at) = period.from {
-            while from > first_kept && !self.time_of(from).await?.is_some_and(|time| time < at) {
+            while from > first_kept && self.time_of(from).await?.is_none_or(|time| time >= at) {
                 from -= 1;
             }
         }
         if let Some(at) = period.to {
-            while to < head.size() && !self.time_of(to - 1).await?.is_some_and(|time| time >= at) {
+            while to < head.size() && self.time_of(to - 1).await?.is_none_or(|time| time < at) {
                 to += 1;
             }
         }
