@@ -173,6 +173,9 @@ pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
         Verb::Review => ("bekrefte en gjennomgang", "state a review"),
         Verb::Export => ("ta et uttrekk", "take an export"),
         Verb::ReadTiles | Verb::MirrorTiles => ("lese loggens fliser", "read the log's tiles"),
+        Verb::ProsecutionGetEvidence | Verb::MunicipalGetEvidence | Verb::LaboratoryGetEvidence => {
+            ("hente bevis for egen melding", "fetch evidence of an own message")
+        }
     };
     lang.say(nb, en)
 }
