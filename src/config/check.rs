@@ -1,5 +1,6 @@
 //! Everything that `serve` would refuse, all at once, before it does.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::tls::TlsSettings;
 use super::keys::{read_log_key, read_storage_key};
 use super::nlk_codes::load_nlk_codes;
 use super::participants::load_register;
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, LoopbackAddress};
 
 /// The gateway's certificate is spoken of this long before it ends, in milliseconds.
 const RENEWAL_NOTICE_MILLIS: i64 = 30 * DAY_MILLIS;
@@ -54,10 +55,13 @@ pub fn check(config: &Config, clock: &Arc<dyn Clock>, known: &dyn Fn(Municipalit
     findings.result(load_register(&config.participants_file, 1, known).map(drop));
     findings.result(config.nlk_codes_file.as_deref().map_or(Ok(()), |file| load_nlk_codes(file).map(drop)));
     findings.places(config);
-    if config.admin_listen.is_some_and(|admin| admin.get() == config.listen) {
+    // With port 0 each gets a port of its own.
+    let same = |one: SocketAddr, other: SocketAddr| one == other && one.port() != 0;
+    if config.admin_listen.is_some_and(|admin| same(admin.get(), config.listen)) {
         findings.error("listen and admin_listen are the same address; give each its own port".to_owned());
     }
-    if config.auditor_listen.is_some_and(|auditor| auditor == config.listen || config.admin_listen.is_some_and(|a| a.get() == auditor)) {
+    let others = [Some(config.listen), config.admin_listen.map(LoopbackAddress::get)];
+    if config.auditor_listen.is_some_and(|auditor| others.into_iter().flatten().any(|other| same(auditor, other))) {
         findings.error("auditor_listen is the address of another listener; give each its own port".to_owned());
     }
     findings.0
