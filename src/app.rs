@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::participant::Register;
-use crate::gateway::{Gateway, LoadError, Loaded, Settings};
+use crate::gateway::{Gateway, LoadError, Loaded, Settings, Witnesses};
 use crate::grpc::server::{self, ServerError, ServerLimits};
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, TlsError, TlsSettings};
@@ -165,6 +165,13 @@ impl RunningApp {
         let incoming = tls::accept(listener, self.tls.clone(), Alpn::H2AndHttp11, self.connections, observer, self.open.clone());
         let site = Site::new(self.gateway.clone(), self.tls.clone(), self.open.clone());
         self.upkeep.push(tokio::spawn(auditor::serve(incoming, site, self.stop.clone())));
+    }
+
+    /// Submits the log's heads to witnesses until the stop.
+    pub fn open_witnesses(&mut self, witnesses: Arc<Witnesses>) {
+        self.gateway.set_witnesses(witnesses.clone());
+        let run = witnesses.run(self.gateway.store().clone(), self.clock.clone(), self.stop.clone());
+        self.upkeep.push(tokio::spawn(run));
     }
 
     /// Loads a register; in force when this returns. Connections of keys that it no longer enrols are closed, with their streams.

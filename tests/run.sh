@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence tiles browser python kill syscalls power clean
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence witness tiles browser python kill syscalls power clean
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
@@ -124,6 +124,34 @@ evidence() {
     "$venv/bin/python" tests/independent/selftest.py "$work/examples/257" "${verifiers[@]}"
 }
 
+# A Python that aics-witness runs on: 3.12 or later.
+python_312() {
+    local python
+    for python in python3.14 python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+        if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then
+            echo "$python"
+            return 0
+        fi
+    done
+    return 1
+}
+
+witness() {
+    local python
+    if ! python=$(python_312); then
+        echo "witness: left out: aics-witness needs Python 3.12 or later"
+        # At a desk that is a remark, in continuous integration a failure.
+        [ -z "${CI:-}" ]
+        return
+    fi
+    if ! "$target/witness/bin/python" -c 'import aics_witness, aics_tlog' 2>/dev/null; then
+        rm -rf "$target/witness"
+        "$python" -m venv "$target/witness"
+        "$target/witness/bin/pip" install --quiet --disable-pip-version-check aics-witness==0.1.0 aics-tlog==0.2.1
+    fi
+    "$target/witness/bin/python" tests/witness/witness.py "$SAMBAND_BINARY" "$target/witness/bin/aics-witness"
+}
+
 demo() {
     "$SAMBAND_BINARY" demo --dir "$work/demo"
     verify "$work/demo/log" "$work/demo/log.vkey" "$work/demo/receipts"
@@ -214,6 +242,7 @@ step bench "the benches run; their figures are not looked at" cargo bench --lock
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence
+step witness "witnesses and bundles: aics-witness, a liar, a fork, a stall" witness
 step tiles "the log over HTTPS by software of others" tiles
 step browser "the auditors' pages in Chromium" browser
 step python "a Python client of every role" python_client

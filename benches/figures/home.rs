@@ -33,6 +33,10 @@ impl Clock for BenchClock {
     fn now(&self) -> Timestamp {
         self.from.plus_millis(i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
+
+    fn elapsed_millis(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 /// Bytes of a frame's header: see `store::embedded::frame`.
@@ -103,6 +107,7 @@ impl Home {
             entropy: Arc::new(SystemEntropy::default()),
             version: "bench".into(),
             test_mode: true,
+            seen_elsewhere: None,
             previous_checkpoint: None,
             on_fatal: end_process(),
         })

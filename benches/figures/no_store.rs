@@ -105,6 +105,9 @@ impl Store for NoStore {
     async fn prove_for_sender(&self, _: u64) -> Result<Option<EntryProof>, StoreError> {
         Ok(None)
     }
+    async fn inclusion(&self, _: u64, _: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        Ok(None)
+    }
     async fn consistency(&self, _: u64, _: u64) -> Result<Option<Vec<Hash>>, StoreError> {
         Ok(None)
     }

@@ -69,11 +69,6 @@ impl Gateway {
         assert!(self.child.wait().is_ok_and(|status| status.success()), "the gateway stops cleanly");
         begun.elapsed()
     }
-
-    /// SIGKILL.
-    pub fn kill(mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).expect("the gateway can be killed");
-    }
 }
 
 /// Resident memory of a process now and at its highest, in MiB.
@@ -130,6 +125,7 @@ pub fn open(home: &Path, dir: &Path, clock: Arc<dyn Clock>, index: bool) -> Arc<
         entropy: Arc::new(SystemEntropy::default()),
         version: "scale".into(),
         test_mode: true,
+        seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal: end_process(),
     });

@@ -20,6 +20,8 @@ pub const KEY_NAME_BYTES_MAX: usize = 255;
 
 /// Ed25519 over the note's text.
 const TYPE_ED25519: u8 = 0x01;
+/// A witness's Ed25519 cosignature with its time.
+pub(super) const TYPE_COSIGNATURE: u8 = 0x04;
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
 
@@ -59,7 +61,7 @@ pub enum KeyError {
     #[error("a verifier key is name+8 hexadecimal digits+base64, a signer key the same after PRIVATE+KEY+")]
     Form,
     /// Another algorithm.
-    #[error("the key is not an Ed25519 note key (type 1)")]
+    #[error("the key is of another kind: a log's is an Ed25519 note key (type 1), a witness's an Ed25519 cosignature key (type 4)")]
     Algorithm,
     /// The key id is not that of the name and key.
     #[error("the key's id does not fit its name and content; copy the key again")]
@@ -97,10 +99,10 @@ impl fmt::Display for KeyName {
 }
 
 /// SHA-256(name ‖ 0x0A ‖ type ‖ public key), the first four bytes.
-fn key_id(name: &KeyName, public: &[u8; 32]) -> [u8; 4] {
+pub(super) fn key_id(name: &KeyName, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(name.0.as_bytes());
-    context.update(&[b'\n', TYPE_ED25519]);
+    context.update(&[b'\n', algorithm]);
     context.update(public);
     let mut id = [0_u8; 4];
     id.copy_from_slice(&context.finish().as_ref()[..4]);
@@ -113,10 +115,10 @@ fn parse_key_id(text: &str) -> Option<[u8; 4]> {
 }
 
 /// A key's text taken apart: name, id and the 32 bytes of the public key or of the seed.
-type KeyParts = (KeyName, [u8; 4], Zeroizing<[u8; 32]>);
+pub(super) type KeyParts = (KeyName, [u8; 4], Zeroizing<[u8; 32]>);
 
-/// Splits `name+id+base64`; the base64 itself may hold `+`.
-fn parse_key(text: &str) -> Result<KeyParts, KeyError> {
+/// Splits `name+id+base64` of a key of one algorithm; the base64 itself may hold `+`.
+pub(super) fn parse_key(text: &str, algorithm: u8) -> Result<KeyParts, KeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyError::Form);
@@ -127,18 +129,18 @@ fn parse_key(text: &str) -> Result<KeyParts, KeyError> {
         return Err(KeyError::Form);
     }
     let key = Zeroizing::new(text::base64(key).ok_or(KeyError::Form)?);
-    let (algorithm, key) = key.split_first().ok_or(KeyError::Form)?;
-    if *algorithm != TYPE_ED25519 {
+    let (found, key) = key.split_first().ok_or(KeyError::Form)?;
+    if *found != algorithm {
         return Err(KeyError::Algorithm);
     }
     let key: [u8; 32] = key.try_into().map_err(|_| KeyError::Form)?;
     Ok((name, id, Zeroizing::new(key)))
 }
 
-fn write_key(out: &mut String, name: &KeyName, id: [u8; 4], key: &[u8; 32]) {
+pub(super) fn write_key(out: &mut String, name: &KeyName, id: [u8; 4], algorithm: u8, key: &[u8; 32]) {
     use fmt::Write as _;
     write!(out, "{name}+{:08x}+", u32::from_be_bytes(id)).expect("writing to a String cannot fail");
-    let mut typed = Zeroizing::new([TYPE_ED25519; 33]);
+    let mut typed = Zeroizing::new([algorithm; 33]);
     typed[1..].copy_from_slice(key);
     text::push_base64(out, &typed[..]);
 }
@@ -164,6 +166,12 @@ impl LogVerifier {
         self.id
     }
 
+    /// The public key itself: two names for one key are one log.
+    #[must_use]
+    pub const fn public(&self) -> &[u8; 32] {
+        &self.public
+    }
+
     fn verify(&self, text: &str, signature: &[u8]) -> Result<(), NoteError> {
         UnparsedPublicKey::new(&ED25519, &self.public[..]).verify(text.as_bytes(), signature).map_err(|_| NoteError::BadSignature)
     }
@@ -173,15 +181,15 @@ impl FromStr for LogVerifier {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let (name, id, public) = parse_key(text)?;
-        if id == key_id(&name, &public) { Ok(Self { name, id, public: *public }) } else { Err(KeyError::Id) }
+        let (name, id, public) = parse_key(text, TYPE_ED25519)?;
+        if id == key_id(&name, TYPE_ED25519, &public) { Ok(Self { name, id, public: *public }) } else { Err(KeyError::Id) }
     }
 }
 
 impl fmt::Display for LogVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::with_capacity(self.name.0.len() + 64);
-        write_key(&mut out, &self.name, self.id, &self.public);
+        write_key(&mut out, &self.name, self.id, TYPE_ED25519, &self.public);
         f.write_str(&out)
     }
 }
@@ -200,7 +208,7 @@ impl LogSigner {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed[..]).expect("every 32 bytes are an Ed25519 seed");
         let mut public = [0_u8; 32];
         public.copy_from_slice(pair.public_key().as_ref());
-        let id = key_id(&name, &public);
+        let id = key_id(&name, TYPE_ED25519, &public);
         Self { verifier: LogVerifier { name, id, public }, seed, pair }
     }
 
@@ -215,7 +223,7 @@ impl LogSigner {
     /// # Errors
     /// A [`KeyError`] that says what does not fit.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        let (name, id, seed) = parse_key(text.strip_prefix(PRIVATE_PREFIX).ok_or(KeyError::Form)?)?;
+        let (name, id, seed) = parse_key(text.strip_prefix(PRIVATE_PREFIX).ok_or(KeyError::Form)?, TYPE_ED25519)?;
         let signer = Self::from_seed(name, seed);
         if signer.verifier.id == id { Ok(signer) } else { Err(KeyError::Id) }
     }
@@ -226,7 +234,7 @@ impl LogSigner {
         // Room for all of it, so that no copy is left behind by growing.
         let mut out = Zeroizing::new(String::with_capacity(PRIVATE_PREFIX.len() + self.verifier.name.0.len() + 64));
         out.push_str(PRIVATE_PREFIX);
-        write_key(&mut out, &self.verifier.name, self.verifier.id, &self.seed);
+        write_key(&mut out, &self.verifier.name, self.verifier.id, TYPE_ED25519, &self.seed);
         out
     }
 
@@ -273,7 +281,8 @@ pub struct SignatureLine<'t> {
 }
 
 impl<'t> SignatureLine<'t> {
-    fn parse(line: &'t str) -> Option<Self> {
+    /// Reads one line without its newline.
+    pub(super) fn parse(line: &'t str) -> Option<Self> {
         let (name, blob) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let blob = text::base64(blob)?;
         let (id, signature) = blob.split_first_chunk::<4>()?;
@@ -291,6 +300,12 @@ impl<'t> SignatureLine<'t> {
     #[must_use]
     pub const fn key_id(&self) -> [u8; 4] {
         self.id
+    }
+
+    /// What follows the key's id.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 }
 
@@ -341,6 +356,12 @@ impl<'t> UnverifiedNote<'t> {
             note.push('\n');
         }
         note
+    }
+
+    /// The text that is signed.
+    #[must_use]
+    pub const fn text(&self) -> &'t str {
+        self.text
     }
 
     /// The signature lines.

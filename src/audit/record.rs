@@ -3,11 +3,8 @@
 //! The texts are lines of `name=value` in the order below, ASCII but for role names, so that anyone can rebuild a leaf with a shell.
 //! The *sender part* is what the acting participant may know; the *gateway part* is the rest. Record and texts never hold content.
 
-mod parse;
-
 use std::fmt::Write as _;
 
-pub use parse::NotARecord;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Acceptance, ContentCommit, Event, EventRow, ItemNumber, kind, row_of};
@@ -55,7 +52,7 @@ impl Record {
     /// The longest `note`, in bytes.
     pub const NOTE_BYTES_MAX: usize = 128;
 
-    const fn empty(kind: u16, time: Timestamp) -> Self {
+    pub(super) const fn empty(kind: u16, time: Timestamp) -> Self {
         Self {
             kind,
             time,

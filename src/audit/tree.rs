@@ -210,6 +210,14 @@ impl Frontier {
         Ok(Self { size, peaks })
     }
 
+    /// The right edge of `size` leaves from its complete subtrees, largest first.
+    ///
+    /// # Errors
+    /// [`InvalidFrontier`] for another number of hashes than the size demands, or a size beyond [`SIZE_MAX`].
+    pub fn from_peaks(size: u64, peaks: Vec<Hash>) -> Result<Self, InvalidFrontier> {
+        RawFrontier { size, peaks }.try_into()
+    }
+
     /// The number of leaves.
     #[must_use]
     pub const fn size(&self) -> u64 {

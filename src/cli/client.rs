@@ -123,6 +123,21 @@ impl Client {
         self.call(service, method, message).await
     }
 
+    /// A call that is answered by a stream of many messages, in their own types.
+    ///
+    /// # Errors
+    /// A refusal, or no connection.
+    pub async fn typed_stream<Q, A>(&self, path: &'static str, request: Q) -> Result<TypedAnswers<A>, CliError>
+    where
+        Q: prost::Message + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
+        let path = PathAndQuery::from_static(path);
+        let codec = tonic_prost::ProstCodec::<Q, A>::default();
+        let started = async { self.ready().await?.server_streaming(Request::new(request), path, codec).await };
+        started.await.map(|answer| TypedAnswers(answer.into_inner())).map_err(|status| explain(&status))
+    }
+
     /// A call that is answered by a stream.
     ///
     /// # Errors
@@ -140,6 +155,20 @@ fn route(service: Service, method: &str) -> Result<(PathAndQuery, DynamicCodec),
     let path = format!("/samband.v1.{}/{method}", service.name());
     let path = PathAndQuery::try_from(path).map_err(|_| CliError::Usage("this call has no path".to_owned()))?;
     Ok((path, DynamicCodec(descriptor.output())))
+}
+
+/// The answers of a stream, in their own types.
+#[derive(Debug)]
+pub struct TypedAnswers<A>(Streaming<A>);
+
+impl<A> TypedAnswers<A> {
+    /// The next answer; none at the end.
+    ///
+    /// # Errors
+    /// The gateway ended the stream with a reason, or the connection was lost.
+    pub async fn next(&mut self) -> Result<Option<A>, CliError> {
+        self.0.message().await.map_err(|status| explain(&status))
+    }
 }
 
 /// The answers of a stream.

@@ -24,6 +24,7 @@ use crate::store::{self, Store, StoreError};
 use crate::tls::{TlsSettings, files};
 
 use super::exit::CliError;
+use super::witnessing::Witnessing;
 
 /// Calls at work may end within this long after a stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -87,7 +88,8 @@ impl Serving {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let (store, vkey) = open_store(config, clock.clone(), entropy).await?;
+        let witnessing = Witnessing::of(config, &clock)?;
+        let (store, vkey) = open_store(config, witnessing.as_ref(), clock.clone(), entropy).await?;
         let gateway = settings(config);
         // In force before the first connection, so that nobody enrolled is turned away.
         let loaded = Gateway::new(store.clone(), clock.clone(), gateway).load_register(&register, digest).await;
@@ -112,6 +114,9 @@ impl Serving {
         let auditor_address = auditor.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = auditor {
             app.open_auditor(listener);
+        }
+        if let Some(witnessing) = witnessing {
+            app.open_witnesses(witnessing.witnesses());
         }
         Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey, admin: admin_address, auditor: auditor_address })
     }
@@ -206,6 +211,7 @@ pub fn store_options(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn En
         entropy,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         test_mode: config.identity_mode == IdentityMode::Test,
+        seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal: end_process(),
     })
@@ -220,8 +226,16 @@ pub fn store_error(error: &OpenError) -> CliError {
     }
 }
 
-async fn open_store(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<(Arc<dyn Store>, String), CliError> {
-    let options = store_options(config, clock, entropy)?;
+async fn open_store(
+    config: &Config,
+    witnessing: Option<&Witnessing>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Result<(Arc<dyn Store>, String), CliError> {
+    let mut options = store_options(config, clock, entropy)?;
+    if let Some(witnessing) = witnessing {
+        options.seen_elsewhere = witnessing.seen(&config.data_dir, &options.log_signer).await?;
+    }
     let vkey = options.log_signer.verifier().to_string();
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;
     let opened = opened.map_err(|_| CliError::Storage("opening the store failed; the log above says where".to_owned()))?;

@@ -14,14 +14,14 @@ use crate::config::Config;
 
 const QUIET: Output = Output::new(Format::Nothing);
 
-struct Bed {
+pub(super) struct Bed {
     dir: tempfile::TempDir,
     home: DevHome,
     serving: Serving,
 }
 
 impl Bed {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
         let config = Config::load(&home.config_file()).unwrap();
@@ -29,7 +29,7 @@ impl Bed {
         Self { dir, home, serving }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -38,18 +38,27 @@ impl Bed {
     }
 
     /// Runs `samband <line>` as `id`; `~/` is the bed's folder.
-    async fn run(&self, id: &str, line: &str) -> Result<(), CliError> {
+    pub(super) async fn run(&self, id: &str, line: &str) -> Result<(), CliError> {
         let port = self.serving.address().port();
         let identity = self.home.certificates_dir().join(id);
         let line = format!("samband {line} --gateway https://localhost:{port} --identity {}", identity.display());
         run_line(&line.replace("~/", &format!("{}/", self.dir.path().display()))).await
     }
 
-    async fn offline(&self, line: &str) -> Result<(), CliError> {
+    pub(super) async fn offline(&self, line: &str) -> Result<(), CliError> {
         run_line(&format!("samband {line}").replace("~/", &format!("{}/", self.dir.path().display()))).await
     }
 
-    fn outbox(&self, id: &str, suffix: &str) -> Vec<PathBuf> {
+    pub(super) fn vkey(&self) -> String {
+        self.home.vkey_file().display().to_string()
+    }
+
+    /// The first outbox entry of a participant with this suffix.
+    pub(super) fn json_of(&self, id: &str, suffix: &str) -> Value {
+        serde_json::from_slice(&fs::read(&self.outbox(id, suffix)[0]).unwrap()).unwrap()
+    }
+
+    pub(super) fn outbox(&self, id: &str, suffix: &str) -> Vec<PathBuf> {
         let dir = self.home.certificates_dir().join(id).join("outbox");
         let mut found: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
         found.retain(|path| path.to_string_lossy().ends_with(suffix));
@@ -73,7 +82,7 @@ fn sample(name: &str, change: impl FnOnce(&mut Value, &dyn Fn(i32) -> String)) -
     value.to_string()
 }
 
-fn notice() -> String {
+pub(super) fn notice() -> String {
     sample("notice-attendance.json", |notice, date| {
         for field in ["decision_date", "probation_start"] {
             notice[field] = date(-40).into();

@@ -18,6 +18,7 @@ mod output;
 mod pki;
 mod place;
 mod receipt;
+mod receipt_content;
 mod recover;
 mod role;
 mod schema;
@@ -25,6 +26,7 @@ mod send;
 mod serve;
 mod status;
 mod store;
+mod witnessing;
 
 use std::process::ExitCode;
 
@@ -154,6 +156,8 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
     }
 }
 
+#[cfg(test)]
+mod evidence_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::audit::checkpoint::Origin;
 use crate::audit::leaf::{Leaf, OpeningError};
 use crate::audit::note::LogVerifier;
 use crate::audit::receipt::{AuditorProof, Receipt, ReceiptError};
+use crate::audit::tlog_policy::TlogPolicy;
 use crate::domain::id::MessageId;
 use crate::tls::files;
 
@@ -16,6 +17,7 @@ use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
 use super::outbox::write_durably;
 use super::output::Output;
+use super::receipt_content::{check_content, in_words};
 use super::role::Role;
 use super::send::split_receipt;
 
@@ -39,6 +41,10 @@ const GET_HELP: &str = "Examples:
 const VERIFY_HELP: &str = "Examples:
   samband receipt verify receipt.tlog-proof --vkey log.vkey
   samband receipt verify receipt.tlog-proof --vkey log.vkey --leaf-out receipt.leaf
+  samband receipt verify outbox/019a9b3c-0000-7000-8000-000000000001.tlog-proof --vkey log.vkey --content notice.json
+
+Says in plain words what the receipt shows and what not. With --content, the file that was sent, and the outbox, which keeps its salt, it also
+shows that this very content was accepted.
 
 The receipt is a C2SP tlog-proof and the leaf the 33 bytes in the log, so any other tool for that format can check them too.";
 
@@ -70,6 +76,12 @@ pub struct VerifyArgs {
     /// Write the 33 bytes of the leaf to this file
     #[arg(long, value_name = "FILE")]
     pub leaf_out: Option<PathBuf>,
+    /// The content that was sent, to be shown as the one that was accepted
+    #[arg(long, value_name = "FILE.json")]
+    pub content: Option<PathBuf>,
+    /// The outbox that keeps the message's salt [default: the receipt's folder]
+    #[arg(long, value_name = "DIR", env = "SAMBAND_OUTBOX", requires = "content")]
+    pub outbox: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -124,6 +136,14 @@ pub fn read_vkey(file: &Path) -> Result<(LogVerifier, Origin), CliError> {
     Ok((verifier, origin))
 }
 
+/// Reads a tlog-policy file.
+///
+/// # Errors
+/// The file cannot be read, or what is wrong on which line.
+pub fn read_policy(file: &Path) -> Result<TlogPolicy, CliError> {
+    crate::config::witnesses::read_policy(file).map_err(|error| CliError::Usage(error.to_string()))
+}
+
 /// Verifies a receipt or an auditor's proof.
 ///
 /// # Errors
@@ -161,16 +181,30 @@ fn verify(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     if let Some(file) = &args.leaf_out {
         write_durably(file, proved.leaf.as_bytes())?;
     }
-    show(&proved, &origin, out);
+    if let Some(content) = &args.content {
+        let beside = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        check_content(&proved, content, args.outbox.as_deref().unwrap_or(beside))?;
+    }
+    show_with(&proved, &origin, Some((&verifier, args.content.as_ref().map(|_| true))), out);
     Ok(())
 }
 
 /// Prints what was proved.
 pub fn show(proved: &Proved, origin: &Origin, out: Output) {
+    show_with(proved, origin, None, out);
+}
+
+/// Prints what was proved, also in plain words when the key is given, with whether the content was shown.
+fn show_with(proved: &Proved, origin: &Origin, words: Option<(&LogVerifier, Option<bool>)>, out: Output) {
     let lines: Vec<&str> = proved.record.lines().filter(|line| *line != "samband/v1").collect();
     let record: serde_json::Map<String, Value> =
         lines.iter().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let text = format!("holds: entry {} of {} at size {}\n  {}", proved.index, origin.as_str(), proved.size, lines.join("\n  "));
-    let json = json!({"verified": true, "log": origin.as_str(), "log_index": proved.index, "size": proved.size, "record": record});
+    let mut text = format!("holds: entry {} of {} at size {}\n  {}", proved.index, origin.as_str(), proved.size, lines.join("\n  "));
+    let mut json = json!({"verified": true, "log": origin.as_str(), "log_index": proved.index, "size": proved.size, "record": record});
+    if let Some((verifier, content)) = words {
+        text.push('\n');
+        text.push_str(&in_words(proved, origin.as_str(), &verifier.to_string(), content));
+        json["content_shown"] = (content == Some(true)).into();
+    }
     out.result(&text, &json);
 }

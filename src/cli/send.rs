@@ -84,16 +84,22 @@ pub struct SendArgs {
 
 /// One of the three messages as a call.
 #[derive(Debug, Clone, Copy)]
-struct Kind {
-    name: &'static str,
+pub struct Sending {
+    /// As the outbox names it.
+    pub name: &'static str,
     service: Service,
     method: &'static str,
     content: &'static str,
 }
 
-const NOTICE: Kind = Kind { name: "notice", service: Service::Prosecution, method: "SendConditionNotice", content: "ConditionNotice" };
-const REPORT: Kind = Kind { name: "report", service: Service::Municipal, method: "ReportNonAttendance", content: "NonAttendanceReport" };
-const RESULT: Kind = Kind { name: "result", service: Service::Laboratory, method: "SendLabResult", content: "LabResult" };
+/// A condition notice.
+pub const NOTICE: Sending =
+    Sending { name: "notice", service: Service::Prosecution, method: "SendConditionNotice", content: "ConditionNotice" };
+/// A report of non-attendance.
+pub const REPORT: Sending =
+    Sending { name: "report", service: Service::Municipal, method: "ReportNonAttendance", content: "NonAttendanceReport" };
+/// A laboratory result.
+pub const RESULT: Sending = Sending { name: "result", service: Service::Laboratory, method: "SendLabResult", content: "LabResult" };
 
 /// Runs the command.
 ///
@@ -107,7 +113,7 @@ pub async fn run(command: &SendCommand, out: Output) -> Result<(), CliError> {
     }
 }
 
-async fn send(kind: Kind, args: &SendArgs, out: Output) -> Result<(), CliError> {
+async fn send(kind: Sending, args: &SendArgs, out: Output) -> Result<(), CliError> {
     let draft = draft(kind, args)?;
     let client = Client::new(&args.connect)?;
     if args.validate_only {
@@ -140,7 +146,7 @@ async fn send(kind: Kind, args: &SendArgs, out: Output) -> Result<(), CliError> 
     Ok(())
 }
 
-async fn validate(kind: Kind, args: &SendArgs, mut draft: DynamicMessage, client: &Client, out: Output) -> Result<(), CliError> {
+async fn validate(kind: Sending, args: &SendArgs, mut draft: DynamicMessage, client: &Client, out: Output) -> Result<(), CliError> {
     let (clock, entropy) = (SystemClock, SystemEntropy::default());
     draft.set_field_by_name("validate_only", Field::Bool(true));
     let id = args.message_id.unwrap_or_else(|| fresh_id(&clock, &entropy));
@@ -149,8 +155,22 @@ async fn validate(kind: Kind, args: &SendArgs, mut draft: DynamicMessage, client
     Ok(())
 }
 
+/// The request of a content without id and salt.
+///
+/// # Errors
+/// The file holds no such content.
+pub fn content_draft(kind: Sending, file: &std::path::Path, replaces: Option<MessageId>) -> Result<DynamicMessage, CliError> {
+    let mut draft = DynamicMessage::new(kind.service.method(kind.method)?.input());
+    let content = schema::from_file(schema::descriptor(kind.content), file)?;
+    draft.set_field_by_name("content", Field::Message(content));
+    if let Some(replaces) = replaces {
+        draft.set_field_by_name("replaces", Field::String(replaces.to_string()));
+    }
+    Ok(draft)
+}
+
 /// The request without id and salt.
-fn draft(kind: Kind, args: &SendArgs) -> Result<DynamicMessage, CliError> {
+fn draft(kind: Sending, args: &SendArgs) -> Result<DynamicMessage, CliError> {
     let mut draft = DynamicMessage::new(kind.service.method(kind.method)?.input());
     if let Some(file) = &args.file {
         let content = schema::from_file(schema::descriptor(kind.content), file)?;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::domain::participant::MunicipalityNumber;
 use crate::domain::time::DAY_MILLIS;
-use crate::tls::TlsSettings;
+use crate::tls::{Outgoing, TlsSettings};
 
 use super::keys::{read_log_key, read_storage_key};
 use super::nlk_codes::load_nlk_codes;
 use super::participants::load_register;
+use super::witnesses::load_witnesses;
 use super::{Config, ConfigError, LoopbackAddress};
 
 /// The gateway's certificate is spoken of this long before it ends, in milliseconds.
@@ -54,6 +55,7 @@ pub fn check(config: &Config, clock: &Arc<dyn Clock>, known: &dyn Fn(Municipalit
     findings.result(read_log_key(&config.log_key_file, &config.origin).map(drop));
     findings.result(load_register(&config.participants_file, 1, known).map(drop));
     findings.result(config.nlk_codes_file.as_deref().map_or(Ok(()), |file| load_nlk_codes(file).map(drop)));
+    findings.witnesses(config, clock);
     findings.places(config);
     // With port 0 each gets a port of its own.
     let same = |one: SocketAddr, other: SocketAddr| one == other && one.port() != 0;
@@ -116,6 +118,27 @@ impl Findings {
             None => {
                 self.warning("no crl_files: a revoked certificate is refused only after its key is removed from the register".to_owned())
             }
+        }
+    }
+
+    fn witnesses(&mut self, config: &Config, clock: &Arc<dyn Clock>) {
+        let Some(section) = &config.witnesses else { return };
+        match load_witnesses(section) {
+            Err(error) => self.error(error.to_string()),
+            Ok(policy) => {
+                let names_this_log = policy.logs().iter().any(|log| log.name().as_str() == config.origin.as_str());
+                if !policy.logs().is_empty() && !names_this_log {
+                    self.error(format!("{}: names other logs and not {}", section.policy_file.display(), config.origin.as_str()));
+                }
+                if policy.witnesses().iter().any(|witness| witness.url.as_deref().is_some_and(|url| url.starts_with("http://"))) {
+                    self.warning("a witness is reached without TLS; what it sees is public, but it can be kept from answering".to_owned());
+                }
+            }
+        }
+        if !section.ca_files.is_empty()
+            && let Err(error) = Outgoing::load(&section.ca_files, clock.clone())
+        {
+            self.error(error.to_string());
         }
     }
 

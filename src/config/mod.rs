@@ -4,6 +4,7 @@ pub mod check;
 pub mod keys;
 pub mod nlk_codes;
 pub mod participants;
+pub mod witnesses;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::tls::files::{self, FileError};
 use crate::tls::{Limits, TlsFiles};
 
 pub use check::{Finding, Severity, check};
+pub use witnesses::WitnessesSection;
 
 /// The largest configuration or register file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -379,6 +381,9 @@ pub struct Config {
     /// So much journal brings a turn forward, in bytes: 64 KiB to 4 GiB. A start replays no more than about this. Default 268435456.
     #[serde(default = "journal_turn_default")]
     pub journal_turn_bytes: Bounded<65_536, 4_294_967_296>,
+    /// Witnesses of the log. Default: none.
+    #[serde(default)]
+    pub witnesses: Option<WitnessesSection>,
     /// Bounds of the listener.
     #[serde(default)]
     pub limits: LimitsSection,
@@ -427,7 +432,8 @@ impl Config {
             certificate_file,
             key_file,
         ];
-        for path in single.into_iter().chain(client_ca_files).chain(crl_files).chain(&mut self.nlk_codes_file) {
+        let witnesses = self.witnesses.iter_mut().flat_map(|section| section.ca_files.iter_mut().chain([&mut section.policy_file]));
+        for path in single.into_iter().chain(client_ca_files).chain(crl_files).chain(&mut self.nlk_codes_file).chain(witnesses) {
             *path = folder.join(&path);
         }
     }

@@ -42,6 +42,7 @@ fn the_sample_configuration_parses_and_its_relative_paths_are_beside_it() {
     assert_eq!(config.data_dir, Path::new("/var/lib/samband/data"));
     assert_eq!(config.nlk_codes_file, None, "the sample names it in a comment only");
     assert_eq!(config.limits.acceptor(), Limits::default());
+    assert_eq!(config.witnesses, None, "the sample shows them in a comment only");
     assert_eq!(config.overdue_after_s, OverdueAfter::default());
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info"));
     let debug = format!("{config:?}");
@@ -295,4 +296,41 @@ fn dates_that_run_out_are_found() {
     assert!(text(&config, 0).starts_with("warning: no crl_files"));
     assert!(text(&config, 720).contains("warning: ") && text(&config, 720).contains("expires on"));
     assert!(text(&config, 740).contains("error: ") && text(&config, 740).contains("expired on"));
+}
+
+#[test]
+fn witnesses_are_those_of_a_policy_file_beside_the_configuration() {
+    let text = fs::read_to_string(sample("samband.toml")).unwrap();
+    let with = text.replace("# [witnesses]", "[witnesses]").replace("# policy_file", "policy_file").replace("# ca_files", "ca_files");
+    let mut config = Config::parse(Path::new("x"), &with).unwrap();
+    config.resolve(Path::new("/etc/samband"));
+    let mut section = config.witnesses.unwrap();
+    assert_eq!((section.policy_file.as_path(), section.submit_every_s.get()), (Path::new("/etc/samband/witnesses.policy"), 10));
+    let refused = |from, to, message: &str| {
+        let error = Config::parse(Path::new("x"), &with.replace(from, to)).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    };
+    refused("policy_file =", "policies =", "unknown field");
+    refused("[witnesses]", "[witnesses]\nsubmit_every_s = 0", "from 1 to 3600");
+
+    let dir = tempfile::tempdir().unwrap();
+    section.policy_file = dir.path().join("policy");
+    let witness = crate::audit::cosignature::tests::TestWitness::new("witness.example/w1", 7).verifier;
+    let mut load = |policy: String, cas: &[&str]| {
+        fs::write(&section.policy_file, policy).unwrap();
+        section.ca_files = cas.iter().map(PathBuf::from).collect();
+        super::witnesses::load_witnesses(&section).map_err(|error| error.to_string())
+    };
+    assert_eq!(load(format!("witness w {witness} http://127.0.0.1:1/w\nquorum w\n"), &[]).unwrap().witnesses().len(), 1);
+    assert!(load(format!("witness w {witness} https://w.example/w\nquorum w\n"), &["ca.pem"]).is_ok());
+    for (policy, message) in [
+        (format!("witness w {witness} https://w.example/w\nquorum w\n"), "ca_files"),
+        (format!("witness w {witness}\nquorum w\n"), "URL"),
+        (format!("witness w {witness} w.example\nquorum w\n"), "URL"),
+        ("quorum none\n".to_owned(), "names no witness"),
+        (format!("witness w {witness} http://w.example/w\nquorum v\n"), "policy:2:1: this name is not defined"),
+    ] {
+        let error = load(policy, &[]).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
 }

@@ -15,17 +15,21 @@ mod settings;
 mod status;
 mod submit;
 mod sweep;
+mod witnesses;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use bucket::Rate;
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
-pub use inspect::{Browsed, Exported, Found, LastCheck, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn};
+pub use inspect::{
+    Browsed, Export, ExportFrame, ExportOf, Found, LastCheck, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn,
+};
 pub use register::{LoadError, Loaded};
 pub use settings::Settings;
 pub use status::{Change, Changes, Statuses};
-pub use submit::{Draft, Submitted};
+pub use submit::{Draft, Submitted, content_commit};
+pub use witnesses::{Cosigned, Heard, NotHeard, Saw, WitnessCall, WitnessState, WitnessStatus, Witnesses, ask};
 
 use crate::audit::event::Event;
 use crate::clock::Clock;
@@ -58,6 +62,7 @@ pub struct Gateway {
     inspecting: inspect::Inspecting,
     tile_readers: TileReaders,
     loading: tokio::sync::Mutex<()>,
+    witnesses: OnceLock<Arc<Witnesses>>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -78,6 +83,7 @@ impl Gateway {
             inspecting: inspect::Inspecting::new(),
             tile_readers: TileReaders::default(),
             loading: tokio::sync::Mutex::new(()),
+            witnesses: OnceLock::new(),
             store,
             clock,
             settings,

@@ -14,7 +14,7 @@ use crate::audit::counts::Column;
 use crate::audit::question::Period;
 use crate::audit::record::Record;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::gateway::{Gateway, LogState, ProofOf, Reviews, Rows, Timeline};
+use crate::gateway::{Gateway, LogState, ProofOf, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -48,6 +48,20 @@ fn record(record: &Record) -> pb::Record {
         verb: record.verb.map(u32::from),
         count: record.count,
         note: record.note.clone(),
+    }
+}
+
+fn witness(state: WitnessState) -> pb::Witness {
+    let WitnessState { name, key_name, status, known_size, cosigned_at, asked_at, failures } = state;
+    pb::Witness {
+        name,
+        key_name,
+        status: status.to_string(),
+        cosigned: status == WitnessStatus::Cosigned,
+        known_size,
+        cosigned_at: cosigned_at.map(shared::timestamp),
+        asked_at: asked_at.map(shared::timestamp),
+        failures,
     }
 }
 
@@ -125,7 +139,13 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn get_checkpoint(&self, request: Request<pb::GetCheckpointRequest>) -> Result<Response<pb::GetCheckpointResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let checkpoint = self.0.checkpoint(&caller).await.map_err(status::of_refusal)?;
-        Ok(Response::new(pb::GetCheckpointResponse { checkpoint }))
+        let witnesses = self.0.witnesses();
+        let cosigned = witnesses.and_then(|witnesses| witnesses.covering(0));
+        Ok(Response::new(pb::GetCheckpointResponse {
+            checkpoint,
+            cosigned_checkpoint: cosigned.map(|cosigned| cosigned.checkpoint.clone().into_bytes().into()),
+            witnesses: witnesses.map(|witnesses| witnesses.states().into_iter().map(witness).collect()).unwrap_or_default(),
+        }))
     }
 
     type ListRecordsStream = Answers<pb::ListRecordsResponse>;
@@ -168,7 +188,7 @@ impl pb::audit_service_server::AuditService for Audit {
         let caller = shared::caller(request.extensions())?;
         let pb::GetConsistencyProofRequest { old_size, new_size } = request.into_inner();
         let hashes = self.0.consistency(&caller, old_size, new_size).await.map_err(status::of_refusal)?;
-        let hashes = hashes.iter().map(|hash| hash.as_bytes().to_vec().into()).collect();
+        let hashes = hashes.iter().map(shared::hash).collect();
         Ok(Response::new(pb::GetConsistencyProofResponse { hashes }))
     }
 
@@ -234,10 +254,7 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn export(&self, request: Request<pb::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
         let caller = shared::caller(request.extensions())?;
         let deadline = shared::deadline(request.extensions());
-        let pb::ExportRequest { from_time, to_time, case_ref } = request.into_inner();
-        let period = period(from_time.as_ref(), to_time.as_ref())?;
-        let case_ref = case_ref.as_deref().map(str::parse).transpose().map_err(|error| status::of_id("case_ref", error))?;
-        let exported = self.0.export(&caller, period, case_ref).await.map_err(status::of_refusal)?;
-        Ok(Response::new(answers(export::Export::new(exported), deadline)))
+        let export = self.0.export(&caller, export::export_of(request.get_ref())?).await.map_err(status::of_refusal)?;
+        Ok(Response::new(answers(export::Exporting::new(export), deadline)))
     }
 }

@@ -36,6 +36,11 @@ pub(super) fn deadline(extensions: &Extensions) -> Deadline {
     extensions.get::<Deadline>().copied().unwrap_or(Deadline(None))
 }
 
+/// A hash of the tree.
+pub(super) fn hash(hash: &crate::audit::tree::Hash) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(hash.as_bytes())
+}
+
 pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.millis().rem_euclid(1000) * 1_000_000).unwrap_or(0);
     prost_types::Timestamp { seconds: at.millis().div_euclid(1000), nanos }

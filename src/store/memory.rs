@@ -18,7 +18,7 @@ use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::leaf::{Leaf, Openings};
 use crate::audit::note::LogSigner;
-use crate::audit::proof::consistency_proof;
+use crate::audit::proof::{consistency_proof, inclusion_proof};
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::record::Record;
 use crate::audit::tiles::{TileId, TileKind, hash_tile};
@@ -340,6 +340,16 @@ impl Store for MemoryStore {
             return Ok(None);
         }
         consistency_proof(&inner.nodes, old_size, new_size)
+            .map(Some)
+            .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
+    }
+
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        let inner = self.inner.lock();
+        if index >= size || size > inner.entries.len() as u64 {
+            return Ok(None);
+        }
+        inclusion_proof(&inner.nodes, index, size)
             .map(Some)
             .map_err(|_| StoreError::Damaged { place: "a node of the tree in memory".into() })
     }

@@ -324,6 +324,9 @@ pub trait Store: Send + Sync + 'static {
     /// The consistency proof between two sizes, both at most durable; `None` otherwise.
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
 
+    /// The hashes that lead from the entry at `index` to the root over `size` entries, at most durable; `None` otherwise.
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Option<Vec<crate::audit::tree::Hash>>, StoreError>;
+
     /// Publishes what is durable and gives the signed checkpoint of it, its signature verified: what an auditor's answer is checked against.
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError>;
 

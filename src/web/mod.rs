@@ -3,3 +3,4 @@
 pub mod admin;
 pub mod auditor;
 mod metrics;
+pub mod witness_client;

@@ -97,6 +97,7 @@ impl Kind {
                 entropy,
                 version: "e2e".to_owned(),
                 test_mode: true,
+                seen_elsewhere: None,
                 previous_checkpoint: None,
                 on_fatal: Arc::new(|what| panic!("{what}")),
             })

@@ -56,7 +56,11 @@ pub struct ListArgs {
     pub connect: ConnectArgs,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+/// A date or an instant as it is given on the command line.
+///
+/// # Errors
+/// It is neither.
+pub fn instant(text: &str) -> Result<Timestamp, String> {
     if let Some(date) = parse_date(text) {
         return Ok(Timestamp::start_of(date));
     }

@@ -1,11 +1,15 @@
-//! `samband audit`: the auditor's tools. `verify` and `fsck` work offline.
+//! `samband audit`: the auditor's tools. `verify`, `report` and `fsck` work offline.
 
+pub mod bundle;
 pub mod checkpoint;
+pub mod export;
 pub mod fsck;
 pub mod list;
 pub mod prove;
+pub mod report;
 pub mod review;
 pub mod verify;
+pub mod watch;
 
 use clap::Subcommand;
 
@@ -21,7 +25,7 @@ pub enum AuditCommand {
     /// Fetch the proof of an entry, or of every entry about a message
     #[command(after_help = prove::HELP)]
     Prove(prove::ProveArgs),
-    /// Verify a proof, a receipt or a whole log folder, offline
+    /// Verify a bundle, a proof, a receipt or a whole log folder, offline
     #[command(after_help = verify::HELP)]
     Verify(verify::VerifyArgs),
     /// Check every file of a store's folder, stopped or running
@@ -33,6 +37,15 @@ pub enum AuditCommand {
     /// State that a period of the log was reviewed, or show what is unreviewed
     #[command(after_help = review::HELP)]
     Review(review::ReviewArgs),
+    /// Take a period or a case out of the log, as a bundle that proves itself
+    #[command(after_help = export::HELP)]
+    Export(export::ExportArgs),
+    /// Answer the prepared questions from a bundle, as an offline page
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
+    /// Follow a running gateway's log: consistent from head to head, or an alarm
+    #[command(after_help = watch::HELP)]
+    Watch(watch::WatchArgs),
 }
 
 /// Runs the command.
@@ -47,5 +60,8 @@ pub async fn run(command: &AuditCommand, out: Output) -> Result<(), CliError> {
         AuditCommand::Fsck(args) => fsck::run(args, out),
         AuditCommand::Checkpoint(args) => checkpoint::run(args, out).await,
         AuditCommand::Review(args) => review::run(args, out).await,
+        AuditCommand::Export(args) => export::run(args, out).await,
+        AuditCommand::Report(args) => report::run(args, out),
+        AuditCommand::Watch(args) => watch::run(args, out).await,
     }
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
 
+use super::bundle::read::{Demands, Proved as ProvedBundle, check};
 use crate::audit::check::check_log;
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::note::LogVerifier;
 use crate::audit::tiles::TileId;
+use crate::audit::tlog_policy::TlogPolicy;
+use crate::audit::tlog_proof::TlogProof;
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
-use crate::cli::receipt::{Proved, prove_file, read_vkey, show};
+use crate::cli::receipt::{Proved, prove_file, read_policy, read_vkey, show};
 use crate::tls::files;
 
 /// The largest tile or bundle, in bytes: 256 entries of the longest kind.
@@ -25,19 +29,28 @@ pub const HELP: &str = "Examples:
   samband audit verify 12.tlog-proof --vkey log.vkey
   samband audit verify demo/log --vkey demo/log.vkey
   samband audit verify demo/log --vkey demo/log.vkey --receipts demo/receipts
+  samband audit verify october.tar
+  samband audit verify october.tar --vkey log.vkey --policy witnesses.policy
 
 A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's
-entry stands in it, and that a *.leaf beside a receipt is that entry.";
+entry stands in it, and that a *.leaf beside a receipt is that entry.
+
+A bundle (NAME.tar, from `samband audit export`) is checked whole with nothing else at hand: each opened record against its leaf, all leaves of the
+range against the signed head, the signature, and that the tables for people say what the openings say. Without --vkey the key is the bundle's own:
+compare it with the one you know. --policy demands the quorum of a C2SP tlog-policy file, for a bundle and for a folder.";
 
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A proof, a receipt, or a log's folder (tlog-tiles with `checkpoint`)
+    /// A bundle (.tar), a proof, a receipt, or a log's folder (tlog-tiles with `checkpoint`)
     #[arg(value_name = "FILE|DIR")]
     pub target: PathBuf,
-    /// The log's public key, as name+hash+base64
+    /// The log's public key, as name+hash+base64; for a bundle it may be left out
     #[arg(long, value_name = "FILE")]
-    pub vkey: PathBuf,
+    pub vkey: Option<PathBuf>,
+    /// A tlog-policy file: which witnesses must have cosigned the head
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Check also that the entry of each *.tlog-proof in this folder stands in the log
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
@@ -48,10 +61,18 @@ pub struct VerifyArgs {
 /// # Errors
 /// What does not hold.
 pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
-    let (verifier, origin) = read_vkey(&args.vkey)?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    if args.target.extension().is_some_and(|extension| extension == "tar") {
+        return bundle(args, policy.as_ref(), out);
+    }
+    let vkey = args.vkey.as_ref().ok_or_else(|| CliError::Usage("give the log's public key with --vkey".to_owned()))?;
+    let (verifier, origin) = read_vkey(vkey)?;
     if !args.target.is_dir() {
         if args.receipts.is_some() {
             return Err(CliError::Usage("--receipts is for a log's folder".to_owned()));
+        }
+        if let Some(policy) = &policy {
+            check_policy(policy, &checkpoint_of_proof(&args.target)?, &verifier, &args.target)?;
         }
         let proved = prove_file(&args.target, &verifier, &origin)?;
         show(&proved, &origin, out);
@@ -61,14 +82,107 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
         Some(dir) => prove_folder(dir, &verifier, &origin)?,
         None => BTreeMap::new(),
     };
+    if let Some(policy) = &policy {
+        let file = args.target.join("checkpoint");
+        let bytes = files::read(&file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
+        check_policy(policy, &String::from_utf8_lossy(&bytes), &verifier, &file)?;
+    }
     let bar = out.progress(0, "entries");
+    let begun = Instant::now();
     let checked = verify_log(&args.target, &verifier, &receipts, || bar.inc(1));
     bar.finish_and_clear();
     let head = checked?;
-    let text = format!("holds: {} entries of {}, root {}, {} receipts", head.size(), head.origin(), head.root(), receipts.len());
-    let json = json!({"verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": receipts.len()});
+    let rate = (head.size() as f64 / begun.elapsed().as_secs_f64().max(1e-9)) as u64;
+    let text = format!(
+        "holds: {} entries of {}, root {}, {} receipts; {rate} leaves a second",
+        head.size(),
+        head.origin(),
+        head.root(),
+        receipts.len()
+    );
+    let json = json!({
+        "verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": receipts.len(),
+        "leaves_per_second": rate,
+    });
     out.result(&text, &json);
     Ok(())
+}
+
+/// A bundle, in plain words.
+fn bundle(args: &VerifyArgs, policy: Option<&TlogPolicy>, out: Output) -> Result<(), CliError> {
+    if args.receipts.is_some() {
+        return Err(CliError::Usage("--receipts is for a log's folder".to_owned()));
+    }
+    let vkey = args.vkey.as_deref().map(read_vkey).transpose()?.map(|(verifier, _)| verifier);
+    let bar = out.progress(1, "entries");
+    let begun = Instant::now();
+    let demands = Demands { vkey: vkey.as_ref(), policy, questions: &[] };
+    let proved = check(&args.target, &demands, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let proved = proved?;
+    let entries = proved.checked.to - proved.checked.from;
+    let rate = (entries as f64 / begun.elapsed().as_secs_f64().max(1e-9)) as u64;
+    let json = json!({
+        "verified": true, "log": proved.manifest.origin.as_str(), "log_key": proved.verifier.to_string(), "key_was_given": vkey.is_some(),
+        "from_index": proved.checked.from, "to_index": proved.checked.to, "size": proved.head.size(), "root": proved.head.root().to_string(),
+        "opened": proved.checked.opened, "erased": proved.checked.erased, "closed": proved.checked.closed, "witnesses": proved.witnesses,
+        "case_ref": proved.manifest.case_ref.map(|case| case.to_string()), "leaves_per_second": rate,
+    });
+    let rate = format!("\n  {rate} leaves a second");
+    out.result(&(in_words(&proved, vkey.is_some()) + &rate), &json);
+    Ok(())
+}
+
+/// What was checked, and what was not.
+pub fn in_words(proved: &ProvedBundle, key_was_given: bool) -> String {
+    let ProvedBundle { manifest, verifier, head, checked, witnesses, answers: _ } = proved;
+    let mut text = format!(
+        "holds: entries {} to {} of {}, every one, in this order\n  {} of {} records were opened, each against its leaf\n  all {} leaves lead to the root \
+         of the signed head of {} entries; nothing is left out of the range\n  records.jsonl and records.csv say what the openings say",
+        checked.from,
+        checked.to - 1,
+        manifest.origin,
+        checked.opened,
+        checked.to - checked.from,
+        checked.to - checked.from,
+        head.size(),
+    );
+    if checked.erased > 0 {
+        text.push_str(&format!("\n  {} are erased by their retention rule and no longer checkable; their leaves stand", checked.erased));
+    }
+    if checked.closed > 0 {
+        text.push_str(&format!("\n  {} are closed: outside the scope of whoever took the bundle, or of other cases", checked.closed));
+    }
+    if let Some(case) = manifest.case_ref {
+        text.push_str(&format!("\n  open are the records of case {case}; that no closed one is of it cannot be shown by a bundle"));
+    }
+    if !witnesses.is_empty() {
+        text.push_str(&format!("\n  cosigned by {}, which makes the policy's quorum", witnesses.join(", ")));
+    }
+    if key_was_given {
+        text.push_str("\n  signed by the given key");
+    } else {
+        text.push_str(&format!(
+            "\n  signed by the bundle's own key; compare it with the one you know, or give that with --vkey:\n  {verifier}"
+        ));
+    }
+    text
+}
+
+fn check_policy(policy: &TlogPolicy, checkpoint: &str, verifier: &LogVerifier, file: &Path) -> Result<(), CliError> {
+    let accepted = policy.accept(checkpoint, verifier);
+    accepted.map(drop).map_err(|error| CliError::Failed(format!("{}: witnesses: {error}", file.display())))
+}
+
+/// The checkpoint in a proof, not verified.
+fn checkpoint_of_proof(file: &Path) -> Result<String, CliError> {
+    let bytes = files::read(file, crate::cli::receipt::PROOF_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
+    let proof = std::str::from_utf8(&bytes).ok().and_then(|text| TlogProof::parse(text).ok());
+    let proof = proof.ok_or_else(|| CliError::Failed(format!("{}: is no tlog-proof", file.display())))?;
+    Ok(proof.checkpoint().to_owned())
 }
 
 /// The receipts of a folder, each verified on its own.

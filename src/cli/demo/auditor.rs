@@ -72,7 +72,7 @@ pub async fn online(
     stage.step(&format!("all {} entries are proved against the signed head and open to the records listed", entries.len()));
     let older = open(first, verifier, "the first checkpoint")?;
     let client = stage.cast.client(AUDITOR)?;
-    let newest = open(&fetch(&client).await?, verifier, "the last checkpoint")?;
+    let newest = open(&fetch(&client).await?.checkpoint, verifier, "the last checkpoint")?;
     expect(newest.size() > older.size(), "the log has grown")?;
     continues(&client, &older, &newest).await?;
     stage.step(&format!("the log of size {} continues the log of size {} from before the restart", newest.size(), older.size()));

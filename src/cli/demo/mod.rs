@@ -141,7 +141,7 @@ async fn play(dir: &Path, out: Output) -> Result<(), CliError> {
     stage.chapter("A gateway, nothing prepared");
     let serving = start(&config, &mut stage).await?;
     stage.step(&format!("development PKI made; the gateway listens on {}, TLS 1.3 with client certificates", serving.address()));
-    let first = checkpoint::fetch(&stage.cast.client("tilsyn")?).await?;
+    let first = checkpoint::fetch(&stage.cast.client("tilsyn")?).await?.checkpoint;
     let opened = story::notices(&mut stage).await?;
     forbidden::six_attempts(&mut stage, &opened).await?;
 

@@ -1,6 +1,7 @@
-//! Entries of a range with what opens them, for a check that needs this gateway no more.
+//! A range of the log with what opens it, for a bundle that proves itself offline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,96 +11,156 @@ use crate::audit::event::Asked;
 use crate::audit::question::Period;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::sight::Sight;
-use crate::audit::tree::{Frontier, Hash};
+use crate::audit::tree::Hash;
 use crate::domain::id::CaseRef;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{ENTRIES_AT_ONCE, StoreError};
+use crate::store::{ENTRIES_AT_ONCE, RecordFilter, StoreError};
 
-/// An export under way: what proves its range, then its entries.
-#[derive(Debug)]
-pub struct Exported {
-    gateway: Arc<Gateway>,
-    caller: Caller,
-    case_ref: Option<CaseRef>,
-    next: u64,
-    /// The signed checkpoint that everything is proved against.
+/// Records of one case; a case of more is exported by period.
+const CASE_RECORDS_MAX: usize = 10_000;
+/// An export waits so long for witnesses to cosign a head that covers it.
+const COSIGN_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExportOf {
+    /// First index.
+    pub from_index: Option<u64>,
+    /// One past the last index.
+    pub to_index: Option<u64>,
+    /// Which time.
+    pub period: Period,
+    /// Only this case's records are opened.
+    pub case_ref: Option<CaseRef>,
+}
+
+/// What proves that the range stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportFrame {
+    /// The signed checkpoint, with cosignatures if there are any.
     pub checkpoint: Bytes,
     /// First index.
     pub from: u64,
     /// One past the last index.
     pub to: u64,
-    /// The right edge of the entries before the first.
-    pub edge: Frontier,
-    /// The consistency proof from `to` to the checkpoint.
+    /// The complete subtrees to the left of the range, largest first.
+    pub edge: Vec<Hash>,
+    /// From the range's end to the checkpoint.
     pub consistency: Vec<Hash>,
     /// Whose records are opened.
     pub sight: Sight,
 }
 
+/// An export under way.
+#[derive(Debug)]
+pub struct Export {
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    case_ref: Option<CaseRef>,
+    frame: ExportFrame,
+    next: u64,
+}
+
 impl Gateway {
-    /// Begins an export of `period`; of one case, the entries of others come without what opens them.
+    /// Begins an export: an event, durable before the first entry.
     ///
     /// # Errors
-    /// Not the caller's call, or the store's refusal: an export of a log whose tiles are damaged could not be checked.
-    pub async fn export(self: &Arc<Self>, caller: &Caller, period: Period, case_ref: Option<CaseRef>) -> Result<Exported, Refusal> {
-        let asked = Asked { from_time: period.from, to_time: period.to, case_ref, ..Asked::default() };
+    /// [`Reason::EntryUnknown`] for a range without entries or a case without records in the caller's scope, [`Reason::PeriodTooLong`] for a
+    /// case of too many, not the caller's call, or the store's refusal.
+    pub async fn export(self: &Arc<Self>, caller: &Caller, of: ExportOf) -> Result<Export, Refusal> {
+        let ExportOf { from_index, to_index, period, case_ref } = of;
+        let asked = Asked { from_time: period.from, to_time: period.to, from_index, to_index, case_ref, ..Asked::default() };
+        // An export ends before its own event, which names the case too.
+        let end = *self.store.durable().borrow();
         self.ask(caller, Verb::Export, asked, PageOf::First).await?;
-        let begun = async {
-            let Range { from, to, head, checkpoint } = self.range(period, false).await?;
-            let damaged = || StoreError::Damaged { place: "log/tile: the published tiles do not lead to the log's head".into() };
-            let edge = self.store.edge(from).await?.ok_or_else(damaged)?;
-            let consistency = self.store.consistency(to, head.size()).await?.ok_or_else(damaged)?;
-            Ok(Exported {
-                gateway: Arc::clone(self),
-                caller: caller.clone(),
-                case_ref,
-                next: from,
-                checkpoint,
-                from,
-                to,
-                edge,
-                consistency,
-                sight: self.sight(caller),
-            })
-        };
-        match begun.await {
-            Ok(exported) => Ok(exported),
+        match self.export_frame(caller, of, end).await {
+            Ok(Ok(frame)) => Ok(Export { gateway: self.clone(), caller: caller.clone(), case_ref, next: frame.from, frame }),
+            Ok(Err(reason)) => Err(self.refuse(caller, Verb::Export, reason.into(), None).await),
             Err(error) => Err(self.failed(caller, Verb::Export, error, None).await),
         }
     }
+
+    async fn export_frame(&self, caller: &Caller, of: ExportOf, end: u64) -> Result<Result<ExportFrame, Reason>, StoreError> {
+        let Range { from, to, head, mut checkpoint } = self.range(of.period, false).await?;
+        let mut size = head.size();
+        let sight = self.sight(caller);
+        let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
+        if let Some(case_ref) = of.case_ref {
+            let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };
+            let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?;
+            if found.next_index.is_some() {
+                return Ok(Err(Reason::PeriodTooLong));
+            }
+            let (Some(first), Some(last)) = (found.entries.first(), found.entries.last()) else {
+                return Ok(Err(Reason::EntryUnknown));
+            };
+            (from, to) = (first.index, last.index + 1);
+        }
+        if from >= to {
+            return Ok(Err(Reason::EntryUnknown));
+        }
+        if let Some(witnesses) = self.witnesses()
+            && let Some(cosigned) = witnesses.cosigned(to, COSIGN_PATIENCE).await
+        {
+            (checkpoint, size) = (Bytes::from(cosigned.checkpoint.clone()), cosigned.size);
+        }
+        let damaged = || StoreError::Damaged { place: "log: the tiles of the range".into() };
+        let edge = self.store.edge(from).await?.ok_or_else(damaged)?.peaks().map(|(_, _, hash)| hash).collect();
+        let consistency = self.store.consistency(to, size).await?.ok_or_else(damaged)?;
+        Ok(Ok(ExportFrame { checkpoint, from, to, edge, consistency, sight }))
+    }
 }
 
-impl Exported {
-    /// The next entries; none after the last.
+impl Export {
+    /// What the range is proved by.
+    #[must_use]
+    pub const fn frame(&self) -> &ExportFrame {
+        &self.frame
+    }
+
+    /// The next entries, in order; none after the last.
     ///
     /// # Errors
-    /// The caller's key is no longer enrolled, or the store's refusal.
+    /// The caller's key is no longer enrolled, or an entry cannot be read.
     pub async fn next(&mut self) -> Result<Option<Vec<OpenEntry>>, Refusal> {
-        if self.next >= self.to {
+        let gateway = self.gateway.clone();
+        drop(gateway.permit_or_refuse(&self.caller, Verb::Export).await?);
+        if self.next >= self.frame.to {
             return Ok(None);
         }
-        drop(self.gateway.permit_or_refuse(&self.caller, Verb::Export).await?);
+        match self.read().await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) => Err(gateway.failed(&self.caller, Verb::Export, error, None).await),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Vec<OpenEntry>, StoreError> {
+        let end = self.frame.to.min(self.next + ENTRIES_AT_ONCE);
+        let mut entries = self.gateway.store.entries(self.next, end).await?;
+        let damaged = |index: u64| StoreError::Damaged { place: format!("the published log at index {index}") };
+        if entries.is_empty() {
+            return Err(damaged(self.next));
+        }
         // The scope that the export began with, unless it was narrowed since.
         let now = self.gateway.sight(&self.caller);
-        match self.gateway.store.entries(self.next, self.to.min(self.next + ENTRIES_AT_ONCE)).await {
-            Ok(mut entries) if !entries.is_empty() => {
-                self.next += entries.len() as u64;
-                for entry in &mut entries {
-                    let Held::Record(held) = &entry.held else { continue };
-                    let of_case = self.case_ref.is_none_or(|case_ref| held.0.case_ref == Some(case_ref));
-                    if !(of_case && self.sight.sees(&held.0) && now.sees(&held.0)) {
-                        entry.held = Held::Closed;
-                    }
+        for entry in &mut entries {
+            if entry.leaf.is_none() {
+                return Err(damaged(entry.index));
+            }
+            let is_open = match &entry.held {
+                Held::Record(held) => {
+                    self.frame.sight.sees(&held.0) && now.sees(&held.0) && self.case_ref.is_none_or(|case| held.0.case_ref == Some(case))
                 }
-                Ok(Some(entries))
+                _ => true,
+            };
+            if !is_open {
+                entry.held = Held::Closed;
             }
-            Ok(_) => {
-                let error = StoreError::Damaged { place: format!("the published log at index {}", self.next) };
-                Err(self.gateway.failed(&self.caller, Verb::Export, error, None).await)
-            }
-            Err(error) => Err(self.gateway.failed(&self.caller, Verb::Export, error, None).await),
         }
+        self.next += entries.len() as u64;
+        Ok(entries)
     }
 }

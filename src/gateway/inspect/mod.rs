@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub use browse::{Browsed, Turn};
-pub use export::Exported;
+pub use export::{Export, ExportFrame, ExportOf};
 pub use proofs::ProofOf;
 pub use review::{Review, Reviews};
 pub use search::{Found, Rows, Timeline};

@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::note::UnverifiedNote;
+use crate::audit::proof::verify_inclusion;
+use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::Hash;
 use crate::domain::id::MessageId;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::EntryProof;
+use crate::store::{EntryProof, StoreError};
 
 /// Entries that one proof call gives.
 const PROOFS_MAX: usize = 100;
@@ -35,7 +39,7 @@ impl Gateway {
         }
     }
 
-    /// Proofs against the newest head. An entry outside the caller's scope is unknown to it.
+    /// Proofs against the newest cosigned head that covers the entry, else the newest head. An entry outside the caller's scope is unknown to it.
     ///
     /// # Errors
     /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
@@ -61,7 +65,28 @@ impl Gateway {
         if proofs.is_empty() {
             return Err(self.refuse(caller, Verb::GetProof, Reason::EntryUnknown.into(), None).await);
         }
+        for proof in &mut proofs {
+            match self.under_cosigned_head(proof).await {
+                Ok(Some(cosigned)) => proof.proof = cosigned,
+                Ok(None) => {}
+                Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
+            }
+        }
         Ok(proofs)
+    }
+
+    /// The same proof against a head that witnesses cosigned, once there is one that covers the entry.
+    async fn under_cosigned_head(&self, of: &EntryProof) -> Result<Option<Bytes>, StoreError> {
+        let Some(cosigned) = self.witnesses().and_then(|witnesses| witnesses.covering(of.index + 1)) else { return Ok(None) };
+        let Some(hashes) = self.store.inclusion(of.index, cosigned.size).await? else { return Ok(None) };
+        let made = || {
+            let plain = TlogProof::parse(std::str::from_utf8(&of.proof).ok()?).ok()?;
+            let text = UnverifiedNote::parse(&cosigned.checkpoint).ok()?.text();
+            let head = Checkpoint::from_text(text).ok()?;
+            verify_inclusion(Hash::leaf(&of.leaf), of.index, head.size(), &hashes, &head.root()).ok()?;
+            TlogProof::new(plain.extra().unwrap_or_default(), of.index, &hashes, &cosigned.checkpoint).ok()
+        };
+        Ok(made().map(|proof| Bytes::from(proof.encode())))
     }
 
     /// The consistency proof between two sizes.

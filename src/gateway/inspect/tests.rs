@@ -9,6 +9,7 @@ use super::ProofOf;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::counts::Column;
 use crate::audit::event::{Event, ItemNumber, MessageKind, kind};
+use crate::audit::evidence::edge;
 use crate::audit::leaf::{AuditorOpening, Opening as _};
 use crate::audit::question::{Answer, Finding, Mark, Period, Question, Survey};
 use crate::audit::range::{Held, OpenEntry};
@@ -17,7 +18,7 @@ use crate::clock::SystemEntropy;
 use crate::domain::participant::{KeyHash, Participant};
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::gateway::{Gateway, Settings};
+use crate::gateway::{ExportOf, Gateway, Settings};
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
@@ -81,6 +82,7 @@ impl Home {
             entropy: Arc::new(SystemEntropy::default()),
             version: "test".into(),
             test_mode: true,
+            seen_elsewhere: None,
             previous_checkpoint: None,
             on_fatal: Arc::new(|_| ()),
         };
@@ -394,10 +396,10 @@ async fn an_export_answers_the_same_questions_without_the_gateway() {
     let gateway = gateway(&bed);
     history(&bed, &gateway).await;
     for (who, hides) in [(ALL, false), (OF_UNIT, true)] {
-        let mut exported = gateway.export(&bed.caller(who), ALWAYS, None).await.unwrap();
-        let head = Checkpoint::open(std::str::from_utf8(&exported.checkpoint).unwrap(), &bed.world.verifier).unwrap();
-        let sight = exported.sight.clone();
-        let mut survey = Survey::new(sight, ALWAYS, &Question::ALL, exported.from, Some(exported.edge.clone()));
+        let mut exported = gateway.export(&bed.caller(who), ExportOf::default()).await.unwrap();
+        let frame = exported.frame().clone();
+        let head = Checkpoint::open(std::str::from_utf8(&frame.checkpoint).unwrap(), &bed.world.verifier).unwrap();
+        let mut survey = Survey::new(frame.sight, ALWAYS, &Question::ALL, frame.from, Some(edge(frame.from, frame.edge).unwrap()));
         let mut closed = 0;
         while let Some(entries) = exported.next().await.unwrap() {
             for entry in entries {
@@ -418,7 +420,7 @@ async fn an_export_answers_the_same_questions_without_the_gateway() {
                 survey.take(&OpenEntry { held, ..entry });
             }
         }
-        let (offline, _, checked) = survey.finish(&head, Some(&exported.consistency));
+        let (offline, _, checked) = survey.finish(&head, Some(&frame.consistency));
         assert!(checked.holds(), "{checked:?}");
         assert_eq!(closed > 0, hides);
         let online = gateway.answer(&bed.caller(who), &[Question::Changed, Question::Forbidden], ALWAYS).await.unwrap().answers;

@@ -91,6 +91,20 @@ pub enum OpenError {
     /// A checkpoint that is not this log's.
     #[error("the given checkpoint is not signed by the key of this store's log; give one of that log, or none")]
     OtherCheckpoint,
+    /// The store is behind what a witness saw of this log.
+    #[error(
+        "the store is behind its log: it holds {found_size} entries, but {who} has seen {seen_size} of this log. It was restored from an old \
+         copy, or another gateway runs with its key; bring back the newest copy, or open a new log that names the old one's last checkpoint. \
+         If you know that the witness is wrong, take it out of the policy file"
+    )]
+    BehindWitness {
+        /// Entries that are there.
+        found_size: u64,
+        /// Who saw more.
+        who: String,
+        /// How much.
+        seen_size: u64,
+    },
     /// Bytes are not what was written.
     #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck` to see all of it")]
     Damaged(#[from] Damage),

@@ -57,7 +57,7 @@ pub use self::calendar::{Held, confirm_clock};
 pub use self::disk::{Disk, File, Open, RealDisk};
 pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, JournalBounds, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
-pub use self::start::Options;
+pub use self::start::{Options, SeenElsewhere};
 pub use self::turn::{Failpoint, Turned};
 
 use self::engine::Engine;
@@ -72,6 +72,7 @@ use super::{
 };
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::{Event, ItemNumber};
+use crate::audit::proof::inclusion_proof;
 use crate::audit::range::OpenEntry;
 use crate::audit::tiles::TileId;
 use crate::audit::tree::{Frontier, Hash};
@@ -352,6 +353,14 @@ impl Store for EmbeddedStore {
             return Ok(None);
         }
         self.off_thread(move |engine| engine.consistency(old_size, new_size).map(Some)).await
+    }
+
+    async fn inclusion(&self, index: u64, size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        if index >= size || size > self.durable_size() {
+            return Ok(None);
+        }
+        let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged { place: error.to_string() };
+        self.off_thread(move |engine| inclusion_proof(&engine.all_nodes(), index, size).map(Some).map_err(|error| damaged(&error))).await
     }
 
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {

@@ -68,10 +68,21 @@ pub struct Options {
     pub version: String,
     /// Synthetic numbers only.
     pub test_mode: bool,
+    /// How far others have seen this log, asked before it is opened.
+    pub seen_elsewhere: Option<SeenElsewhere>,
     /// The last checkpoint of the log that this one follows, for a new store only.
     pub previous_checkpoint: Option<String>,
     /// What happens when a commit cannot be made durable.
     pub on_fatal: OnFatal,
+}
+
+/// What a witness has seen of the log: a store that holds less may not go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenElsewhere {
+    /// Who saw it.
+    pub who: String,
+    /// Entries.
+    pub size: u64,
 }
 
 /// What a started store holds on to.
@@ -123,6 +134,8 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let mark = mark(&layout, &options, &format)?;
     let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
+    // Before the first new entry, which would be a fork.
+    check_seen(&replayed, options.seen_elsewhere.as_ref())?;
     // Before anything is built on it: a new file that follows a frame which a power loss takes back would be a hole in the chain.
     if let Some(tail) = &replayed.tail {
         tail.make_durable(&layout)?;
@@ -264,6 +277,14 @@ fn check_mark(replayed: &Replayed, mark: Option<&HighWater>) -> Result<(), OpenE
         mark_size: mark.size,
         mark_root: mark.root.to_string(),
     })
+}
+
+fn check_seen(replayed: &Replayed, seen: Option<&SeenElsewhere>) -> Result<(), OpenError> {
+    let found_size = replayed.nodes.size();
+    match seen {
+        Some(seen) if seen.size > found_size => Err(OpenError::BehindWitness { found_size, who: seen.who.clone(), seen_size: seen.size }),
+        _ => Ok(()),
+    }
 }
 
 fn engine(

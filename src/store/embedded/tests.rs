@@ -99,6 +99,7 @@ fn options(data: &Path, high_water: &Path, clock: Arc<MockClock>, fatal: &Arc<Mu
         entropy: Arc::new(SystemEntropy::default()),
         version: "test".into(),
         test_mode: true,
+        seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal,
     }

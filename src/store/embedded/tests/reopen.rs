@@ -1,5 +1,6 @@
 //! What stays the same over a stop, a start and a turn.
 
+use super::super::SeenElsewhere;
 use super::*;
 use crate::audit::event::MessageKind;
 use crate::audit::receipt::{AuditorProof, Receipt};
@@ -207,4 +208,21 @@ async fn a_newer_format_and_a_foreign_folder_are_refused_plainly() {
     std::fs::remove_file(bare.dir.path().join("high-water")).unwrap();
     std::fs::write(bare.data().join("CURRENT"), "a crash came before FORMAT").unwrap();
     bare.open();
+}
+
+#[test]
+fn a_store_behind_what_a_witness_saw_does_not_go_on() {
+    let home = Home::new();
+    drop(home.open());
+    let held = home.open().durable_size();
+    let seen = |size| {
+        let seen_elsewhere = Some(SeenElsewhere { who: "w1".into(), size });
+        EmbeddedStore::open(Options { seen_elsewhere, ..home.options() })
+    };
+    let before = std::fs::read_dir(home.data().join("journal")).unwrap().count();
+    let error = seen(held + 1).unwrap_err();
+    assert!(matches!(&error, OpenError::BehindWitness { found_size, seen_size, .. } if *found_size == held && *seen_size == held + 1));
+    assert!(error.to_string().contains("w1 has seen"), "{error}");
+    assert_eq!(std::fs::read_dir(home.data().join("journal")).unwrap().count(), before, "nothing was begun");
+    seen(held).unwrap();
 }
