@@ -28,6 +28,7 @@ pub mod counts;
 pub mod event;
 pub mod evidence;
 pub mod leaf;
+pub mod message;
 pub mod nodes;
 pub mod note;
 pub mod proof;
