@@ -41,18 +41,39 @@ pub struct Draws<'e> {
     entropy: &'e dyn Entropy,
     bytes: Zeroizing<[u8; DRAWN_BYTES]>,
     left: usize,
+    /// Nothing is drawn ahead, so that a simulation knows what each draw is for.
+    #[cfg(test)]
+    straight: bool,
 }
 
 impl<'e> Draws<'e> {
+    /// Draws each time from `entropy` itself.
+    #[cfg(test)]
+    pub(crate) fn straight(entropy: &'e dyn Entropy) -> Self {
+        Self { straight: true, ..Self::new(entropy) }
+    }
+
     /// Draws from `entropy` when first asked.
     #[must_use]
     pub fn new(entropy: &'e dyn Entropy) -> Self {
-        Self { entropy, bytes: Zeroizing::new([0; DRAWN_BYTES]), left: 0 }
+        Self {
+            entropy,
+            bytes: Zeroizing::new([0; DRAWN_BYTES]),
+            left: 0,
+            #[cfg(test)]
+            straight: false,
+        }
     }
 
     /// Fresh bytes, at most 4096.
     pub fn take<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= DRAWN_BYTES, "no more than is drawn at once") };
+        #[cfg(test)]
+        if self.straight {
+            let mut out = [0; N];
+            self.entropy.fill(&mut out);
+            return out;
+        }
         if self.left < N {
             self.entropy.fill(&mut *self.bytes);
             self.left = DRAWN_BYTES;

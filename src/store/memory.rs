@@ -216,6 +216,39 @@ impl MemoryStore {
     }
 }
 
+/// What a simulation tells the reference store of what the other store did.
+#[cfg(test)]
+impl MemoryStore {
+    /// Entries so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.inner.lock().entries.len() as u64
+    }
+
+    /// The entries from `first` on became durable in frames that ended at these sizes.
+    pub(crate) fn batches(&self, first: u64, sizes: impl Iterator<Item = u64>) {
+        let mut inner = self.inner.lock();
+        let entries = inner.entries.iter_mut().skip(usize::try_from(first).unwrap());
+        entries.zip(sizes).for_each(|(entry, size)| entry.batch_size = size);
+    }
+
+    /// A turn forgot the ids that are stale at `now`.
+    pub(crate) fn forget_stale_ids(&self, now: Timestamp) {
+        self.inner.lock().state.forget_stale_ids(now);
+    }
+
+    /// Records below `index` were erased. Gives the times of those that still stood.
+    pub(crate) fn erase_below(&self, index: u64) -> Vec<Timestamp> {
+        let mut inner = self.inner.lock();
+        let erased = inner.entries.iter_mut().take(usize::try_from(index).unwrap()).filter_map(|entry| entry.record.take());
+        erased.map(|(record, _)| record.time).collect()
+    }
+
+    /// Whether the content of the message at `index` is still to be delivered.
+    pub(crate) fn needs_content(&self, index: u64) -> bool {
+        self.inner.lock().state.needs_content(index)
+    }
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     async fn act(&self, command: Command) -> Result<Outcome, StoreError> {

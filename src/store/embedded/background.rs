@@ -44,23 +44,28 @@ pub fn publish(engine: &Engine) {
         if engine.is_broken() {
             return;
         }
-        engine.look_at_clocks();
-        if let Err(error) = look_at_disk(engine) {
-            tracing::warn!(%error, "the free space of the data disk could not be read");
-        }
-        match engine.publish() {
-            Ok(_) => {}
-            // Receipts never wait for publication; the tiles follow once there is space.
-            Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull => {
-                tracing::error!("the data disk is full; the log cannot be published until there is space");
-            }
-            Err(error) => {
-                engine.fatal(&error.to_string());
-                return;
-            }
-        }
-        if ended {
+        if !publish_once(engine) || ended {
             return;
+        }
+    }
+}
+
+/// Looks at the disk and publishes. False when the store is broken.
+pub(super) fn publish_once(engine: &Engine) -> bool {
+    engine.look_at_clocks();
+    if let Err(error) = look_at_disk(engine) {
+        tracing::warn!(%error, "the free space of the data disk could not be read");
+    }
+    match engine.publish() {
+        Ok(_) => true,
+        // Receipts never wait for publication; the tiles follow once there is space.
+        Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull => {
+            tracing::error!("the data disk is full; the log cannot be published until there is space");
+            true
+        }
+        Err(error) => {
+            engine.fatal(&error.to_string());
+            false
         }
     }
 }

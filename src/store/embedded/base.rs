@@ -67,7 +67,7 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
         sealer.seal_tail(Place { sequence: number, part, position: number }, &[], &mut buffer, start);
         out.append(&buffer).at("cannot write", &path)?;
     }
-    out.finish().at("cannot make durable", &path)?;
+    out.finish().at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
     sync_dir(layout.disk(), &layout.path("base"))?;
     Ok(length as u64)
 }
@@ -144,7 +144,7 @@ impl<'l> ContentWriter<'l> {
     /// Makes it durable; where everything lies, and the file to read it from.
     pub fn finish(self) -> Result<(Written, SealedFile), OpenError> {
         let path = self.layout.path(&self.name);
-        self.out.finish().at("cannot make durable", &path)?;
+        self.out.finish().at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
         sync_dir(self.layout.disk(), &self.layout.path("base"))?;
         Ok((self.written, self.sealed))
     }

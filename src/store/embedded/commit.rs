@@ -47,7 +47,7 @@ pub fn run(engine: &Engine, mut writer: Writer, frames: &Receiver<Frame>, durabl
     }
 }
 
-fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, durable: &watch::Sender<u64>) -> Result<(), OpenError> {
+pub(super) fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, durable: &watch::Sender<u64>) -> Result<(), OpenError> {
     if let Some(root) = frame.root {
         if writer.written() >= engine.journal.file {
             writer.roll()?;

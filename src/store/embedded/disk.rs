@@ -91,6 +91,12 @@ pub fn failed_sync(error: io::Error) -> io::Error {
     io::Error::other(SyncFailed(error))
 }
 
+/// What the operating system said, also of a sync that failed.
+pub fn kind_of(error: &io::Error) -> io::ErrorKind {
+    let failed = error.get_ref().and_then(|inner| inner.downcast_ref::<SyncFailed>());
+    failed.map_or_else(|| error.kind(), |failed| failed.0.kind())
+}
+
 /// Writes a file that is read or replaced as a whole. Not durable.
 pub fn write_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<Arc<dyn File>> {
     let file = disk.open(path, Open::Truncate)?;
@@ -128,10 +134,10 @@ impl Appender {
         Ok(())
     }
 
-    /// Writes the rest and makes all of it durable.
-    pub fn finish(mut self) -> io::Result<()> {
+    /// Writes the rest; what is written is not durable yet.
+    pub fn finish(mut self) -> io::Result<Arc<dyn File>> {
         self.write_out()?;
-        self.file.sync_data()
+        Ok(self.file)
     }
 }
 

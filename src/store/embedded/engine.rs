@@ -138,6 +138,10 @@ pub struct Engine {
     pub(super) broken: AtomicBool,
     pub(super) ending: Mutex<bool>,
     pub(super) ended: Condvar,
+
+    /// Sequencer and committer without threads.
+    #[cfg(test)]
+    pub(super) hand: Mutex<Option<super::by_hand::Hand>>,
 }
 
 /// The nodes of the whole tree: memory first, then the published tiles.
@@ -182,10 +186,22 @@ impl Engine {
         self.broken.load(Ordering::SeqCst)
     }
 
+    /// Puts something in line.
+    pub(super) fn push(&self, input: Input) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Input::Act(Command::Note(event), _) = &input {
+            super::by_hand::note(event);
+        }
+        self.queue.push(input)?;
+        #[cfg(test)]
+        super::by_hand::drive(self);
+        Ok(())
+    }
+
     /// Puts an act in line and waits, on a thread of its own, until it is durable.
     pub(super) fn act_blocking(&self, command: Command) -> Result<Answer, OpenError> {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
-        self.queue.push(Input::Act(command, Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
+        self.push(Input::Act(command, Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
         answer.recv().map_err(|_| OpenError::Stopped)?.map_err(|_| OpenError::Stopped)
     }
 
@@ -201,7 +217,7 @@ impl Engine {
                 next(&mut waiting)?;
             }
             let (reply, answer) = std::sync::mpsc::sync_channel(1);
-            self.queue.push(Input::Act(Command::Note(event), Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
+            self.push(Input::Act(Command::Note(event), Reply::Thread(reply))).map_err(|_| OpenError::Stopped)?;
             waiting.push_back(answer);
         }
         while !waiting.is_empty() {
@@ -213,7 +229,7 @@ impl Engine {
     /// Closes the journal file after all that was decided so far.
     pub(super) fn roll(&self) -> Result<Rolled, OpenError> {
         let (reply, rolled) = std::sync::mpsc::sync_channel(1);
-        self.queue.push(Input::Roll(reply)).map_err(|_| OpenError::Stopped)?;
+        self.push(Input::Roll(reply)).map_err(|_| OpenError::Stopped)?;
         rolled.recv().map_err(|_| OpenError::Stopped)
     }
 

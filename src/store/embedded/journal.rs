@@ -159,19 +159,20 @@ impl Torn {
     }
 }
 
-/// The last frame that was read: the only one that may not be durable. Of an earlier one the next one's being there says that it is.
+/// The last frame of events that was read, with the seals around it: all that may not be durable. Of an earlier one the next one's being there
+/// says that it is; a seal has no sync of its own, it becomes durable by that of the frame after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
     /// Number of the file.
     file: u64,
-    /// Offset of the frame.
+    /// Where it begins.
     offset: u64,
-    /// The frame as it was read.
+    /// The frames as they were read.
     bytes: Vec<u8>,
 }
 
 impl Tail {
-    /// Writes the frame once more, as it stands there, and makes it durable. A read may have found what is only in the kernel's memory: the
+    /// Writes the frames once more, as they stand there, and makes it durable. A read may have found what is only in the kernel's memory: the
     /// process was killed before its sync, or the sync failed, after which the kernel calls the pages clean and a further sync tells nothing.
     pub fn make_durable(&self, layout: &Layout) -> Result<(), OpenError> {
         let path = layout.path(&journal_name(self.file));
@@ -237,7 +238,7 @@ impl<'s> Reader<'s> {
         let name = journal_name(number);
         let bytes = self.layout.read(&name)?;
         let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
-        let (mut offset, mut last) = (0_usize, 0);
+        let (mut offset, mut last, mut events) = (0_usize, 0, 0);
         while offset < bytes.len() {
             let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
             let Some((header, frame)) = whole_frame(&bytes[offset..], number) else {
@@ -265,8 +266,11 @@ impl<'s> Reader<'s> {
                 None => (Body::default(), Vec::new()),
             };
             visit(Read { header: &header, offset: offset as u64, body, pieces })?;
-            last = offset;
             offset += frame.len();
+            if header.kind == FrameKind::Events {
+                last = events;
+                events = offset;
+            }
         }
         if offset > last {
             self.tail = Some(Tail { file: number, offset: last as u64, bytes: bytes[last..offset].to_vec() });

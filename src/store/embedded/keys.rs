@@ -38,7 +38,7 @@ impl Keys {
         unwrap(&self.storage_key, name, wrapped).map_err(|_| OpenError::StorageKey { file: name.to_owned() })
     }
 
-    /// A new key for `file`, durable before this returns. An older key of that name is overwritten, so its file can never be opened again.
+    /// A new key for `file`, durable before this returns. An older key of that name is destroyed first, so its file can never be opened again.
     pub fn create(&self, file: &str, entropy: &dyn Entropy) -> Result<Sealer, OpenError> {
         let mut secret = Zeroizing::new([0_u8; 32]);
         entropy.fill(&mut secret[..]);
@@ -46,7 +46,7 @@ impl Keys {
         let path = self.layout.path(&key_name(file));
         let disk = self.layout.disk();
         self.blank(&path)?;
-        write_file(disk, &path, &wrapped).and_then(|file| file.sync_data()).at("cannot write", &path)?;
+        write_file(disk, &path, &wrapped).at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
         sync_dir(disk, &self.layout.path("keys"))?;
         Ok(Sealer::new(&secret, file))
     }
@@ -70,7 +70,8 @@ impl Keys {
     fn blank(&self, key: &Path) -> Result<bool, OpenError> {
         match self.layout.disk().open(key, Open::Write) {
             Ok(handle) => {
-                handle.write_all_at(&[0; WRAPPED_LEN], 0).and_then(|()| handle.sync_data()).at("cannot overwrite the key", key)?;
+                handle.write_all_at(&[0; WRAPPED_LEN], 0).at("cannot overwrite the key", key)?;
+                handle.sync_data().at("cannot make durable", key)?;
                 Ok(true)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

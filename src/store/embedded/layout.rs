@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::disk::{Disk, File, Open, write_file};
+use super::disk::{Disk, File, Open, kind_of, write_file};
 use super::error::{IoContext as _, OpenError};
 use super::recover::Follows;
 
@@ -157,6 +157,21 @@ fn gone(name: &str, what: &'static str, path: PathBuf, source: std::io::Error) -
     }
 }
 
+/// Makes a folder and those above it, durably: else a power cut could take its name, and all in it, after that was answered for. The names are
+/// made durable also where they are there already, for whoever made them may have been cut short. A folder above that may not be opened is
+/// somebody else's.
+pub fn make_folder(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    disk.create_dir_all(path).at("cannot create", path)?;
+    for above in path.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match disk.sync_dir(above) {
+            Err(error) if kind_of(&error) == std::io::ErrorKind::PermissionDenied => {}
+            synced => synced.at("cannot sync", above)?,
+        }
+    }
+    Ok(())
+}
+
 /// Makes names in a folder durable.
 pub fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     disk.sync_dir(path).at("cannot sync", path)
@@ -165,7 +180,7 @@ pub fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
 /// Writes a whole file so that a crash leaves either the old one or the new one.
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), OpenError> {
     let tmp = path.with_extension("tmp");
-    write_file(disk, &tmp, content).and_then(|file| file.sync_data()).at("cannot write", &tmp)?;
+    write_file(disk, &tmp, content).at("cannot write", &tmp)?.sync_data().at("cannot make durable", &tmp)?;
     // A crash before this line leaves the old file and a stray tmp; after it, the new one.
     disk.rename(&tmp, path).at("cannot rename", &tmp)?;
     path.parent().map_or(Ok(()), |folder| sync_dir(disk, folder))

@@ -16,6 +16,8 @@
 
 mod background;
 mod base;
+#[cfg(test)]
+mod by_hand;
 mod calendar;
 mod checkable;
 mod commit;
@@ -98,13 +100,16 @@ impl EmbeddedStore {
     /// # Errors
     /// An [`OpenError`] that says what to do.
     pub fn open(options: Options) -> Result<Arc<Self>, OpenError> {
-        let started = start::start(options)?;
-        Ok(Arc::new(Self {
+        Ok(Self::of(start::start(options)?))
+    }
+
+    fn of(started: Started) -> Arc<Self> {
+        Arc::new(Self {
             engine: Arc::clone(&started.engine),
             started: Mutex::new(started),
             #[cfg(test)]
             kept: Mutex::new(Vec::new()),
-        }))
+        })
     }
 
     /// Turns the store over now: acknowledged content and its keys are gone from disk when this returns.
@@ -210,7 +215,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.engine.queue.push(Input::Act(command, Reply::Task(reply)))?;
+        self.engine.push(Input::Act(command, Reply::Task(reply)))?;
         // Dropped unanswered when a commit could not be made durable.
         match answer.await.map_err(|_| StoreError::Stopped)?? {
             Answer::Done { events } => Ok(Outcome::Done { events }),

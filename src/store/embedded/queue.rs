@@ -131,6 +131,12 @@ impl Queue {
         self.wake.notify_all();
     }
 
+    /// Whether nothing waits.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.inside.lock().inputs.is_empty()
+    }
+
     /// Waits for something to do. `has_frame`: there is something to hand over; `takes`: how many inputs fit.
     pub fn next(&self, has_frame: bool, takes: usize) -> Next {
         let mut inside = self.inside.lock();

@@ -92,12 +92,12 @@ impl Frame {
         }
     }
 
-    fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         !self.body.entries.is_empty() || !self.waiting.is_empty() || self.roll.is_some()
     }
 
     /// How many more acts may be put into it.
-    fn takes(&self) -> usize {
+    pub(super) fn takes(&self) -> usize {
         let full = self.roll.is_some()
             || self.body.entries.len() >= FRAME_ENTRIES
             || self.content_bytes >= FRAME_CONTENT
@@ -167,7 +167,7 @@ pub fn run(engine: &Engine, frames: &SyncSender<Frame>) {
 }
 
 /// Puts the frame's leaves into the tree; its size and root stand from here on.
-fn close(engine: &Engine, frame: &mut Frame) {
+pub(super) fn close(engine: &Engine, frame: &mut Frame) {
     if frame.leaves.is_empty() {
         return;
     }
@@ -182,7 +182,7 @@ fn close(engine: &Engine, frame: &mut Frame) {
     engine.core.lock().frame_ends.push_back(frame.size);
 }
 
-fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs: Vec<Input>) {
+pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs: Vec<Input>) {
     let now = engine.clock.now();
     let full = engine.disk_is_full.load(Ordering::Relaxed);
     let mut freed = Vec::new();

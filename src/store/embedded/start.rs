@@ -19,7 +19,7 @@ use super::error::{IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
-use super::layout::{Current, FORMAT_VERSION, Format, Layout, store_id, write_checked};
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, make_folder, store_id, write_checked};
 use super::queue::Queue;
 use super::records::{Archive, Month};
 use super::recover::Follows;
@@ -107,6 +107,8 @@ impl Started {
                 tracing::error!("a thread of the store had panicked");
             }
         }
+        #[cfg(test)]
+        super::by_hand::finish(&self.engine);
         self.lock = None;
     }
 }
@@ -119,12 +121,23 @@ impl Drop for Started {
 
 /// Opens or creates a store.
 pub fn start(options: Options) -> Result<Started, OpenError> {
+    let mut started = start_with(options, commit_threads)?;
+    let slow = slow_threads(&started.engine)?;
+    started.threads.extend(slow);
+    Ok(started)
+}
+
+/// Starts what decides and commits; gives the threads that do.
+type StartCommits = fn(&Arc<Engine>, Writer, watch::Sender<u64>) -> Result<Vec<JoinHandle<()>>, OpenError>;
+
+/// Everything but the slow threads.
+pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Started, OpenError> {
     let layout = Layout::new(&options.dir, Arc::clone(&options.files));
-    options.files.create_dir_all(&options.dir).at("cannot create", &options.dir)?;
+    make_folder(layout.disk(), &options.dir)?;
     let lock = layout.lock()?;
     background::make_room(&layout, options.disk)?;
     if let Some(folder) = options.high_water_file.parent() {
-        options.files.create_dir_all(folder).at("cannot create", folder)?;
+        make_folder(layout.disk(), folder)?;
     }
     let keys = Keys::new(layout.clone(), options.storage_key.clone());
     let format = format(&layout, &keys, &options)?;
@@ -151,14 +164,12 @@ pub fn start(options: Options) -> Result<Started, OpenError> {
     let (version, test_mode) = (options.version.clone(), options.test_mode);
     let (engine, durable) = engine(layout, keys, options, subject_key, replayed, &current)?;
     let engine = Arc::new(engine);
-    let threads = commit_threads(&engine, writer, durable)?;
-    let mut started = Started { engine, threads, lock: Some(lock) };
+    let threads = commits(&engine, writer, durable)?;
+    let started = Started { engine, threads, lock: Some(lock) };
     started.engine.note_all(opening)?;
     started.engine.note_all(std::iter::once(Event::Started { version, test_mode }).chain(owed))?;
     started.engine.publish()?;
     background::look_at_disk(&started.engine)?;
-    let slow = slow_threads(&started.engine)?;
-    started.threads.extend(slow);
     Ok(started)
 }
 
@@ -341,6 +352,8 @@ fn engine(
         broken: AtomicBool::new(false),
         ending: Mutex::new(false),
         ended: Condvar::new(),
+        #[cfg(test)]
+        hand: Mutex::default(),
         queue: Queue::default(),
         layout,
         keys,

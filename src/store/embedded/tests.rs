@@ -8,9 +8,11 @@ mod erasure;
 mod failing;
 mod full_disk;
 mod matrix;
+mod model;
 mod recovering;
 mod reopen;
 mod searching;
+mod sim_disk;
 mod speed;
 mod upkeep;
 

@@ -230,13 +230,13 @@ impl Publisher {
         Ok(size)
     }
 
-    /// One name never gets two contents while the store runs; what differs is left from a crash before it was synced, and is written anew.
+    /// One name never gets two contents while the store runs; what differs is left from a crash before it was synced. Also what reads well is
+    /// written anew: after a failed sync it may never have reached the disk, and the journals it follows from are about to go.
     fn write_tile(&self, tile: TileId, content: &[u8]) -> Result<(), OpenError> {
         let (disk, path) = (self.layout.disk(), self.layout.path(&format!("log/{}", tile.path())));
         match disk.read(&path) {
-            Ok(found) if found == content => return Ok(()),
-            Ok(_) => tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again"),
-            Err(_) => {}
+            Ok(found) if found != content => tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again"),
+            _ => {}
         }
         if let Some(folder) = path.parent() {
             disk.create_dir_all(folder).at("cannot create", folder)?;

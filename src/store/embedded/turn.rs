@@ -79,6 +79,16 @@ struct Plan {
 /// Whatever the disk says. The old base stays in force unless CURRENT was renamed; a turn that failed is simply done again.
 pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let _only = engine.turning.lock();
+    let turned = turn_over(engine, stop_at);
+    if let Err(error) = &turned
+        && error.is_failed_sync()
+    {
+        engine.fatal(&error.to_string());
+    }
+    turned
+}
+
+fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
     destroy_leftovers(engine)?;
     let carried = engine.journal_bytes.load(Ordering::Relaxed);
@@ -110,10 +120,15 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
     let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;
+    let names: Vec<String> = months.iter().map(Month::name).collect();
     switch(engine, rolled, base, &moved, content, months);
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;
+    // And what an earlier turn could not destroy.
+    for name in &engine.layout.strangers(&next, &names)?.own {
+        engine.keys.destroy(name)?;
+    }
     pass(Failpoint::Destroyed)?;
     for event in owed {
         engine.act_blocking(Command::Note(event))?;
