@@ -18,9 +18,9 @@ use crate::clock::Clock;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
 
 /// Says that calendar acts stopped.
-const HELD: &str = "CALENDAR-HELD";
+pub const HELD: &str = "CALENDAR-HELD";
 /// The operator's word.
-const CONFIRMED: &str = "CALENDAR-CONFIRMED";
+pub const CONFIRMED: &str = "CALENDAR-CONFIRMED";
 /// Longer stillness than this before a start stops calendar acts, in milliseconds.
 const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
 /// Clocks that part by more than this are not believed, in milliseconds.

@@ -219,6 +219,9 @@ impl Publisher {
         }
         for (tile, content) in self.builder.partials() {
             self.write_tile(tile, &content)?;
+            if self.published == 0 {
+                self.mend_partials(tile, &content)?;
+            }
         }
         let disk = self.layout.disk();
         // A crash up to here leaves tiles that no checkpoint names; the next start writes the same again.
@@ -244,6 +247,22 @@ impl Publisher {
         let tmp = path.with_file_name("writing.tmp");
         write_file(disk, &tmp, content).at("cannot write", &tmp)?;
         disk.rename(&tmp, &path).at("cannot rename", &tmp)
+    }
+
+    /// At a start: partial tiles of earlier sizes are not synced each by itself, so a power loss may have left anything under their names. What
+    /// is not the beginning of the tile that grew from it is written again; a checkpoint of that size may still be held by somebody.
+    fn mend_partials(&self, tile: TileId, content: &[u8]) -> Result<(), OpenError> {
+        let (path, entry) = (self.layout.path(&format!("log/{}.p", tile.full().path())), content.len() / usize::from(tile.width()));
+        for name in self.layout.disk().names(&path).at("cannot list", &path)? {
+            let Some(width) = name.parse().ok().filter(|width| *width < tile.width()) else { continue };
+            let earlier = tile_id(tile.kind(), tile.index(), width);
+            let begins = &content[..usize::from(width) * entry];
+            if self.layout.disk().read(&path.join(&name)).is_ok_and(|found| found == begins) {
+                continue;
+            }
+            self.write_tile(earlier, begins)?;
+        }
+        Ok(())
     }
 
     fn remove_partials(&self, full: TileId) -> Result<(), OpenError> {

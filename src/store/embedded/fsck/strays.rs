@@ -9,13 +9,14 @@ use crate::audit::tile_nodes::TileRead as _;
 use crate::audit::tiles::{TileId, TileKind};
 use crate::audit::tree::Hash;
 use crate::domain::time::parse_date;
+use crate::store::embedded::calendar;
 use crate::store::embedded::error::OpenError;
 use crate::store::embedded::layout::{Current, FOLDERS, Layout};
 use crate::store::embedded::tiles::TileFolder;
 
 const FOREIGN: &str = "the store did not make this file; find out where it comes from and move it out of the folder";
 /// Files of the store's own folder, besides its folders. A file system's own `lost+found` is nobody's.
-const OWN: [&str; 6] = ["LOCK", "FORMAT", "CURRENT", "reserve", "previous", "lost+found"];
+const OWN: [&str; 8] = ["LOCK", "FORMAT", "CURRENT", "reserve", "previous", calendar::HELD, calendar::CONFIRMED, "lost+found"];
 /// Folders below `log/` are walked no deeper than a tile's name can be.
 const DEPTH_MAX: usize = 9;
 

@@ -133,24 +133,19 @@ pub fn register_of(variant: u8, generation: u64) -> Register {
     let suspend = |all: &mut Vec<Participant>, who: &str| {
         all.iter_mut().filter(|one| one.id == id(who)).for_each(|one| one.standing = Standing::Suspended);
     };
-    // A scope stands in the register's file and not in the journal; a start reads the file again.
     let vary = |all: &mut Vec<Participant>| match variant % REGISTERS {
         1 => suspend(all, RU_OSLO),
         2 => suspend(all, OSLO),
         3 => suspend(all, LAB),
         4 => {
             // Oslo is served by Hamar's unit from here.
-            all[2].municipalities.clear();
+            all[2].municipalities = vec!["4601".parse().unwrap()];
             all[3].municipalities.push("0301".parse().unwrap());
         }
         5 => all[3].contacts.clear(),
         _ => {}
     };
-    register(generation, |all| {
-        // A scope stands in the register's file and not in the journal; each start reads the file again.
-        all.iter_mut().for_each(|one| one.scope = None);
-        vary(all);
-    })
+    register(generation, vary)
 }
 
 /// What is put to both stores.

@@ -98,7 +98,6 @@ fn the_power_goes_in_every_operation_of_a_turn() {
 
 /// The harness can fail: each promise that a disk breaks is found out, by a history that holds on a disk that keeps them.
 #[test]
-#[ignore = "not yet run to its end"]
 fn each_lie_of_a_disk_is_found_out() {
     // More than one tile holds: full ones are written once, partial ones again at each start.
     let many = vec![Op::Together(vec![Op::Refuse { who: 0, reason: 0 }; 60]); 5];

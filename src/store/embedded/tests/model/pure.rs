@@ -244,7 +244,6 @@ impl Own {
 }
 
 #[test]
-#[ignore = "not yet run to its end"]
 fn the_state_machine_keeps_to_what_its_clients_know() {
     let mut acts = 0;
     for seed in 1..=12 {

@@ -99,7 +99,7 @@ impl World {
                 Ok(())
             }
             Op::Confirm => {
-                self.store().confirm_calendar();
+                _ = self.store().confirm_calendar();
                 Ok(())
             }
             Op::Stop => {
