@@ -211,6 +211,17 @@ impl EmbeddedStore {
     }
 }
 
+impl EmbeddedStore {
+    async fn turn_before_stop(&self) -> Result<Result<Turned, OpenError>, tokio::task::JoinError> {
+        #[cfg(test)]
+        if self.engine.hand.lock().is_some() {
+            return Ok(turn::turn(&self.engine, None));
+        }
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || turn::turn(&engine, None)).await
+    }
+}
+
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
@@ -406,8 +417,7 @@ impl Store for EmbeddedStore {
         // What was acknowledged does not lie there for as long as the gateway is stopped, and the next start has little to replay.
         let engine = &self.engine;
         if engine.freed.load(Ordering::Relaxed) > 0 || engine.journal_bytes.load(Ordering::Relaxed) >= STOP_TURN_BYTES {
-            let engine = Arc::clone(engine);
-            match tokio::task::spawn_blocking(move || turn::turn(&engine, None)).await {
+            match self.turn_before_stop().await {
                 Ok(Ok(_) | Err(OpenError::Stopped)) => {}
                 Ok(Err(error)) => tracing::error!(%error, "the store could not be turned over before its stop; the next turn erases"),
                 Err(_) => return Err(StoreError::Stopped),

@@ -168,6 +168,8 @@ impl World {
     }
 
     fn by_itself_stop(&mut self) -> Checked<bool> {
+        // A clean stop turns first.
+        self.turning();
         let store = self.store();
         let stopped = self.wait(store.stop());
         drop(store);
