@@ -6,7 +6,7 @@
 #   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence tiles browser python kill syscalls power clean; and witness, which runs only when named
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
-# SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the (for now ignored) simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
+# SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
 # SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -254,6 +254,8 @@ impl World {
         }
         self.clock.set(now);
         check!(next.is_empty(), "entries that nobody put there: {next:?}");
+        // What was drawn for acts that the crash took is not drawn again.
+        self.script.references.store(self.entropy.references.load(Ordering::SeqCst), Ordering::SeqCst);
         self.settle(done, &slots)
     }
 
