@@ -17,6 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import grpc
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf import json_format
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -229,8 +230,8 @@ def methods(service: str):
 
 
 def request_type(service: str, method: str):
-    module = SERVICES[service][0]
-    return getattr(module, module.DESCRIPTOR.services_by_name[service].methods_by_name[method].input_type.name)
+    # The message may stand in another file than its service.
+    return GetMessageClass(SERVICES[service][0].DESCRIPTOR.services_by_name[service].methods_by_name[method].input_type)
 
 
 class Party:
