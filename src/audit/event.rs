@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::message::{ItemNumber, MessageKind};
+pub use super::reload::{ReloadFault, ReloadedFile};
 
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::notice::NoticeFacts;
@@ -318,6 +319,22 @@ pub enum Event {
         /// What happened.
         event: Box<Event>,
     },
+    /// Certificates, trust anchors and revocation lists are in force from here.
+    TrustLoaded {
+        /// SHA-256 of one line for each file, `<kind> <its SHA-256>`, in the order of the configuration; the private key has none.
+        digest: [u8; 32],
+    },
+    /// A file that was to be read anew is not in force; what was in force stays. One event for each new content and at most one a minute and kind.
+    ReloadFailed {
+        /// Which.
+        file: ReloadedFile,
+        /// Why.
+        fault: ReloadFault,
+        /// SHA-256 of the file, if it could be read and is no secret.
+        digest: Option<[u8; 32]>,
+        /// Different bad contents since the last such event, this one included.
+        contents: u64,
+    },
 }
 
 /// What an auditor asked for. It cannot name a person.
@@ -402,8 +419,7 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
 }
 
 /// Every kind of event, in the order of [`Event`]. Numbers are never given out twice.
-/// Every kind of event. Numbers only grow.
-pub const TABLE: [EventRow; 29] = [
+pub const TABLE: [EventRow; 31] = [
     row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
     row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
     row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
@@ -433,6 +449,8 @@ pub const TABLE: [EventRow; 29] = [
     row(kind::REVIEWED, "REVIEWED", Durable::With, Seen::Auditors),
     row(kind::ENTRY_LOST, "ENTRY_LOST", Durable::Before, Seen::Auditors),
     row(kind::SCOPES_LOADED, "SCOPES_LOADED", Durable::With, Seen::Auditors),
+    row(kind::TRUST_LOADED, "TRUST_LOADED", Durable::After, Seen::Auditors),
+    row(kind::RELOAD_FAILED, "RELOAD_FAILED", Durable::After, Seen::Auditors),
 ];
 
 /// Kinds by name, for those who read records.
@@ -449,6 +467,10 @@ pub mod kind {
     pub const ENTRY_LOST: u16 = 5;
     /// Number of `SCOPES_LOADED`.
     pub const SCOPES_LOADED: u16 = 6;
+    /// Number of `TRUST_LOADED`.
+    pub const TRUST_LOADED: u16 = 7;
+    /// Number of `RELOAD_FAILED`.
+    pub const RELOAD_FAILED: u16 = 8;
     /// Number of `NOTICE_ACCEPTED`.
     pub const NOTICE_ACCEPTED: u16 = 10;
     /// Number of `NOTICE_WITHDRAWN`.
@@ -531,6 +553,8 @@ impl Event {
             Self::Reviewed { .. } => 26,
             Self::EntryLost => 27,
             Self::ScopesLoaded { .. } => 28,
+            Self::TrustLoaded { .. } => 29,
+            Self::ReloadFailed { .. } => 30,
             Self::OfResult { event, .. } => return event.row(),
         };
         TABLE[at]

@@ -37,6 +37,7 @@ pub mod range;
 pub mod receipt;
 pub mod record;
 pub mod record_text;
+pub mod reload;
 pub mod sight;
 pub mod tar;
 mod text;

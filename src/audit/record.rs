@@ -38,7 +38,7 @@ pub struct Record {
     pub about: Option<u64>,
     /// Commitment to the content, for acceptances.
     pub content_commit: Option<ContentCommit>,
-    /// A reason's number: withdrawal, return or refusal, by kind.
+    /// A reason's number: withdrawal, return, refusal or failed reload, by kind.
     pub reason: Option<u16>,
     /// A call's number, for refusals and reads.
     pub verb: Option<u16>,
@@ -219,6 +219,12 @@ impl Record {
                 self.note = Some(format!("{from} to {to}"));
             }
             Event::ScopesLoaded { generation, scopes: _ } => self.count = Some(*generation),
+            Event::TrustLoaded { digest } => self.note = Some(hex(digest)),
+            Event::ReloadFailed { file, fault, digest, contents } => {
+                self.reason = Some(fault.number());
+                self.count = Some(*contents);
+                self.note = Some(digest.map_or_else(|| file.as_str().to_owned(), |digest| format!("{} {}", file.as_str(), hex(&digest))));
+            }
             _ => {}
         }
     }

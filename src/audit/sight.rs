@@ -52,6 +52,8 @@ impl Sight {
             | kind::STOPPED
             | kind::REGISTER_LOADED
             | kind::SCOPES_LOADED
+            | kind::TRUST_LOADED
+            | kind::RELOAD_FAILED
             | kind::ENTRY_LOST
             | kind::RECORDS_ERASED => true,
             kind::AUDIT_READ | kind::AUDIT_ASKED | kind::REVIEWED => {

@@ -1,7 +1,7 @@
 //! What things are called: kinds of events, roles, calls, reasons. The matches are complete, so that a new one cannot come without both its names.
 
 use super::super::lang::Lang;
-use crate::audit::event::TABLE;
+use crate::audit::event::{ReloadFault, TABLE};
 use crate::domain::participant::Role;
 use crate::domain::time::Timestamp;
 use crate::policy::reason::Reason;
@@ -26,6 +26,9 @@ pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
         3 => ("Samband stoppet", "Samband stopped"),
         4 => ("Deltakerregister trådte i kraft", "Participant register came into force"),
         5 => ("Oppføring gått tapt", "Entry lost"),
+        6 => ("Revisorenes innsyn trådte i kraft", "Auditors' scopes came into force"),
+        7 => ("Sertifikater og sperrelister trådte i kraft", "Certificates and revocation lists came into force"),
+        8 => ("Ny fil ble ikke tatt i bruk", "New file not taken into force"),
         10 => ("Melding om vilkår mottatt", "Condition notice accepted"),
         11 => ("Melding om vilkår trukket tilbake", "Condition notice withdrawn"),
         12 => ("Melding om uteblivelse mottatt", "Non-attendance report accepted"),
@@ -71,9 +74,30 @@ pub(super) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
         (13, 2) => ("gjelder en annen sak", "belongs to another case"),
         (15, 2) => ("gjelder en annen prøve", "belongs to another sample"),
         (15, 3) => ("feil i analysen", "the analysis was wrong"),
+        (8, _) => return reload_fault(lang, number),
         (22, 1) => ("oppholder seg ikke her", "not staying here"),
         (22, 2) => ("kan ikke identifisere", "cannot identify"),
         _ => return Reason::of_number(number).map_or_else(|| number.to_string(), |known| reason(lang, known).to_owned()),
+    };
+    lang.say(nb, en).to_owned()
+}
+
+/// Why a new file did not come into force.
+fn reload_fault(lang: Lang, number: u16) -> String {
+    let Some(fault) = ReloadFault::of_number(number) else { return number.to_string() };
+    let (nb, en) = match fault {
+        ReloadFault::Unreadable => ("kan ikke leses", "cannot be read"),
+        ReloadFault::Permissions => ("andre på maskinen kan lese den", "others on the machine can read it"),
+        ReloadFault::Malformed => ("feil format", "not of its format"),
+        ReloadFault::KeyMismatch => ("nøkkelen hører ikke til sertifikatet", "the key is not the certificate's"),
+        ReloadFault::Authority => ("kan ikke være utsteder", "cannot serve as a CA"),
+        ReloadFault::NotValidNow => ("gjelder ikke nå", "not valid now"),
+        ReloadFault::NotSigned => ("ikke signert av utstederen", "not signed by its issuer"),
+        ReloadFault::OlderList => ("eldre enn listen som gjelder", "older than the list in force"),
+        ReloadFault::TestCa => ("testutsteder i produksjon", "test CA in production"),
+        ReloadFault::Rule => ("bryter en regel for registeret", "breaks a rule of the register"),
+        ReloadFault::Store => ("lageret tok den ikke imot", "the store did not take it"),
+        ReloadFault::Other => ("annen feil", "another fault"),
     };
     lang.say(nb, en).to_owned()
 }
