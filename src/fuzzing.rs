@@ -7,16 +7,22 @@
 mod tests;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
-use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ServiceDescriptor};
 
-use crate::audit::bundle;
+use crate::audit::bundle as entries;
 use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::cosignature::WitnessVerifier;
+use crate::audit::evidence::{Manifest, parse_entry, parse_hash_lines};
 use crate::audit::leaf::Leaf;
 use crate::audit::note::{LogSigner, LogVerifier, UnverifiedNote};
 use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::tiles::TileId;
+use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
+use crate::audit::witness::{self, Submitted};
+use crate::cli::fuzzing as cli;
 use crate::config::Config;
 use crate::config::participants::parse_register;
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
@@ -50,6 +56,11 @@ pub const TARGETS: &[Target] = &[
     ("note", note),
     ("proof", proof),
     ("receipt", receipt),
+    ("bundle", bundle),
+    ("policy", policy),
+    ("witness", witness),
+    ("path", crate::web::auditor::fuzzing::path),
+    ("revocation", revocation),
 ];
 
 /// Runs the target of this name.
@@ -73,16 +84,19 @@ fn origin() -> Origin {
     "fuzz.samband.example/log".parse().expect("a host and a path are an origin")
 }
 
-/// The strict walk over the raw bytes of every request: what it accepts must decode.
+/// The requests of all calls, in the schema's order.
+static REQUESTS: LazyLock<Vec<MessageDescriptor>> = LazyLock::new(|| {
+    let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("the build made the descriptor set");
+    let services: Vec<ServiceDescriptor> = pool.services().collect();
+    services.iter().flat_map(ServiceDescriptor::methods).map(|method| method.input()).collect()
+});
+
+/// The strict walk over the raw bytes of every request: what it accepts must decode. The first byte picks the request.
 fn wire_walk(data: &[u8]) {
-    if wire::check("samband.v1.SendConditionNoticeRequest", data).is_ok() {
-        pb::SendConditionNoticeRequest::decode(data).expect("what the walk accepts decodes");
-    }
-    if wire::check("samband.v1.SendLabResultRequest", data).is_ok() {
-        pb::SendLabResultRequest::decode(data).expect("what the walk accepts decodes");
-    }
-    if wire::check("samband.v1.ReportNonAttendanceRequest", data).is_ok() {
-        pb::ReportNonAttendanceRequest::decode(data).expect("what the walk accepts decodes");
+    let Some((first, data)) = data.split_first() else { return };
+    let request = &REQUESTS[usize::from(*first) % REQUESTS.len()];
+    if wire::check(request.full_name(), data).is_ok() {
+        DynamicMessage::decode(request.clone(), data).expect("what the walk accepts decodes");
     }
 }
 
@@ -155,7 +169,7 @@ fn codes(data: &[u8]) {
 
 /// Paths of tiles, and what lies behind them.
 fn tile(data: &[u8]) {
-    let _ = bundle::decode(data, 256);
+    let _ = entries::decode(data, 256);
     if let Some(text) = text(data)
         && let Ok(tile) = text.parse::<TileId>()
     {
@@ -193,4 +207,49 @@ fn receipt(data: &[u8]) {
     let signer = log_signer();
     let _ = Receipt::verify(text, signer.verifier(), &origin());
     let _ = AuditorProof::verify(text, signer.verifier(), &origin());
+}
+
+/// An evidence bundle as a whole, and each of its texts.
+fn bundle(data: &[u8]) {
+    cli::bundle(data);
+    let Some(text) = text(data) else { return };
+    if let Ok(manifest) = Manifest::parse(text) {
+        assert_eq!(manifest.encode(), text, "a manifest has one spelling");
+    }
+    let _ = parse_hash_lines(text);
+    let _ = parse_entry(text);
+}
+
+/// The key of the witness that answers in the corpora.
+fn witness_key() -> WitnessVerifier {
+    "witness.example/w1+24b5d9fe+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY".parse().expect("a key of a witness")
+}
+
+fn policy(data: &[u8]) {
+    if let Ok(policy) = TlogPolicy::parse(data) {
+        assert!(policy.demands_witnesses() || policy.is_quorum(&[]), "what demands nobody is content with nobody");
+        let everyone: Vec<usize> = (0..policy.witnesses().len()).collect();
+        assert!(policy.is_quorum(&everyone), "all witnesses make every quorum");
+        let _ = policy.accept("", log_signer().verifier());
+    }
+}
+
+/// The checkpoint that a witness of the corpora was asked to cosign.
+const SUBMITTED: &str = "fuzz.samband.example/log\n2\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+
+/// The answer of a witness: the first byte picks the status.
+fn witness(data: &[u8]) {
+    let Some((first, body)) = data.split_first() else { return };
+    let submitted = Submitted { old_size: 1, text: SUBMITTED };
+    let status = [200, 409, 400, 403, 404, 422, 429, 500][usize::from(*first % 8)];
+    let _ = witness::read_answer(status, "text/x.tlog.size", body, &witness_key(), submitted);
+    if let Some(text) = text(body)
+        && let Ok(key) = text.parse::<WitnessVerifier>()
+    {
+        assert_eq!(key.to_string(), text, "a witness key has one spelling");
+    }
+}
+
+fn revocation(data: &[u8]) {
+    crate::tls::revocation::fuzzing::list(data);
 }

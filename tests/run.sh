@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test schema deny bench release demo evidence tiles browser python kill syscalls power clean; and witness, which runs only when named
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill syscalls power clean; and witness, which runs only when named
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
@@ -46,7 +46,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*)$|power: SKIPPED|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -103,6 +103,16 @@ cargo_deny() {
 
 tests() {
     cargo test --locked
+}
+
+# A million identity numbers, judged by Samband and by NAV's validator.
+identity() {
+    packages
+    SAMBAND_IDENTITY_NUMBERS=$work/identity.csv cargo test --locked --lib identity_numbers
+    mkdir -p "$target/identity"
+    cd "$target/identity"
+    npm install --silent --no-audit --no-fund --ignore-scripts --no-save @navikt/fnrvalidator@2.2.1
+    node "$root/tests/independent/identity.mjs" "$work/identity.csv"
 }
 
 # verify <log folder> <vkey file> <receipts folder>: both Go's packages and Python's must have verified.
@@ -238,6 +248,7 @@ step fmt "format" cargo fmt --all --check
 step clippy "lints, warnings denied" cargo clippy --locked --all-targets -- -D warnings
 step doc "documentation, warnings denied" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 step test "unit, contract, property and end-to-end tests" tests
+step identity "a million identity numbers beside NAV's validator" identity
 step schema "lint of the schema" "$venv/bin/buf" lint proto
 step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
 step bench "the benches run; their figures are not looked at" cargo bench --locked --profile dev --bench figures -- --seconds 0.2 --in-flight 1,16 --batches 16 --leaves 20000

@@ -23,7 +23,7 @@ const RANKS: &[(&str, u8)] = &[
     ("app", 10),
     ("cli", 11),
     // Tests and fuzzers call every parser from one place.
-    ("fuzzing", 11),
+    ("fuzzing", 12),
     ("main", 12),
 ];
 

@@ -156,6 +156,18 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
     }
 }
 
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    #[cfg(test)]
+    pub(crate) use super::audit::bundle::tests::bundle as sample_bundle;
+
+    /// An evidence bundle.
+    pub fn bundle(data: &[u8]) {
+        let _ = super::audit::bundle::read::check_stream(data, &super::audit::bundle::read::Demands::default(), &mut |_, _| {});
+    }
+}
+
 #[cfg(test)]
 mod evidence_tests;
 #[cfg(test)]

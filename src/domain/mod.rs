@@ -15,6 +15,8 @@ pub mod name;
 pub mod nlk;
 pub mod notice;
 pub mod participant;
+#[cfg(test)]
+mod properties;
 pub mod reach;
 pub mod reason;
 #[cfg(test)]

@@ -6,14 +6,17 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
-use super::{TARGETS, log_signer, origin};
+use super::{REQUESTS, SUBMITTED, TARGETS, log_signer, origin, witness_key};
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::cosignature::tests::TestWitness;
 use crate::audit::leaf::{AuditorOpening, Opening as _, Openings};
 use crate::audit::nodes::RecentNodes;
 use crate::audit::proof::inclusion_proof;
+use crate::audit::question::Question;
 use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::{bundle, tlog_proof::TlogProof};
 use crate::clock::SeededEntropy;
@@ -22,7 +25,7 @@ use crate::grpc::pb;
 use crate::tls::issue::{CertificateAuthority, Leaf};
 
 /// The longest input.
-const LEN_MAX: usize = 16 * 1024;
+const LEN_MAX: usize = 32 * 1024;
 /// Values at which lengths and counts go wrong.
 const TELLING: [u8; 8] = [0, 1, 2, 0x1f, 0x7f, 0x80, 0xfe, 0xff];
 
@@ -152,7 +155,79 @@ fn messages() -> Vec<(&'static str, String, Vec<u8>)> {
             "message_id": "019a9b3c-0000-7000-8000-000000000001", "content_salt": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", "content": json
         });
         found.push((target, name.clone(), read(full, json).encode_to_vec()));
-        found.push(("wire", name, read(request, whole).encode_to_vec()));
+        found.push(("wire", name, [vec![place(request)], read(request, whole).encode_to_vec()].concat()));
+    }
+    found.extend(REQUESTS.iter().map(|request| ("wire", format!("call-{:02}", place(request.full_name())), filled(request))));
+    found
+}
+
+/// The byte that picks a request.
+fn place(request: &str) -> u8 {
+    REQUESTS.iter().position(|known| known.full_name() == request).unwrap() as u8
+}
+
+/// A request with something in each plain field.
+fn filled(request: &MessageDescriptor) -> Vec<u8> {
+    let mut message = DynamicMessage::new(request.clone());
+    for field in request.fields().filter(|field| !field.is_list() && !field.is_map()) {
+        let value = match field.kind() {
+            Kind::String => Value::String("a".to_owned()),
+            Kind::Bytes => Value::Bytes(vec![1; 32].into()),
+            Kind::Bool => Value::Bool(true),
+            Kind::Enum(_) => Value::EnumNumber(1),
+            Kind::Uint32 => Value::U32(300),
+            Kind::Uint64 => Value::U64(300),
+            Kind::Int32 => Value::I32(300),
+            Kind::Int64 => Value::I64(300),
+            Kind::Message(nested) => Value::Message(DynamicMessage::new(nested)),
+            _ => continue,
+        };
+        message.set_field(&field, value);
+    }
+    [vec![place(request.full_name())], message.encode_to_vec()].concat()
+}
+
+/// What witnesses answer and how they are named, bundles, paths and revocation lists.
+fn later() -> Vec<(&'static str, String, Vec<u8>)> {
+    let witness = TestWitness::new("witness.example/w1", 9);
+    let key = witness_key().to_string();
+    assert_eq!(key, witness.verifier.to_string());
+    let answer = |status: u8, body: &str| [&[status], body.as_bytes()].concat();
+    let mut found = vec![
+        ("witness", "cosigned".to_owned(), answer(0, &witness.cosign(SUBMITTED, 1_780_000_000))),
+        ("witness", "knows".to_owned(), answer(1, "17\n")),
+        ("witness", "refuses".to_owned(), answer(4, "")),
+        ("witness", "key".to_owned(), answer(2, &key)),
+        ("policy", "one".to_owned(), format!("witness w {key} https://w.example/\nquorum w\n").into_bytes()),
+        ("policy", "none".to_owned(), b"# nobody\nquorum none\n".to_vec()),
+        (
+            "policy",
+            "group".to_owned(),
+            format!("log {}\nwitness w {key}\ngroup g any w\ngroup h 1 g w\nquorum h\n", log_signer().verifier()).into_bytes(),
+        ),
+    ];
+    for (from, to, size) in [(0, 1, 1), (3, 9, 12), (0, 40, 40)] {
+        found.push(("bundle", format!("{from}-{to}-of-{size}"), crate::cli::fuzzing::sample_bundle(from, to, size)));
+    }
+    for (name, path) in [
+        ("front", "/nb"),
+        ("question", &format!("/en/question/{}?from=2026-11-01&to=2026-11-20", Question::ALL[0].name())),
+        ("search", "/nb/search?participant=politi-oslo&kind=1&outcome=2&after=17&case_ref=7YH4QK-2M9XWD-0R3TF5"),
+        ("case", "/en/case/7YH4QK-2M9XWD-0R3TF5"),
+        ("entry", "/nb/entry/17"),
+        ("counts", "/en/counts?from=2026-01-01"),
+        ("tile", "/tile/0/x001/234.p/7"),
+        ("escaped", "/nb/search?participant=%C3%86%00+%ZZ&participant=b"),
+    ] {
+        found.push(("path", name.to_owned(), path.as_bytes().to_vec()));
+    }
+    let (now, entropy) = (Timestamp::from_millis(1_780_000_000_000), SeededEntropy::new(3));
+    let authority = CertificateAuthority::new("Fuzz CA", now, &entropy).unwrap();
+    let revoked = authority.issue(&Leaf::client("Eksempel", "800000017".parse().unwrap(), now), &entropy).unwrap();
+    for (name, list) in [("empty", &[][..]), ("one", &[&revoked][..])] {
+        let pem = authority.crl(list, now, now.plus_millis(86_400_000)).unwrap();
+        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        found.push(("revocation", name.to_owned(), base64::engine::general_purpose::STANDARD.decode(body).unwrap()));
     }
     found
 }
@@ -237,7 +312,7 @@ fn certificates() -> Vec<(&'static str, String, Vec<u8>)> {
 #[tokio::test]
 #[ignore = "writes the first seeds of fuzz/corpus; run it after a format has changed"]
 async fn write_the_seeds() {
-    let mut all = [messages(), evidence(), texts(), certificates()].concat();
+    let mut all = [messages(), evidence(), texts(), certificates(), later()].concat();
     all.extend(crate::store::embedded::fuzzing::seeds().await);
     for (target, name, bytes) in all {
         let folder = folder().join("corpus").join(target);

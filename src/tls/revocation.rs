@@ -48,3 +48,14 @@ impl Revoked {
         self.next_update
     }
 }
+
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use super::{CertificateRevocationListDer, Revoked};
+
+    /// A revocation list in DER.
+    pub fn list(data: &[u8]) {
+        let _ = Revoked::new(&[CertificateRevocationListDer::from(data)]);
+    }
+}

@@ -6,7 +6,7 @@ fn texts(dates: &[&str]) -> Vec<String> {
     dates.iter().map(|date| (*date).to_owned()).collect()
 }
 
-fn good() -> ReportDraft {
+pub(crate) fn good() -> ReportDraft {
     ReportDraft {
         case_ref: CaseRef::from_bytes([7; 10]).to_string(),
         missed: Choice::Value(MissedAppointment::Conversation),

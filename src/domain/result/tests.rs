@@ -12,7 +12,7 @@ fn quantity(comparator: Comparator, value: &str, cut_off: Option<&str>) -> Quant
 }
 
 /// THC-COOH confirmed, amphetamines negative by screening.
-fn good() -> ResultDraft {
+pub(crate) fn good() -> ResultDraft {
     ResultDraft {
         requisition_id: RequisitionId::from_bytes([9; 10]).to_string(),
         sample: Some(SampleDraft { label: text("S-0001"), part: Choice::Value(SamplePart::A) }),

@@ -217,3 +217,24 @@ impl Site {
         Ok(answer::redirect(&route::PageRoute::Front(Days::default()).path(lang)))
     }
 }
+
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use super::route::Route;
+
+    /// Path and query of a request, as UTF-8: a page has one path, which leads to it again.
+    pub fn path(data: &[u8]) {
+        let Ok(text) = std::str::from_utf8(data) else { return };
+        let (path, query) = text.split_once('?').unwrap_or((text, ""));
+        let Some(Route::Page(lang, page)) = Route::parse(path, query) else { return };
+        let whole = page.path(lang);
+        assert!(whole.is_ascii(), "a path is ASCII");
+        let (path, query) = whole.split_once('?').unwrap_or((&whole, ""));
+        match Route::parse(path, query) {
+            // What a form has beyond its fields is shown once and not carried on.
+            Some(Route::Page(same_lang, same)) => assert!(same_lang == lang && same.path(lang) == whole, "a page's own path leads to it"),
+            _ => panic!("a page's own path leads to it"),
+        }
+    }
+}

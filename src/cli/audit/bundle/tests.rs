@@ -67,7 +67,8 @@ fn write(out: &Path, from: u64, to: u64, size: u64, seed: u8, entries: impl Fn(u
     writer.finish(ORIGIN.parse().unwrap()).map(drop)
 }
 
-fn bundle(from: u64, to: u64, size: u64) -> Vec<u8> {
+/// The bundle of `from..to` of a log of `size` entries.
+pub(crate) fn bundle(from: u64, to: u64, size: u64) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("b.tar");
     write(&out, from, to, size, 1, |index| Some(entry(index))).unwrap();
