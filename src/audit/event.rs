@@ -335,6 +335,20 @@ pub enum Event {
         /// Different bad contents since the last such event, this one included.
         contents: u64,
     },
+    /// What a retired participant had is its successor's from here: mailbox, cases, and the right to its messages; follows
+    /// [`Event::RegisterLoaded`].
+    Succeeded {
+        /// The register's generation.
+        generation: u64,
+        /// Who is retired.
+        predecessor: ParticipantId,
+        /// The last of its successors: one that is not retired.
+        successor: ParticipantId,
+        /// Undelivered items that changed their mailbox.
+        items: u64,
+        /// Cases that are not over and changed their party.
+        cases: u64,
+    },
 }
 
 /// What an auditor asked for. It cannot name a person.
@@ -419,7 +433,7 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
 }
 
 /// Every kind of event, in the order of [`Event`]. Numbers are never given out twice.
-pub const TABLE: [EventRow; 31] = [
+pub const TABLE: [EventRow; 32] = [
     row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
     row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
     row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
@@ -451,6 +465,7 @@ pub const TABLE: [EventRow; 31] = [
     row(kind::SCOPES_LOADED, "SCOPES_LOADED", Durable::With, Seen::Auditors),
     row(kind::TRUST_LOADED, "TRUST_LOADED", Durable::After, Seen::Auditors),
     row(kind::RELOAD_FAILED, "RELOAD_FAILED", Durable::After, Seen::Auditors),
+    row(kind::SUCCEEDED, "SUCCEEDED", Durable::With, Seen::Auditors),
 ];
 
 /// Kinds by name, for those who read records.
@@ -511,6 +526,8 @@ pub mod kind {
     pub const STRANGERS_REFUSED: u16 = 42;
     /// Number of `CONTACT_SET`.
     pub const CONTACT_SET: u16 = 50;
+    /// Number of `SUCCEEDED`.
+    pub const SUCCEEDED: u16 = 51;
     /// Number of `AUDIT_READ`.
     pub const AUDIT_READ: u16 = 60;
     /// Number of `AUDIT_ASKED`.
@@ -555,6 +572,7 @@ impl Event {
             Self::ScopesLoaded { .. } => 28,
             Self::TrustLoaded { .. } => 29,
             Self::ReloadFailed { .. } => 30,
+            Self::Succeeded { .. } => 31,
             Self::OfResult { event, .. } => return event.row(),
         };
         TABLE[at]

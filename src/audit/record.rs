@@ -24,9 +24,9 @@ pub struct Record {
     pub key_label: Option<String>,
     /// The message it is about: the handle its sender chose.
     pub message_id: Option<MessageId>,
-    /// Sender of that message, when it is not the actor.
+    /// Sender of that message, when it is not the actor; of a succession, who is retired.
     pub sender: Option<ParticipantId>,
-    /// Its recipient, when it is not the actor.
+    /// Its recipient, when it is not the actor; of a succession, who takes over.
     pub recipient: Option<ParticipantId>,
     /// The case.
     pub case_ref: Option<CaseRef>,
@@ -42,7 +42,7 @@ pub struct Record {
     pub reason: Option<u16>,
     /// A call's number, for refusals and reads.
     pub verb: Option<u16>,
-    /// How many, for sums; the generation, for registers.
+    /// How many, for sums; the generation, for registers and successions.
     pub count: Option<u64>,
     /// Short public text: a version, an origin, a reader's id, a month, a digest. At most 128 bytes.
     pub note: Option<String>,
@@ -224,6 +224,12 @@ impl Record {
                 self.reason = Some(fault.number());
                 self.count = Some(*contents);
                 self.note = Some(digest.map_or_else(|| file.as_str().to_owned(), |digest| format!("{} {}", file.as_str(), hex(&digest))));
+            }
+            Event::Succeeded { generation, predecessor, successor, items, cases } => {
+                self.sender = Some(predecessor.clone());
+                self.recipient = Some(successor.clone());
+                self.count = Some(*generation);
+                self.note = Some(format!("items {items} cases {cases}"));
             }
             _ => {}
         }

@@ -31,6 +31,12 @@ impl Sight {
             }
             None => Some(BTreeSet::new()),
         };
+        // What a party took over is seen with it: those cases are its own now.
+        let parties = parties.map(|mut parties: BTreeSet<ParticipantId>| {
+            let before: Vec<_> = parties.iter().flat_map(|id| register.predecessors(id)).cloned().collect();
+            parties.extend(before);
+            parties
+        });
         Self { reader: Some(reader.clone()), parties }
     }
 

@@ -42,7 +42,11 @@ pub fn parse_register(
     }
     let places: Vec<(ParticipantId, usize)> = entries.iter().map(|entry| (entry.get_ref().id.clone(), entry.span().start)).collect();
     let participants = entries.into_iter().map(Spanned::into_inner).collect();
-    let checked = Register::new(generation, participants, known).and_then(|register| register.check_readers().map(|()| register));
+    let checked = Register::new(generation, participants, known).and_then(|register| {
+        register.check_readers()?;
+        register.check_successors()?;
+        Ok(register)
+    });
     checked.map_err(|error| {
         // Of two that collide, the later one is at fault, as the register reads from the top.
         let id = participant_of(&error);
@@ -70,6 +74,12 @@ const fn participant_of(error: &RegisterError) -> Option<&ParticipantId> {
         | E::ScopeUnknown(id)
         | E::ScopeCutsUnit(id)
         | E::SharedLabel(id)
+        | E::RetiredAlone(id)
+        | E::RetiredServes(id)
+        | E::SuccessorCircle(id)
+        | E::SuccessorRetired(id)
+        | E::Unretired(id)
+        | E::RetiredRemoved(id)
         | E::Changed(id)
         | E::Removed(id) => Some(id),
     }

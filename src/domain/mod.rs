@@ -21,6 +21,7 @@ pub mod reach;
 pub mod reason;
 #[cfg(test)]
 pub(crate) mod refusal;
+pub mod register;
 pub mod report;
 pub mod result;
 pub mod sample;

@@ -1,14 +1,12 @@
-//! Participants and their register: who may be a party at all, under which role, with which keys.
+//! A participant: who may be a party at all, under which role, with which keys. All of them together are a [`Register`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::ParticipantId;
-use super::limits;
+pub use super::register::{Register, RegisterError};
 use super::scope::AuditScope;
 
 /// What a participant is; exactly one each.
@@ -314,6 +312,8 @@ pub enum Standing {
     Active,
     /// Every call is refused; mail for it is kept.
     Suspended,
+    /// Over for good: every call is refused, and its mail, its cases and its messages are its successor's.
+    Retired,
 }
 
 /// One entry of the register.
@@ -328,9 +328,9 @@ pub struct Participant {
     pub role: Role,
     /// Never changes.
     pub organisation_number: OrganisationNumber,
-    /// At least one, each unique in the whole register.
+    /// At least one, but for a retired participant; each unique in the whole register.
     pub keys: Vec<EnrolledKey>,
-    /// Municipalities served: at least one for a municipal unit, none for others. One municipality, one unit.
+    /// Municipalities served: at least one for a municipal unit that is not retired, none for others. One municipality, one unit.
     #[serde(default)]
     pub municipalities: Vec<MunicipalityNumber>,
     /// A prosecution's contacts that notices may name; a unit's first contact stands until it sets its own.
@@ -339,7 +339,7 @@ pub struct Participant {
     /// A municipal unit declares that its system is administrative, not a patient journal (rule 19).
     #[serde(default)]
     pub administrative_system: bool,
-    /// The participant that takes over, when this one ends.
+    /// The participant that takes over when this one is retired: of the same role.
     #[serde(default)]
     pub successor: Option<ParticipantId>,
     /// May it act?
@@ -348,240 +348,6 @@ pub struct Participant {
     /// Whose log an auditor reads; none for others.
     #[serde(default, with = "super::scope::in_text")]
     pub scope: Option<AuditScope>,
-}
-
-/// Why a register is refused. `participant` is the index in the file, from 0.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RegisterError {
-    /// More than [`limits::PARTICIPANTS_MAX`] entries.
-    #[error("the register holds more than {max} participants", max = limits::PARTICIPANTS_MAX)]
-    TooMany,
-    /// One id twice.
-    #[error("participant {0} stands in the register twice; an id is never used again")]
-    DuplicateId(ParticipantId),
-    /// One key for two participants or twice.
-    #[error("a key of participant {0} is enrolled elsewhere too; a key belongs to one participant")]
-    DuplicateKey(ParticipantId),
-    /// No key or too many.
-    #[error("participant {0} needs 1 to {max} keys", max = limits::KEYS_PER_PARTICIPANT_MAX)]
-    Keys(ParticipantId),
-    /// A key label or a name out of shape.
-    #[error("participant {0}: name is 1 to 100 characters, a key label matches ^[a-z0-9][a-z0-9-]{{0,30}}$")]
-    Shape(ParticipantId),
-    /// Contacts out of shape, doubled or too many.
-    #[error("participant {0}: {error}", error = InvalidParticipant::Contact)]
-    Contacts(ParticipantId),
-    /// A unit without a municipality, or another role with one.
-    #[error("participant {0}: a municipal unit serves at least one municipality, every other role none")]
-    Municipalities(ParticipantId),
-    /// A municipality that is not in the table.
-    #[error("participant {0} serves a municipality number that does not exist")]
-    UnknownMunicipality(ParticipantId),
-    /// Two units for one municipality.
-    #[error("participant {0} serves a municipality that another unit serves; one municipality has one unit")]
-    MunicipalityTwice(ParticipantId),
-    /// A unit whose system is not declared administrative.
-    #[error("participant {0}: set administrative_system = true; attendance is not to stand in a patient journal")]
-    NotAdministrative(ParticipantId),
-    /// The successor is unknown, itself or of another role.
-    #[error("participant {0}: the successor must be another participant of the same role")]
-    Successor(ParticipantId),
-    /// An auditor without a scope.
-    #[error(
-        "participant {0}: an auditor needs a scope: \"all\", {{ participants = [\"id\"] }} or {{ municipalities = [\"0301\"] }}; without one it would see nothing"
-    )]
-    ScopeMissing(ParticipantId),
-    /// A scope of one that reads no log.
-    #[error("participant {0}: only an auditor has a scope")]
-    ScopeOfOther(ParticipantId),
-    /// A scope of nobody, or of somebody that is no party here.
-    #[error(
-        "participant {0}: a scope names at least one, and only participants that are parties here or municipalities that a unit here serves"
-    )]
-    ScopeUnknown(ParticipantId),
-    /// A scope of some of the municipalities that one unit serves.
-    #[error(
-        "participant {0}: the scope names a municipality whose unit also serves others; records name the unit, so name all of them or none"
-    )]
-    ScopeCutsUnit(ParticipantId),
-    /// Two readers behind one label.
-    #[error("participant {0}: each of an auditor's keys needs its own label, as the log names a reader by it")]
-    SharedLabel(ParticipantId),
-    /// Compared with the register in force: role or organisation number changed.
-    #[error("participant {0}: role and organisation number never change; enrol a new id and name it as successor")]
-    Changed(ParticipantId),
-    /// Compared with the register in force: removed though it has mail or open cases, or ever used again.
-    #[error("participant {0} cannot be removed while it has mail or open cases; set standing = \"suspended\"")]
-    Removed(ParticipantId),
-}
-
-/// The participants in force, indexed. Immutable; a reload makes a new one with the next generation.
-#[derive(Debug, Clone, Default)]
-pub struct Register {
-    generation: u64,
-    by_id: BTreeMap<ParticipantId, Arc<Participant>>,
-    by_key: HashMap<KeyHash, (ParticipantId, usize)>,
-    by_municipality: HashMap<MunicipalityNumber, ParticipantId>,
-}
-
-impl Register {
-    /// Checks and indexes `participants`. `known` tells whether a municipality number exists.
-    ///
-    /// # Errors
-    /// The first rule that an entry breaks.
-    pub fn new(generation: u64, participants: Vec<Participant>, known: &dyn Fn(MunicipalityNumber) -> bool) -> Result<Self, RegisterError> {
-        if participants.len() > limits::PARTICIPANTS_MAX {
-            return Err(RegisterError::TooMany);
-        }
-        let mut register = Self { generation, ..Self::default() };
-        for participant in participants {
-            register.insert(participant, known)?;
-        }
-        for participant in register.by_id.values() {
-            if let Some(successor) = &participant.successor {
-                let fits = register.by_id.get(successor).is_some_and(|other| other.role == participant.role && other.id != participant.id);
-                if !fits {
-                    return Err(RegisterError::Successor(participant.id.clone()));
-                }
-            }
-        }
-        Ok(register)
-    }
-
-    fn insert(&mut self, participant: Participant, known: &dyn Fn(MunicipalityNumber) -> bool) -> Result<(), RegisterError> {
-        let id = participant.id.clone();
-        if !(1..=100).contains(&participant.name.chars().count()) {
-            return Err(RegisterError::Shape(id));
-        }
-        if !(1..=limits::KEYS_PER_PARTICIPANT_MAX).contains(&participant.keys.len()) {
-            return Err(RegisterError::Keys(id));
-        }
-        for (i, key) in participant.keys.iter().enumerate() {
-            let label = key.label.as_bytes();
-            let fits = (1..=31).contains(&label.len())
-                && label[0] != b'-'
-                && label.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
-            if !fits {
-                return Err(RegisterError::Shape(id));
-            }
-            if self.by_key.insert(key.hash, (id.clone(), i)).is_some() {
-                return Err(RegisterError::DuplicateKey(id));
-            }
-        }
-        let mut contact_keys: Vec<&str> = participant.contacts.iter().map(|contact| contact.key.as_str()).collect();
-        contact_keys.sort_unstable();
-        contact_keys.dedup();
-        if contact_keys.len() != participant.contacts.len()
-            || participant.contacts.len() > limits::CONTACTS_PER_PARTICIPANT_MAX
-            || participant.contacts.iter().any(|contact| contact.check().is_err())
-        {
-            return Err(RegisterError::Contacts(id));
-        }
-        if (participant.role == Role::MunicipalUnit) == participant.municipalities.is_empty() {
-            return Err(RegisterError::Municipalities(id));
-        }
-        if participant.role == Role::MunicipalUnit && !participant.administrative_system {
-            return Err(RegisterError::NotAdministrative(id));
-        }
-        for municipality in &participant.municipalities {
-            if !known(*municipality) {
-                return Err(RegisterError::UnknownMunicipality(id));
-            }
-            if self.by_municipality.insert(*municipality, id.clone()).is_some() {
-                return Err(RegisterError::MunicipalityTwice(id));
-            }
-        }
-        if self.by_id.insert(id.clone(), Arc::new(participant)).is_some() {
-            return Err(RegisterError::DuplicateId(id));
-        }
-        Ok(())
-    }
-
-    /// The same register with these scopes and no others. Unknown ids are passed over.
-    #[must_use]
-    pub fn with_scopes(&self, scopes: Vec<(ParticipantId, AuditScope)>) -> Self {
-        let mut scopes: BTreeMap<_, _> = scopes.into_iter().collect();
-        let mut register = self.clone();
-        for (id, entry) in &mut register.by_id {
-            let scope = scopes.remove(id);
-            if entry.scope != scope {
-                Arc::make_mut(entry).scope = scope;
-            }
-        }
-        register
-    }
-
-    /// What a register that is read from a file must hold besides: who reads the log, and what of it. Registers in journals are older than that.
-    ///
-    /// # Errors
-    /// The first entry that breaks it.
-    pub fn check_readers(&self) -> Result<(), RegisterError> {
-        for entry in self.by_id.values() {
-            let id = || entry.id.clone();
-            match (&entry.scope, entry.role) {
-                (None, Role::Auditor) => return Err(RegisterError::ScopeMissing(id())),
-                (Some(_), role) if role != Role::Auditor => return Err(RegisterError::ScopeOfOther(id())),
-                (Some(scope), _) => self.check_scope(scope).map_err(|error| error(id()))?,
-                (None, _) => continue,
-            }
-            let labels: BTreeSet<&str> = entry.keys.iter().map(|key| key.label.as_str()).collect();
-            if labels.len() != entry.keys.len() {
-                return Err(RegisterError::SharedLabel(id()));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_scope(&self, scope: &AuditScope) -> Result<(), fn(ParticipantId) -> RegisterError> {
-        match scope {
-            _ if scope.is_empty() => Err(RegisterError::ScopeUnknown),
-            AuditScope::All => Ok(()),
-            AuditScope::Participants(named) => {
-                let fits = named.iter().all(|id| self.by_id.get(id).is_some_and(|entry| entry.role != Role::Auditor));
-                if fits { Ok(()) } else { Err(RegisterError::ScopeUnknown) }
-            }
-            AuditScope::Municipalities(named) => {
-                for number in named {
-                    let unit = self.unit_of(*number).ok_or(RegisterError::ScopeUnknown as fn(_) -> _)?;
-                    if !unit.municipalities.iter().all(|served| named.contains(served)) {
-                        return Err(RegisterError::ScopeCutsUnit);
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Rises by one with every reload; 0 is the empty register.
-    #[must_use]
-    pub const fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// The entry of `id`.
-    #[must_use]
-    pub fn get(&self, id: &ParticipantId) -> Option<&Arc<Participant>> {
-        self.by_id.get(id)
-    }
-
-    /// The participant that enrolled `key`, and which of its keys that is.
-    #[must_use]
-    pub fn by_key(&self, key: &KeyHash) -> Option<(&Arc<Participant>, &EnrolledKey)> {
-        let (id, index) = self.by_key.get(key)?;
-        let participant = self.by_id.get(id)?;
-        Some((participant, participant.keys.get(*index)?))
-    }
-
-    /// The unit that serves `municipality` now.
-    #[must_use]
-    pub fn unit_of(&self, municipality: MunicipalityNumber) -> Option<&Arc<Participant>> {
-        self.by_id.get(self.by_municipality.get(&municipality)?)
-    }
-
-    /// Every participant, by id.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Participant>> {
-        self.by_id.values()
-    }
 }
 
 #[cfg(test)]

@@ -142,6 +142,19 @@ impl Leases {
         }
     }
 
+    /// `from` is retired: its streams end, and those of its successor look again at what is in the mailbox, from the oldest item on.
+    pub(super) fn pass(&self, from: &ParticipantId, to: &ParticipantId) {
+        let mut all = self.all.lock();
+        if let Some(mailbox) = all.mailboxes.get_mut(from) {
+            mailbox.readers.values().for_each(|reader| reader.end.end(Reason::ParticipantRetired));
+            mailbox.feeds.values().for_each(|end| end.end(Reason::ParticipantRetired));
+            mailbox.leased.clear();
+        }
+        if let Some(mailbox) = all.mailboxes.get_mut(to) {
+            mailbox.released.send_modify(|count| *count += 1);
+        }
+    }
+
     /// Ends every stream and feed.
     pub(super) fn end_all(&self, reason: Reason) {
         for mailbox in self.all.lock().mailboxes.values() {

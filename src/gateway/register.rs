@@ -1,10 +1,8 @@
 //! Loading a participant register: its rules against the one in force, then one event; in force when that is durable.
 
-use std::sync::Arc;
-
 use super::Gateway;
 use crate::domain::id::ParticipantId;
-use crate::domain::participant::{Participant, Register, RegisterError};
+use crate::domain::participant::{Participant, Register, RegisterError, Standing};
 use crate::policy::command::Command;
 use crate::store::StoreError;
 
@@ -42,8 +40,9 @@ impl Gateway {
         if in_force.generation() > 0 && same(&in_force, register) {
             return Ok(Loaded::Unchanged);
         }
-        for old in in_force.iter() {
-            self.check_old(old, register.get(&old.id)).await?;
+        register.check_follows(&in_force)?;
+        for gone in in_force.iter().filter(|old| register.get(&old.id).is_none()) {
+            self.check_gone(&gone.id).await?;
         }
         if in_force.generation() > 0 {
             for new in register.iter().filter(|entry| in_force.get(&entry.id).is_none()) {
@@ -54,19 +53,21 @@ impl Gateway {
         let participants = register.iter().map(|entry| Participant::clone(entry)).collect();
         // Municipality numbers were checked when the register was read.
         let next = Register::new(generation, participants, &|_| true)?;
+        let retired: Vec<_> = next
+            .iter()
+            .filter(|entry| in_force.get(&entry.id).is_some_and(|old| old.standing != Standing::Retired))
+            .filter_map(|entry| Some((entry.id.clone(), next.heir_of(&entry.id)?.clone())))
+            .collect();
         self.store.act(Command::LoadRegister { register: next, digest }).await?;
+        // Durable from here on; a crash before these lines ends every stream all the same.
+        for (predecessor, successor) in &retired {
+            self.leases.pass(predecessor, successor);
+        }
         Ok(Loaded::Generation(generation))
     }
 
-    async fn check_old(&self, old: &Participant, new: Option<&Arc<Participant>>) -> Result<(), LoadError> {
-        match new {
-            Some(new) if new.role != old.role || new.organisation_number != old.organisation_number => {
-                Err(RegisterError::Changed(old.id.clone()).into())
-            }
-            Some(_) => Ok(()),
-            None if self.store.is_needed(&old.id).await? => Err(RegisterError::Removed(old.id.clone()).into()),
-            None => Ok(()),
-        }
+    async fn check_gone(&self, id: &ParticipantId) -> Result<(), LoadError> {
+        if self.store.is_needed(id).await? { Err(RegisterError::Removed(id.clone()).into()) } else { Ok(()) }
     }
 
     /// An id that stood in an earlier register never comes back, whoever it was.

@@ -8,7 +8,7 @@ use super::{Gateway, Refusal};
 use crate::audit::event::kind;
 use crate::audit::record::Record;
 use crate::domain::id::MessageId;
-use crate::domain::participant::Role;
+use crate::domain::participant::{Register, Role};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
@@ -50,11 +50,11 @@ impl std::fmt::Debug for Changes {
 /// Entries about one message that are looked through for its evidence.
 const EVIDENCE_MAX: usize = 256;
 
-/// Whether an entry tells `caller` what became of its own message. A laboratory is shown none whose text names the case.
-fn is_evidence(record: &Record, caller: &Caller) -> bool {
+/// Whether an entry tells `caller` what became of its own message, or of one of whom it followed. A laboratory is shown none whose text names the case.
+fn is_evidence(record: &Record, caller: &Caller, register: &Register) -> bool {
     let is_step = matches!(record.kind, kind::HANDED_OUT | kind::ACKNOWLEDGED | kind::NOTICE_RETURNED | kind::ENDED_UNDELIVERED);
     let may_be_shown = caller.participant.role != Role::Laboratory || record.is_delivery_of_result();
-    is_step && may_be_shown && record.sender.as_ref() == Some(caller.id())
+    is_step && may_be_shown && record.sender.as_ref().is_some_and(|sender| register.stands_for(caller.id(), sender))
 }
 
 impl Gateway {
@@ -99,10 +99,11 @@ impl Gateway {
             if self.store.receipt(caller.id(), message_id).await?.is_none() {
                 return Ok(None);
             }
+            let register = self.store.register();
             let mut evidence = Vec::new();
             for index in self.store.entries_of(message_id, EVIDENCE_MAX).await? {
                 let proof = self.store.prove_for_sender(index).await?;
-                evidence.extend(proof.filter(|proof| proof.record.as_ref().is_some_and(|record| is_evidence(record, caller))));
+                evidence.extend(proof.filter(|proof| proof.record.as_ref().is_some_and(|record| is_evidence(record, caller, &register))));
             }
             Ok(Some(evidence))
         };

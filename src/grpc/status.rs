@@ -26,7 +26,11 @@ const MESSAGE_ID: &str = "samband-message-id";
 #[must_use]
 pub const fn code_of(reason: Reason) -> Code {
     match reason {
-        Reason::NotEnrolled | Reason::ParticipantSuspended | Reason::CallNotAllowed | Reason::IdentityWithdrawn => Code::PermissionDenied,
+        Reason::NotEnrolled
+        | Reason::ParticipantSuspended
+        | Reason::ParticipantRetired
+        | Reason::CallNotAllowed
+        | Reason::IdentityWithdrawn => Code::PermissionDenied,
         Reason::Malformed
         | Reason::UnknownField
         | Reason::DuplicateField
@@ -64,6 +68,7 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::UnitContactMissing
         | Reason::ContactUnknown
         | Reason::LaboratoryUnknown
+        | Reason::LaboratoryRetired
         | Reason::DecisionInFuture
         | Reason::ProbationOver
         | Reason::ReplacesSettled

@@ -30,7 +30,7 @@ pub struct IdEntry {
 pub struct NoticeVersion {
     /// Log index of its acceptance.
     pub index: u64,
-    /// The unit it went to, fixed at acceptance.
+    /// The unit it went to, fixed at acceptance, or its successor.
     pub unit: ParticipantId,
     /// Date of acceptance in Oslo.
     pub accepted_on: Date,
@@ -66,7 +66,7 @@ pub enum CaseState {
 pub struct Case {
     /// Its reference.
     pub case_ref: CaseRef,
-    /// Who set the condition: requisitioner and receiver of everything that comes back.
+    /// Who set the condition, or its successor: requisitioner and receiver of everything that comes back.
     pub prosecution: ParticipantId,
     /// The requisition, from the first notice with a control part on.
     pub requisition_id: Option<RequisitionId>,
@@ -120,6 +120,39 @@ impl Case {
             .iter()
             .filter_map(|version| version.facts.control.as_ref())
             .any(|control| control.laboratories.is_empty() || control.laboratories.contains(laboratory))
+    }
+
+    /// Whether `participant` is a party: it set the condition, was addressed, filed a result, or is named in an order.
+    #[must_use]
+    pub fn has_party(&self, participant: &ParticipantId) -> bool {
+        let names =
+            |version: &NoticeVersion| version.facts.control.as_ref().is_some_and(|control| control.laboratories.contains(participant));
+        self.prosecution == *participant
+            || self.laboratories.contains(participant)
+            || self.notices.iter().any(|version| version.unit == *participant || names(version))
+    }
+
+    /// `to` is the party from here that `from` was, in every notice of the case.
+    pub fn pass(&mut self, from: &ParticipantId, to: &ParticipantId) {
+        let replace = |party: &mut ParticipantId| {
+            if party == from {
+                *party = to.clone();
+            }
+        };
+        let replace_in = |named: &mut Vec<ParticipantId>| {
+            named.iter_mut().for_each(replace);
+            // Named beside its successor before, it would stand there twice.
+            let mut first = true;
+            named.retain(|id| id != to || std::mem::take(&mut first));
+        };
+        replace(&mut self.prosecution);
+        replace_in(&mut self.laboratories);
+        for version in &mut self.notices {
+            replace(&mut version.unit);
+            if let Some(control) = &mut version.facts.control {
+                replace_in(&mut control.laboratories);
+            }
+        }
     }
 
     /// The case is over: what is kept, for as long as it still answers that it has ended, is who its parties were.

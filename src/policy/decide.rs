@@ -14,7 +14,7 @@ use super::command::{Body, Command, Submission};
 use super::permit::{Denial, NO_CONTENT, Permit};
 use super::reason::Reason;
 use super::table::{FLOWS, Verb};
-use super::view::View;
+use super::view::{Passing, View};
 use crate::audit::event::{Acceptance, Event};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
@@ -67,7 +67,7 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
             reason: reason.number(),
             message_id: *message_id,
         }),
-        Command::LoadRegister { register, digest } => Ok(load_register(register, *digest)),
+        Command::LoadRegister { register, digest } => Ok(load_register(view, register, *digest)),
         Command::MarkOverdue { item } => Ok(mailbox::mark_overdue(view, *item)),
         Command::EndCase { .. } => Ok(mailbox::end_case(view, at)),
         Command::ForgetCase { case_ref } => Ok(Decision::Events(match view.case {
@@ -78,14 +78,21 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
     }
 }
 
-/// The scopes are an event of their own: the one with the participants is as old as the first journal.
-fn load_register(register: &Register, digest: [u8; 32]) -> Decision {
+/// The scopes are an event of their own: the one with the participants is as old as the first journal. What retired participants had passes on
+/// in the frame that retires them: there is no moment at which it is nobody's.
+fn load_register(view: &View<'_>, register: &Register, digest: [u8; 32]) -> Decision {
     let generation = register.generation();
     let participants = register.iter().map(|participant| participant.as_ref().clone()).collect();
     let scopes: Vec<_> = register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect();
     let mut events = vec![Event::RegisterLoaded { generation, digest, participants }];
     if !scopes.is_empty() {
         events.push(Event::ScopesLoaded { generation, scopes });
+    }
+    for Passing { predecessor, items, cases } in &view.passing {
+        if let Some(successor) = register.heir_of(predecessor) {
+            let (predecessor, successor) = (predecessor.clone(), successor.clone());
+            events.push(Event::Succeeded { generation, predecessor, successor, items: *items, cases: *cases });
+        }
     }
     Decision::Events(events)
 }

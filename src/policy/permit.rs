@@ -57,7 +57,7 @@ pub const NO_CONTENT: [u8; 32] = [0; 32];
 /// Asks the table: may `caller` make this call with the content of `digest`, under `register`?
 ///
 /// # Errors
-/// A [`Denial`] for a suspended participant, then for a call that is not its role's.
+/// A [`Denial`] for a suspended or retired participant, then for a call that is not its role's.
 pub fn authorize(caller: &Caller, verb: Verb, digest: [u8; 32], register: &Register) -> Result<Permit, Denial> {
     check(caller, verb, register)?;
     Ok(Permit { caller: caller.clone(), verb, digest, generation: register.generation() })
@@ -66,8 +66,10 @@ pub fn authorize(caller: &Caller, verb: Verb, digest: [u8; 32], register: &Regis
 fn check(caller: &Caller, verb: Verb, register: &Register) -> Result<Role, Denial> {
     let enrolled = register.by_key(&caller.key).filter(|(participant, _)| participant.id == *caller.id());
     let (participant, _) = enrolled.ok_or(Reason::IdentityWithdrawn)?;
-    if participant.standing == Standing::Suspended {
-        return Err(Reason::ParticipantSuspended.into());
+    match participant.standing {
+        Standing::Active => {}
+        Standing::Suspended => return Err(Reason::ParticipantSuspended.into()),
+        Standing::Retired => return Err(Reason::ParticipantRetired.into()),
     }
     if role_of(verb) != participant.role {
         return Err(Reason::CallNotAllowed.into());

@@ -50,6 +50,8 @@ reasons! {
     CallNotAllowed = 3, "CALL_NOT_ALLOWED", "this role may not make this call; no role may do more than its own service offers";
     /// The participant's key was revoked or taken out of the register while the connection was open.
     IdentityWithdrawn = 4, "IDENTITY_WITHDRAWN", "this key is no longer enrolled or its certificate is revoked; connect again with a valid one";
+    /// The participant is retired.
+    ParticipantRetired = 5, "PARTICIPANT_RETIRED", "this participant is retired; its successor has its mail, cases and messages, so connect as that one";
     /// The request cannot be read.
     Malformed = 10, "MALFORMED_REQUEST", "the bytes are not this call's request; build them from the published proto files";
     /// The request has fields this protocol version does not know.
@@ -90,6 +92,8 @@ reasons! {
     DecisionInFuture = 44, "DECISION_IN_FUTURE", "decision_date is later than today in Oslo";
     /// Probation is over already.
     ProbationOver = 45, "PROBATION_OVER", "probation_end and its three months of grace are past";
+    /// A laboratory in the order is retired.
+    LaboratoryRetired = 46, "LABORATORY_RETIRED", "the order names a laboratory that is retired; name its successor, which LookUp tells";
     /// `replaces` names nothing the caller may replace.
     ReplacesUnknown = 50, "REPLACES_UNKNOWN", "`replaces` names no message of this sender and kind that is known here";
     /// `replaces` names a message that was replaced or withdrawn before.

@@ -1,7 +1,7 @@
 //! What a decision may look at: a few entries, loaded by the store for one command.
 
 use super::case::{Case, IdEntry, Message};
-use crate::domain::id::RequisitionId;
+use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 
 /// The entries that a command touches. A store fills what it finds; what is missing is `None`.
@@ -25,6 +25,19 @@ pub struct View<'a> {
     pub case_messages: Vec<&'a Message>,
     /// The contact that the unit of the notice's municipality set itself.
     pub unit_contact: Option<&'a Contact>,
+    /// Who is retired by the register that comes into force, by id.
+    pub passing: Vec<Passing>,
+}
+
+/// What a participant has that is being retired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passing {
+    /// Who.
+    pub predecessor: ParticipantId,
+    /// Undelivered items in its mailbox.
+    pub items: u64,
+    /// Cases that are not over and that it is a party of.
+    pub cases: u64,
 }
 
 impl<'a> View<'a> {
@@ -41,6 +54,7 @@ impl<'a> View<'a> {
             requisitions: Vec::new(),
             case_messages: Vec::new(),
             unit_contact: None,
+            passing: Vec::new(),
         }
     }
 }

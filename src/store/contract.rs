@@ -8,6 +8,7 @@ mod delivery;
 mod ending;
 mod ids;
 mod references;
+mod succession;
 
 /// Instantiates every history for one store.
 macro_rules! contract_suite {
@@ -70,6 +71,24 @@ macro_rules! contract_suite {
                     an_ended_case_is_forgotten_later,
                     an_ended_case_keeps_its_parties_and_nothing_else,
                     a_participant_with_mail_or_cases_is_needed
+                ];
+                succession: [
+                    undelivered_mail_is_the_successors_with_an_event,
+                    what_comes_back_in_a_case_goes_to_the_successor,
+                    a_retired_participant_is_refused_in_every_call,
+                    ids_of_the_predecessor_stay_bound_and_its_messages_are_the_successors,
+                    the_same_id_of_two_that_became_one_is_told_apart_by_content,
+                    the_successor_corrects_and_withdraws_what_the_predecessor_sent,
+                    a_units_cases_pass_and_its_municipalities_are_served_by_the_successor,
+                    a_laboratory_named_in_orders_is_followed_by_its_successor,
+                    a_successor_of_a_successor_has_it_all,
+                    two_that_are_retired_at_once_pass_to_the_last,
+                    a_suspended_participant_is_retired_and_its_mail_flows_again,
+                    a_suspended_successor_keeps_what_it_got_and_the_sender_is_told,
+                    sender_and_recipient_retired_at_once_leave_one_feed,
+                    an_unit_that_had_the_case_before_its_successor_is_told_in_one_voice,
+                    an_ended_case_still_answers_the_successor,
+                    a_correction_after_a_municipality_left_tells_the_unit_that_had_the_case
                 ];
             );
         }

@@ -29,6 +29,8 @@ use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::policy::decide::{Decision, Random, decide};
+use crate::policy::permit::Denial;
+use crate::policy::reason::Reason;
 
 /// Where an act fails on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +195,7 @@ impl MemoryStore {
         self.entropy.fill(&mut random.requisition);
         let decision = decide(&inner.state.view(&command), &command, at, &random)?;
         let outcome = match decision {
-            Decision::Duplicate { index } => {
-                Outcome::Accepted(self.accepted(&inner, index)?.ok_or(StoreError::Damaged { place: format!("entry {index}") })?)
-            }
+            Decision::Duplicate { index } => Outcome::Accepted(self.accepted(&inner, index)?.ok_or(Denial::from(Reason::RecordErased))?),
             Decision::Events(events) => {
                 let count = events.len();
                 let accepts = events.first().is_some_and(|event| event.acceptance().is_some());
@@ -286,8 +286,11 @@ impl Store for MemoryStore {
         match inner.state.index_of(sender, message_id) {
             Some(index) => self.accepted(&inner, index),
             None => {
+                let register = inner.state.register();
                 let own = |record: &Record| {
-                    record.actor.as_ref() == Some(sender) && record.message_id == Some(message_id) && record.content_commit.is_some()
+                    record.actor.as_ref().is_some_and(|actor| register.stands_for(sender, actor))
+                        && record.message_id == Some(message_id)
+                        && record.content_commit.is_some()
                 };
                 let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| own(record)));
                 found.map_or(Ok(None), |index| self.accepted(&inner, index as u64))

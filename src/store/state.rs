@@ -6,6 +6,7 @@ mod apply;
 mod ids;
 mod query;
 mod snapshot;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
-use crate::policy::case::{Case, ItemBody, Message};
+use crate::policy::case::{Case, IdEntry, ItemBody, Message};
 use crate::policy::command::{Body, Command, Reference, Submission};
 use crate::policy::view::View;
 
@@ -135,20 +136,23 @@ impl State {
                     view.case_messages = case.messages.iter().filter_map(|index| self.messages.get(index)).collect();
                 }
             }
+            Command::LoadRegister { register, .. } => view.passing = self.passing(register),
             Command::SetContact { .. }
             | Command::Audit { .. }
             | Command::Ask { .. }
             | Command::Review { .. }
             | Command::Refuse { .. }
-            | Command::LoadRegister { .. }
             | Command::Note(_) => {}
         }
         view
     }
 
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
-        view.id = self.ids.get(caller, submission.message_id);
-        view.replaced = submission.replaces.and_then(|id| self.ids.get(caller, id)).and_then(|entry| self.messages.get(&entry.index));
+        // Two that became one may have chosen the same id: the one with this content is the one that is sent again.
+        let same = |entry: &&IdEntry| entry.commit == submission.commit;
+        let id = submission.message_id;
+        view.id = self.bound(caller, id).find(same).or_else(|| self.bound(caller, id).next());
+        view.replaced = submission.replaces.and_then(|id| self.bound(caller, id).find_map(|entry| self.messages.get(&entry.index)));
         view.case = match submission.reference() {
             Reference::Case(case_ref) => self.cases.get(&case_ref),
             Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.cases.get(case_ref)),

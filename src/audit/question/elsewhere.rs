@@ -21,6 +21,8 @@ pub(super) struct Elsewhere {
     results: HashMap<u64, Option<u32>>,
     /// Participants that acted as prosecution or unit: what they sent is no result.
     others: HashSet<u32>,
+    /// Who took over from whom, so far: from then on the successor is the requisitioner.
+    heirs: HashMap<u32, u32>,
     found: Found,
     rows: Rows,
 }
@@ -66,6 +68,12 @@ impl Elsewhere {
                 }
             }
             kind::HANDED_OUT | kind::ACKNOWLEDGED => self.delivered(seen),
+            kind::SUCCEEDED => {
+                if let (Some(from), Some(to)) = (&record.sender, &record.recipient) {
+                    let (from, to) = (self.number(from), self.number(to));
+                    self.heirs.insert(from, to);
+                }
+            }
             _ => {}
         }
     }
@@ -91,6 +99,18 @@ impl Elsewhere {
         }
     }
 
+    /// The last that took over from `party`, or itself. Whoever took over is never retired before it did, so this ends.
+    fn heir(&self, party: u32) -> u32 {
+        let mut last = party;
+        for _ in 0..=self.heirs.len() {
+            match self.heirs.get(&last) {
+                Some(next) => last = *next,
+                None => break,
+            }
+        }
+        last
+    }
+
     fn judge(&mut self, seen: Seen<'_>, reached: Option<&ParticipantId>, requisitioner: Option<u32>) {
         let reached = reached.map(|id| self.number(id));
         match requisitioner {
@@ -98,7 +118,7 @@ impl Elsewhere {
                 self.found.unresolved += 1;
                 self.rows.push(seen.index, seen.record, Mark::Unresolved);
             }
-            Some(_) if reached == requisitioner => {}
+            Some(requisitioner) if reached == Some(self.heir(requisitioner)) => {}
             Some(_) => {
                 self.found.elsewhere += 1;
                 self.rows.push(seen.index, seen.record, Mark::Elsewhere);

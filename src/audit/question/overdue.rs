@@ -45,6 +45,11 @@ impl Overdue {
             }
             kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref()),
             kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref()),
+            kind::SUCCEEDED => {
+                if let (Some(from), Some(to)) = (&record.sender, &record.recipient) {
+                    self.pass(from, to);
+                }
+            }
             _ => {}
         }
     }
@@ -64,6 +69,22 @@ impl Overdue {
         }
         if let Some(id) = record.message_id.filter(|_| self.waiting.len() < FOLLOWED_MAX) {
             self.waiting.insert((sender.clone(), id), seen.index);
+        }
+    }
+
+    /// What waited for `from` waits for `to`; what `from` sent is `to`'s to replace.
+    fn pass(&mut self, from: &ParticipantId, to: &ParticipantId) {
+        let moved: Vec<Delivery> = self.open.keys().filter(|(_, recipient)| recipient == from).cloned().collect();
+        for delivery in moved {
+            if let Some(row) = self.open.remove(&delivery) {
+                self.open.insert((delivery.0, to.clone()), row);
+            }
+        }
+        let sent: Vec<_> = self.waiting.keys().filter(|(sender, _)| sender == from).cloned().collect();
+        for (sender, id) in sent {
+            if let Some(index) = self.waiting.remove(&(sender, id)) {
+                self.waiting.entry((to.clone(), id)).or_insert(index);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Random, acceptance};
 use crate::audit::event::{Event, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::notice::{ConditionNotice, NoticeFacts};
-use crate::domain::participant::{Participant, Role};
+use crate::domain::participant::{Participant, Role, Standing};
 use crate::domain::reason::NoticeWithdrawal;
 use crate::domain::time::{Timestamp, plus_months};
 use crate::policy::case::{Case, CaseState, Fate, Message};
@@ -96,23 +96,28 @@ fn check_register(view: &View<'_>, sender: &Participant, facts: &NoticeFacts) ->
     if !entry.contacts.iter().any(|contact| contact.key == facts.contact_key.as_str()) {
         return Err(Reason::ContactUnknown.into());
     }
-    let is_laboratory = |id| view.register.get(id).is_some_and(|participant| participant.role == Role::Laboratory);
-    if let Some(control) = &facts.control
-        && !control.laboratories.iter().all(is_laboratory)
-    {
-        return Err(Reason::LaboratoryUnknown.into());
+    for named in facts.control.iter().flat_map(|control| &control.laboratories) {
+        let laboratory = view.register.get(named).filter(|participant| participant.role == Role::Laboratory);
+        if laboratory.ok_or(Reason::LaboratoryUnknown)?.standing == Standing::Retired {
+            return Err(Reason::LaboratoryRetired.into());
+        }
     }
     Ok(())
 }
 
-/// The unit that a replacement moves away from, and what it is told: the person moved, or the municipality was wrong from the start when
-/// the unit itself gave the notice back.
+/// The unit that a replacement moves away from, and what it is told: the person moved; or the municipality was wrong from the start, when
+/// the unit itself gave the notice back; or the case was transferred, when another unit serves the same municipality now.
 fn moved_from(case: &Case, unit: &ParticipantId, facts: &NoticeFacts) -> Option<(ParticipantId, WithdrawalCode)> {
     let current = case.current();
-    if current.unit == *unit || current.facts.municipality == facts.municipality {
+    if current.unit == *unit {
         return None;
     }
-    let reason = if current.returned { NoticeWithdrawal::WrongMunicipality } else { NoticeWithdrawal::SubjectMoved };
+    let reason = match current.returned {
+        // The municipality has another unit now: nobody moved.
+        _ if current.facts.municipality == facts.municipality => NoticeWithdrawal::CaseTransferred,
+        true => NoticeWithdrawal::WrongMunicipality,
+        false => NoticeWithdrawal::SubjectMoved,
+    };
     Some((current.unit.clone(), reason.number()))
 }
 

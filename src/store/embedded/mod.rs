@@ -82,6 +82,8 @@ use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
+use crate::policy::permit::Denial;
+use crate::policy::reason::Reason;
 
 /// Journal bytes from which a clean stop turns the store over first.
 const STOP_TURN_BYTES: u64 = 8 * 1024 * 1024;
@@ -236,8 +238,9 @@ impl Store for EmbeddedStore {
                 self.engine.accepted_now(index, &entry, &opening, &head).map(Outcome::Accepted)
             }
             Answer::Duplicate { index } => {
+                // Its record may have gone by the calendar while its case lives.
                 let accepted = self.accepted_at(index).await?;
-                accepted.map(Outcome::Accepted).ok_or_else(|| StoreError::Damaged { place: format!("the record at log index {index}") })
+                accepted.map(Outcome::Accepted).ok_or_else(|| Denial::from(Reason::RecordErased).into())
             }
         }
     }
@@ -279,7 +282,9 @@ impl Store for EmbeddedStore {
         }
         let sender = sender.clone();
         self.off_thread(move |engine| {
-            match search::old_acceptance(engine, &sender, message_id).map_err(|error| error.to_store_error())? {
+            let register = engine.register.load_full();
+            let is_own = |actor: &ParticipantId| register.stands_for(&sender, actor);
+            match search::old_acceptance(engine, &is_own, message_id).map_err(|error| error.to_store_error())? {
                 Some((index, slot)) => engine.accepted(index, &slot).map(Some),
                 None => Ok(None),
             }

@@ -144,13 +144,15 @@ fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64)
     }
 }
 
-/// The acceptance of a sender's message whose id the state has forgotten: only records between five minutes before and thirty days after the id
+/// The acceptance of a sender's message whose id the state has forgotten; `is_own` tells that sender and whom it followed. Only records between five minutes before and thirty days after the id
 /// was made can be it.
-pub fn old_acceptance(engine: &Engine, sender: &ParticipantId, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
-    steadily(engine, |archive| acceptance_in(archive, sender, message_id))
+type Own<'a> = &'a dyn Fn(&ParticipantId) -> bool;
+
+pub fn old_acceptance(engine: &Engine, is_own: Own<'_>, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
+    steadily(engine, |archive| acceptance_in(archive, is_own, message_id))
 }
 
-fn acceptance_in(archive: &Archive, sender: &ParticipantId, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
+fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
     let made = message_id.timestamp();
     let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
     let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return Ok(None) };
@@ -163,7 +165,7 @@ fn acceptance_in(archive: &Archive, sender: &ParticipantId, message_id: MessageI
         if record.time > last {
             return false;
         }
-        let own = record.message_id == Some(message_id) && record.actor.as_ref() == Some(sender) && record.content_commit.is_some();
+        let own = record.message_id == Some(message_id) && record.actor.as_ref().is_some_and(is_own) && record.content_commit.is_some();
         if own {
             found = Some((index, slot));
         }

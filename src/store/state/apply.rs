@@ -66,6 +66,7 @@ impl State {
                 self.contacts.insert(unit.clone(), contact.clone());
             }
             Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes.clone()),
+            Event::Succeeded { predecessor, successor, .. } => self.succeeded(predecessor, successor, index),
             Event::OfResult { requisition_id: _, event } => return self.apply(event, index, time),
             _ => self.apply_delivery(event, index, time, &mut applied),
         }
@@ -184,7 +185,7 @@ impl State {
                 self.mailboxes.entry(delivery.recipient.clone()).or_default().insert(item);
             }
         }
-        self.feeds.entry(message.sender.clone()).or_default().insert((message.changed, index));
+        self.feeds.entry(self.owner(&message.sender).clone()).or_default().insert((message.changed, index));
         self.messages.insert(index, message);
     }
 
@@ -289,10 +290,11 @@ impl State {
     }
 
     /// Changes the message at `of` and moves it to the end of its sender's feed.
-    fn change(&mut self, of: u64, index: u64, change: impl FnOnce(&mut Message)) {
+    pub(super) fn change(&mut self, of: u64, index: u64, change: impl FnOnce(&mut Message)) {
         let Some(message) = self.messages.get_mut(&of) else { return };
         change(message);
-        let feed = self.feeds.entry(message.sender.clone()).or_default();
+        let owner = self.register.heir_of(&message.sender).unwrap_or(&message.sender);
+        let feed = self.feeds.entry(owner.clone()).or_default();
         feed.remove(&(message.changed, of));
         message.changed = index;
         feed.insert((index, of));
@@ -341,7 +343,8 @@ impl State {
             }
             if let Some(message) = self.messages.remove(&index) {
                 self.ids.loosen(&message.sender, message.message_id);
-                if let Some(feed) = self.feeds.get_mut(&message.sender) {
+                let owner = self.register.heir_of(&message.sender).unwrap_or(&message.sender);
+                if let Some(feed) = self.feeds.get_mut(owner) {
                     feed.remove(&(message.changed, index));
                 }
             }

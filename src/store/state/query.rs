@@ -40,8 +40,8 @@ impl State {
     /// Where a sender's message stands.
     #[must_use]
     pub fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Option<StatusEntry> {
-        let entry = self.ids.get(sender, message_id)?;
-        self.messages.get(&entry.index).map(|message| self.status_entry(message))
+        let index = self.index_of(sender, message_id)?;
+        self.messages.get(&index).map(|message| self.status_entry(message))
     }
 
     fn status_entry(&self, message: &Message) -> StatusEntry {
@@ -68,12 +68,6 @@ impl State {
             .filter_map(|(_, index)| self.messages.get(index))
             .map(|message| self.status_entry(message))
             .collect()
-    }
-
-    /// Log index of an accepted message.
-    #[must_use]
-    pub fn index_of(&self, sender: &ParticipantId, message_id: MessageId) -> Option<u64> {
-        self.ids.get(sender, message_id).map(|entry| entry.index)
     }
 
     /// When the message at a log index was accepted, while it is remembered.
@@ -104,14 +98,7 @@ impl State {
     #[must_use]
     pub fn is_needed(&self, participant: &ParticipantId) -> bool {
         self.mailboxes.get(participant).is_some_and(|mailbox| !mailbox.is_empty())
-            || self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).any(|case| {
-                case.prosecution == *participant
-                    || case.laboratories.contains(participant)
-                    || case.notices.iter().any(|version| {
-                        version.unit == *participant
-                            || version.facts.control.as_ref().is_some_and(|control| control.laboratories.contains(participant))
-                    })
-            })
+            || self.cases.values().any(|case| !matches!(case.state, CaseState::Ended { .. }) && case.has_party(participant))
     }
 
     /// What time demands, at most `max` of each: marks at `now`, what erases at `calendar`. No item's deadline depends on another's.

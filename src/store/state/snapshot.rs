@@ -104,7 +104,7 @@ impl State {
                     state.mailboxes.entry(delivery.recipient.clone()).or_default().insert(item);
                 }
             }
-            state.feeds.entry(message.sender.clone()).or_default().insert((message.changed, index));
+            state.feeds.entry(state.owner(&message.sender).clone()).or_default().insert((message.changed, index));
             state.messages.insert(index, message);
         }
         for (sender, id, entry) in ids {

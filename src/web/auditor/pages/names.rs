@@ -49,6 +49,7 @@ pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
         41 => ("Nektet, flere i samme minutt", "Refused, several in one minute"),
         42 => ("Ukjente nektet", "Strangers refused"),
         50 => ("Kontaktpunkt satt", "Contact set"),
+        51 => ("Etterfølger overtok", "Successor took over"),
         60 => ("Loggen ble lest", "Log read"),
         61 => ("Spørsmål stilt til loggen", "Log asked"),
         62 => ("Periode gjennomgått", "Period reviewed"),
@@ -107,6 +108,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
     let (nb, en) = match reason {
         Reason::NotEnrolled => ("ikke i registeret", "not enrolled"),
         Reason::ParticipantSuspended => ("deltakeren er suspendert", "participant suspended"),
+        Reason::ParticipantRetired => ("deltakeren er nedlagt", "participant retired"),
         Reason::CallNotAllowed => ("rollen har ikke lov til dette", "not allowed for this role"),
         Reason::IdentityWithdrawn => ("nøkkelen gjelder ikke lenger", "key no longer valid"),
         Reason::Malformed => ("kan ikke leses", "cannot be read"),
@@ -127,6 +129,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::UnitContactMissing => ("enheten mangler kontaktpunkt", "unit has no contact"),
         Reason::ContactUnknown => ("ukjent kontaktpunkt", "unknown contact"),
         Reason::LaboratoryUnknown => ("ukjent laboratorium", "unknown laboratory"),
+        Reason::LaboratoryRetired => ("laboratoriet er nedlagt", "laboratory retired"),
         Reason::DecisionInFuture => ("vedtaket er fram i tid", "decision lies ahead"),
         Reason::ProbationOver => ("prøvetiden er over", "probation is over"),
         Reason::ReplacesUnknown => ("ukjent melding å rette", "unknown message to replace"),

@@ -87,11 +87,11 @@ impl Shown {
         }
         if let Some(count) = self.count {
             details.push(match self.kind {
-                4 => format!("{} {count}", lang.say("utgave", "edition")),
+                4 | 6 | 51 => format!("{} {count}", lang.say("utgave", "edition")),
                 _ => format!("{} {}", lang.say("antall", "count"), lang.number(count)),
             });
         }
-        if let Some(note) = self.note.as_deref().filter(|_| matches!(self.kind, 1 | 2 | 10 | 31 | 42 | 61 | 62)) {
+        if let Some(note) = self.note.as_deref().filter(|_| matches!(self.kind, 1 | 2 | 10 | 31 | 42 | 51 | 61 | 62)) {
             details.push(note.to_owned());
         }
         details
