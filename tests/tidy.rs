@@ -54,6 +54,8 @@ const FENCES: &[Fence] = &[
     Fence { word: "hyper", places: &["src/web/"], in_tests: false },
     Fence { word: "clap", places: &["src/cli/", "src/main.rs"], in_tests: false },
     Fence { word: "indicatif", places: &["src/cli/"], in_tests: false },
+    // The way to what is personal in a name, an address or a number: for delivery, which the domain's own types do not need.
+    Fence { word: "expose", places: &["src/domain/name.rs", "src/domain/reach.rs"], in_tests: true },
     // JSON is for people's files and terminals. The store's two small files beside the journal are read by people, too.
     Fence { word: "serde_json", places: &["src/cli/", "src/store/embedded/layout.rs"], in_tests: true },
     Fence { word: "anyhow", places: &["src/app.rs", "src/app/", "src/cli/", "src/main.rs"], in_tests: false },
@@ -167,6 +169,34 @@ fn bad_habits(files: &[Source]) -> Vec<String> {
         );
         let lines = source::lines_with(&file.code, "#[allow(").into_iter().chain(source::lines_with(&file.code, "#![allow("));
         found.extend(lines.map(|line| format!("{}:{line}: use `expect` with a reason instead of `allow`", file.path)));
+    }
+    found
+}
+
+/// Drafts in the domain hold what is personal as plain text, so none may be formatted. What is parsed is held by `domain::sensitive`.
+fn drafts_that_show_themselves(files: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| module_of(&file.path) == Some("domain")) {
+        let mut derived = String::new();
+        for (number, line) in file.code.lines().enumerate() {
+            let words: Vec<&str> = line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();
+            let declared = words.windows(2).find(|pair| matches!(pair[0], "struct" | "enum")).map(|pair| pair[1]);
+            if let Some(name) = declared.filter(|name| name.ends_with("Draft"))
+                && (derived.contains("Debug") || derived.contains("Serialize"))
+            {
+                found.push(format!("{}:{}: `{name}` holds personal text; it is not formatted and not written", file.path, number + 1));
+            }
+            for trait_name in ["Debug", "Display", "Serialize"] {
+                if words.contains(&"impl") && words.contains(&trait_name) && words.last().is_some_and(|name| name.ends_with("Draft")) {
+                    found.push(format!("{}:{}: `{trait_name}` of a draft", file.path, number + 1));
+                }
+            }
+            match line.trim() {
+                attribute if attribute.starts_with("#[") => derived.push_str(attribute),
+                "" => {}
+                _ => derived.clear(),
+            }
+        }
     }
     found
 }
@@ -300,6 +330,30 @@ fn each_bad_habit_is_found_and_none_in_tests() {
     }
     assert_eq!(bad_habits(&[Source::new("src/domain/a.rs", "#[cfg(test)] mod t { } fn f() { x.unwrap(); }")]).len(), 1);
     assert_none(&bad_habits(&[Source::new("src/cli/a.rs", "println!()")]));
+}
+
+#[test]
+fn no_draft_can_be_formatted_or_written() {
+    let files = sources();
+    assert!(files.iter().any(|file| file.path.starts_with("src/domain/") && file.code.contains("Draft {")), "there are drafts");
+    assert_none(&drafts_that_show_themselves(&files));
+}
+
+#[test]
+fn a_draft_that_can_be_formatted_or_written_is_found() {
+    for text in [
+        "#[derive(Debug)]\npub struct ADraft {}",
+        "#[derive(Clone, Debug, Default)]\n/// x\npub enum BDraft {}",
+        "#[derive(Serialize)]\npub struct ADraft {}",
+        "impl fmt::Display for ADraft {",
+    ] {
+        assert_eq!(drafts_that_show_themselves(&[Source::new("src/domain/a.rs", text)]).len(), 1, "{text}");
+        assert_none(&drafts_that_show_themselves(&[Source::new("src/gateway/a.rs", text)]));
+    }
+    assert_none(&drafts_that_show_themselves(&[Source::new(
+        "src/domain/a.rs",
+        "#[derive(Debug)]\nstruct A;\n#[derive(Default)]\nstruct ADraft {}",
+    )]));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use samband::audit::tree::{Frontier, Hash};
 use samband::clock::Clock as _;
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use samband::domain::participant::{Contact, Register};
+use samband::domain::sensitive::Content;
 use samband::domain::time::Timestamp;
 use samband::policy::command::Command;
 use samband::store::{
@@ -63,7 +64,7 @@ impl Store for NoStore {
     async fn waiting(&self, _: &ParticipantId, _: Option<ItemNumber>, _: usize) -> Result<Vec<Item>, StoreError> {
         Ok(Vec::new())
     }
-    async fn content(&self, _: ItemNumber) -> Result<Option<Bytes>, StoreError> {
+    async fn content(&self, _: ItemNumber) -> Result<Option<Content>, StoreError> {
         Ok(None)
     }
     async fn status(&self, _: &ParticipantId, _: MessageId) -> Result<Option<StatusEntry>, StoreError> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use samband::audit::event::{ItemNumber, MessageKind};
 use samband::clock::Clock as _;
 use samband::domain::id::{CaseRef, RequisitionId};
@@ -47,7 +46,7 @@ impl Acts<'_> {
         let mut commit = [7; 32];
         commit[..8].copy_from_slice(&n.to_be_bytes());
         let permit = authorize(&self.caller(id), verb, commit, &self.home.register).expect("it is its role's call");
-        let (message_id, canonical) = (self.messages.id(n), Bytes::from(canonical));
+        let (message_id, canonical) = (self.messages.id(n), canonical.into());
         Command::Submit {
             permit,
             submission: Box::new(Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical }),

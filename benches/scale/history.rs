@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
 use samband::audit::event::MessageKind;
 use samband::clock::{Clock, MockClock, SystemClock};
 use samband::domain::control::{Announcement, ControlDraft, FrequencyDraft, FrequencyPeriod, Procedure};
@@ -19,6 +18,7 @@ use samband::domain::notice::{
 use samband::domain::report::{MissedAppointment, ReportFacts};
 use samband::domain::result::ResultFacts;
 use samband::domain::sample::{Matrix, SamplePart};
+use samband::domain::sensitive::Content;
 use samband::domain::substance::SubstanceGroup;
 use samband::domain::time::{Date, Timestamp};
 use samband::domain::violation::{Choice, ParseContext};
@@ -90,7 +90,7 @@ impl Cast {
     pub fn submission(&self, caller: &Caller, verb: Verb, kind: MessageKind, body: Body, bytes: usize) -> Command {
         let (message_id, commit) = self.fresh();
         let permit = authorize(caller, verb, commit, &self.store.register()).expect("its own call");
-        let canonical = Bytes::from(vec![0x5a; bytes]);
+        let canonical = Content::from(vec![0x5a; bytes]);
         let submission = Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical };
         Command::Submit { permit, submission: Box::new(submission) }
     }

@@ -13,6 +13,7 @@ mod explain;
 mod gateway;
 mod keys;
 mod mailbox;
+mod memory;
 mod outbox;
 mod output;
 mod pki;
@@ -116,6 +117,11 @@ pub fn main() -> ExitCode {
         }
     };
     let out = Output::new(if cli.json { Format::Json } else { Format::Text });
+    if let Err(error) = memory::keep_private() {
+        let error = CliError::Storage(format!("the system does not let this process turn core files off: {error}"));
+        out.error(&error);
+        return error.exit();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -117,7 +117,6 @@ impl Frequency {
 }
 
 /// An order of drug tests.
-#[derive(Debug)]
 pub struct Control {
     legal_basis: LegalBasis,
     frequency: Frequency,
@@ -127,7 +126,7 @@ pub struct Control {
 }
 
 /// What later results are checked against; nothing personal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlFacts {
     /// Matrices that may be sampled, in order, each once.
     pub matrices: Vec<Matrix>,

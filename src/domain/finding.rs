@@ -87,7 +87,7 @@ pub enum NotAnalysedReason {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Not found.
     NotDetected(AnalysisStage),
@@ -111,7 +111,7 @@ pub enum Comparator {
 }
 
 /// An amount with the laboratory's own cut-off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Quantity {
     comparator: Comparator,
     value: Decimal,
@@ -165,7 +165,7 @@ impl Quantity {
 }
 
 /// One analysis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Finding {
     nlk_code: NlkCode,
     group: SubstanceGroup,

@@ -32,8 +32,7 @@ fn is_contact_key(text: &str) -> bool {
 macro_rules! code {
     ($(#[$doc:meta])* $name:ident, $fits:path) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -65,17 +64,13 @@ macro_rules! code {
                 code.0.into()
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
     };
 }
 
 code!(
     /// The label of a sample: `^[A-Z0-9-]{1,20}$`.
+    #[derive(Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
     SampleLabel,
     is_label
 );
@@ -86,9 +81,17 @@ code!(
 );
 code!(
     /// The key of a role's contact in the register: `^[a-z][a-z0-9-]{0,19}$`.
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "String")]
     ContactKey,
     is_contact_key
 );
+
+impl fmt::Display for ContactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

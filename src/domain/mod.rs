@@ -26,6 +26,7 @@ pub mod report;
 pub mod result;
 pub mod sample;
 pub mod scope;
+pub mod sensitive;
 pub mod substance;
 mod table;
 pub mod time;

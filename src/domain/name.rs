@@ -1,7 +1,5 @@
 //! Names of persons and lines of addresses: Latin letters with any marks, in NFC.
 
-use std::fmt;
-
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use zeroize::Zeroize as _;
 
@@ -100,13 +98,6 @@ macro_rules! personal_text {
         impl Drop for $name {
             fn drop(&mut self) {
                 self.0.zeroize();
-            }
-        }
-
-        impl fmt::Debug for $name {
-            /// Never the text.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(***)"))
             }
         }
     };

@@ -1,7 +1,5 @@
 //! How a written summons reaches a person: stay may differ from the registered address (rules 30, 33).
 
-use std::fmt;
-
 use zeroize::Zeroize as _;
 
 use super::limits::ADDRESS_LINES_MAX;
@@ -32,7 +30,6 @@ pub struct PostalAddressDraft {
 }
 
 /// How a person is reached. A protected address carries nothing else.
-#[derive(Debug)]
 pub enum Reach {
     /// By post, by phone or both; at least one is there.
     Open {
@@ -59,13 +56,6 @@ impl Phone {
 impl Drop for Phone {
     fn drop(&mut self) {
         self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for Phone {
-    /// Never the number.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Phone(***)")
     }
 }
 
@@ -99,13 +89,6 @@ impl PostalAddress {
 impl Drop for PostalAddress {
     fn drop(&mut self) {
         self.postcode.zeroize();
-    }
-}
-
-impl fmt::Debug for PostalAddress {
-    /// Never the address.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PostalAddress(***)")
     }
 }
 

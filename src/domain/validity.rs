@@ -36,7 +36,7 @@ pub enum ValidityVerdict {
 }
 
 /// Value and verdict, by matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
     /// Of urine; values are absent only when the sample cannot be tested.
     Urine {

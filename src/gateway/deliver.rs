@@ -3,7 +3,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::leases::Lease;
@@ -11,6 +10,7 @@ use super::{Gateway, Refusal};
 use crate::audit::event::{ItemNumber, WithdrawalCode};
 use crate::domain::limits::READER_ID_CHARS_MAX;
 use crate::domain::participant::Contact;
+use crate::domain::sensitive::Content;
 use crate::policy::case::ItemBody;
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
@@ -42,7 +42,7 @@ pub struct Delivery {
     /// The sender's contact that the notice names, as it stands in the register; for a notice only.
     pub contact: Option<Contact>,
     /// Canonical content; none for a withdrawal.
-    pub content: Option<Bytes>,
+    pub content: Option<Content>,
 }
 
 /// An open reader: items, one at a time.

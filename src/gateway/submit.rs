@@ -1,12 +1,13 @@
 //! Taking a message: permit, bounds, then the store's decision.
 
 use aws_lc_rs::hmac;
-use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::{Gateway, Refusal};
 use crate::audit::event::{ContentCommit, MessageKind};
 use crate::domain::id::MessageId;
 use crate::domain::limits::CONTENT_BYTES_MAX;
+use crate::domain::sensitive::Content;
 use crate::policy::command::{Body, Command, Reference, Submission};
 use crate::policy::permit::{Caller, Denial, authorize};
 use crate::policy::reason::Reason;
@@ -14,14 +15,13 @@ use crate::policy::table::{FLOWS, Verb};
 use crate::store::{Accepted, Outcome};
 
 /// A message as the wire gave it, parsed.
-#[derive(Debug)]
 pub struct Draft {
     /// Which of the three.
     pub kind: MessageKind,
     /// The sender's handle.
     pub message_id: MessageId,
     /// The sender's salt.
-    pub salt: [u8; 32],
+    pub salt: Zeroizing<[u8; 32]>,
     /// The message that is corrected or withdrawn.
     pub replaces: Option<MessageId>,
     /// Only answer as if.
@@ -29,7 +29,7 @@ pub struct Draft {
     /// Content or withdrawal.
     pub body: Body,
     /// The request written again without its handle, salt and `validate_only`.
-    pub canonical: Bytes,
+    pub canonical: Content,
 }
 
 /// What became of a message.
@@ -75,7 +75,7 @@ impl Gateway {
         let commit = content_commit(&salt, &canonical);
         let permit = authorize(caller, verb, commit, &self.store.register())?;
         // A withdrawal has no content to deliver; its reason stands in the event.
-        let canonical = if matches!(body, Body::Withdrawal(_)) { Bytes::new() } else { canonical };
+        let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { canonical };
         let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical };
         if submission.reference() != Reference::None {
             self.references

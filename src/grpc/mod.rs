@@ -8,6 +8,8 @@ mod laboratory;
 mod municipal;
 pub mod pb;
 mod prosecution;
+#[cfg(debug_assertions)]
+mod provoke;
 pub mod server;
 mod shared;
 pub mod status;

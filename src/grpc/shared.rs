@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tonic::{Extensions, Status};
+use zeroize::Zeroizing;
 
 use super::caller::Deadline;
 use super::stream::{Answers, Source, answers};
@@ -11,6 +12,7 @@ use super::{convert, pb, status};
 use crate::audit::event::{ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, MunicipalityNumber, Role, Standing};
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::domain::violation::Choice;
 use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Gateway, ReceiveOptions, Submitted};
@@ -51,7 +53,6 @@ pub(super) fn message_id(field: &str, text: &str) -> Result<MessageId, Status> {
 }
 
 /// The part of a Send request that is no content.
-#[derive(Debug)]
 pub(super) struct Head {
     message_id: String,
     content_salt: Bytes,
@@ -97,7 +98,9 @@ pub(super) async fn send<R: SendRequest>(
     body: impl FnOnce(R) -> Result<Body, Status> + Send,
 ) -> Result<Submitted, Status> {
     let head = request.take_head();
-    let canonical = Bytes::from(convert::canonical(&request));
+    let canonical = Content::from(convert::canonical(&request));
+    #[cfg(debug_assertions)]
+    super::provoke::panic_if_told(&head.message_id, &canonical);
     let id = message_id("message_id", &head.message_id)?;
     let draft = draft(R::KIND, id, &head, canonical, || body(request)).map_err(|error| status::naming(error, id))?;
     gateway.submit(caller, draft).await.map_err(status::of_refusal)
@@ -107,10 +110,10 @@ fn draft(
     kind: MessageKind,
     message_id: MessageId,
     head: &Head,
-    canonical: Bytes,
+    canonical: Content,
     body: impl FnOnce() -> Result<Body, Status>,
 ) -> Result<Draft, Status> {
-    let salt = <[u8; 32]>::try_from(head.content_salt.as_ref()).ok().filter(|salt| *salt != [0; 32]);
+    let salt = <[u8; 32]>::try_from(head.content_salt.as_ref()).ok().filter(|salt| *salt != [0; 32]).map(Zeroizing::new);
     let salt =
         salt.ok_or_else(|| status::of_argument("content_salt", Reason::BadContentSalt, "send 32 random bytes, fresh for each message_id"))?;
     let replaces = head.replaces.as_deref().map(|text| self::message_id("replaces", text)).transpose()?;
@@ -259,8 +262,8 @@ pub(super) async fn acknowledge(gateway: &Arc<Gateway>, caller: &Caller, verb: V
 }
 
 /// Content as it was sealed, or the refusal when it is not what this program wrote.
-pub(super) fn stored<M: prost::Message + Default>(content: Option<Bytes>) -> Result<M, Status> {
-    content.and_then(|content| M::decode(content).ok()).ok_or_else(|| status::of_reason(Reason::Internal))
+pub(super) fn stored<M: prost::Message + Default>(content: Option<Content>) -> Result<M, Status> {
+    content.and_then(|content| M::decode(&*content).ok()).ok_or_else(|| status::of_reason(Reason::Internal))
 }
 
 pub(super) fn sender(delivery: &Delivery) -> pb::Sender {

@@ -1,7 +1,5 @@
 //! What a store can be asked to decide: business acts, parsed and permitted.
 
-use bytes::Bytes;
-
 use super::permit::{Caller, Permit};
 use super::reason::Reason;
 use super::table::Verb;
@@ -11,6 +9,7 @@ use crate::domain::notice::ConditionNotice;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::report::ReportFacts;
 use crate::domain::result::ResultFacts;
+use crate::domain::sensitive::Content;
 use crate::domain::time::Date;
 
 /// The content of a message, or the withdrawal of one.
@@ -42,7 +41,7 @@ pub struct Submission {
     /// The content or a withdrawal.
     pub body: Body,
     /// Canonical content, to be sealed; empty for a withdrawal.
-    pub canonical: Bytes,
+    pub canonical: Content,
 }
 
 impl Submission {

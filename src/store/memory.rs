@@ -26,6 +26,7 @@ use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::policy::decide::{Decision, Random, decide};
@@ -86,7 +87,7 @@ struct Inner {
     state: State,
     entries: Vec<Entry>,
     nodes: Nodes,
-    contents: HashMap<u64, Bytes>,
+    contents: HashMap<u64, Content>,
     failures: Vec<Failure>,
     stopped: bool,
 }
@@ -123,7 +124,7 @@ impl MemoryStore {
         let opened = Event::LogOpened { origin: store.origin.as_str().to_owned(), previous_checkpoint: None };
         let mut inner = store.inner.lock();
         let at = inner.state.time_of_next(store.clock.now());
-        store.append(&mut inner, vec![opened], at, Bytes::new());
+        store.append(&mut inner, vec![opened], at, Content::default());
         drop(inner);
         store
     }
@@ -145,7 +146,7 @@ impl MemoryStore {
         self.inner.lock().state.snapshot()
     }
 
-    fn append(&self, inner: &mut Inner, events: Vec<Event>, at: Timestamp, content: Bytes) {
+    fn append(&self, inner: &mut Inner, events: Vec<Event>, at: Timestamp, content: Content) {
         let batch_size = inner.entries.len() as u64 + events.len() as u64;
         for event in events {
             let index = inner.entries.len() as u64;
@@ -202,7 +203,7 @@ impl MemoryStore {
                 let index = inner.entries.len() as u64;
                 let content = match command {
                     Command::Submit { submission, .. } if accepts => submission.canonical,
-                    _ => Bytes::new(),
+                    _ => Content::default(),
                 };
                 self.append(&mut inner, events, at, content);
                 if accepts {
@@ -267,7 +268,7 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().state.waiting(recipient, after, max))
     }
 
-    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError> {
+    async fn content(&self, item: ItemNumber) -> Result<Option<Content>, StoreError> {
         let inner = self.inner.lock();
         let needed = !item.is_moved() && inner.state.needs_content(item.index());
         Ok(inner.contents.get(&item.index()).filter(|_| needed).cloned())
@@ -455,7 +456,7 @@ impl Store for MemoryStore {
         let mut inner = self.inner.lock();
         if !inner.stopped {
             let at = inner.state.time_of_next(self.clock.now());
-            self.append(&mut inner, vec![Event::Stopped], at, Bytes::new());
+            self.append(&mut inner, vec![Event::Stopped], at, Content::default());
             inner.stopped = true;
         }
         Ok(())

@@ -23,6 +23,7 @@ use crate::audit::tiles::TileId;
 use crate::audit::tree::Frontier;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{DeliveryStatus, ItemBody};
 use crate::policy::command::Command;
@@ -279,7 +280,7 @@ pub trait Store: Send + Sync + 'static {
     async fn waiting(&self, recipient: &ParticipantId, after: Option<ItemNumber>, max: usize) -> Result<Vec<Item>, StoreError>;
 
     /// Canonical content of an open item; `None` when it is settled or erased.
-    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError>;
+    async fn content(&self, item: ItemNumber) -> Result<Option<Content>, StoreError>;
 
     /// Where a sender's message stands; `None` when it is unknown or its case is forgotten.
     async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError>;

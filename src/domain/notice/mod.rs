@@ -98,7 +98,7 @@ pub enum AgeAtAct {
 }
 
 /// Whether the person was a minor at the decision, and what the guardian was told (rules 16, 27).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Majority {
     /// 18 or more at the decision.
     Adult,
@@ -111,7 +111,7 @@ pub enum Majority {
 }
 
 /// The condition to attend the unit, once (rule 20).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Attendance {
     legal_basis: LegalBasis,
     latest_date: Option<Date>,
@@ -132,7 +132,6 @@ impl Attendance {
 }
 
 /// What is ordered: at least one of the two (rules 11, 25).
-#[derive(Debug)]
 pub enum Conditions {
     /// To attend.
     Attendance(Attendance),
@@ -143,7 +142,6 @@ pub enum Conditions {
 }
 
 /// A notice that holds every rule which needs only the notice, the day and the tables.
-#[derive(Debug)]
 pub struct ConditionNotice {
     subject: Subject,
     municipality_of_stay: MunicipalityNumber,
@@ -159,7 +157,7 @@ pub struct ConditionNotice {
 }
 
 /// What a case remembers of its newest notice; nothing personal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeFacts {
     /// Day of the decision.
     pub decision_date: Date,

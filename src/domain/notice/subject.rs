@@ -26,8 +26,7 @@ pub enum SubjectIdDraft {
     DNumber(String),
 }
 
-/// The person whom a condition concerns. `Debug` shows nothing personal.
-#[derive(Debug)]
+/// The person whom a condition concerns.
 pub struct Subject {
     id: SubjectId,
     family_name: PersonName,

@@ -36,13 +36,12 @@ pub enum MissedAppointment {
 
 /// A report that holds every rule which needs only the report and the day. That it lies inside the probation and belongs to the unit's own case is
 /// asked later.
-#[derive(Debug)]
 pub struct NonAttendanceReport {
     facts: ReportFacts,
 }
 
 /// All that a report says: none of it is about the person as such.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportFacts {
     /// The case.
     pub case_ref: CaseRef,

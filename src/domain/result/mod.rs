@@ -58,7 +58,6 @@ pub enum CollectionDraft {
 
 /// A result that holds every rule which needs only the result, the day and the tables. That the requisition exists, that matrix, groups and dates fit
 /// the order and that this laboratory may answer it is asked later.
-#[derive(Debug)]
 pub struct LabResult {
     requisition_id: RequisitionId,
     label: SampleLabel,
@@ -72,7 +71,7 @@ pub struct LabResult {
 }
 
 /// What a result is checked against its order by; no outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultFacts {
     /// The requisition.
     pub requisition_id: RequisitionId,

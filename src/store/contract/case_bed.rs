@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::audit::checkpoint::Origin;
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::audit::note::LogSigner;
@@ -21,6 +19,7 @@ use crate::domain::report::{MissedAppointment, ReportFacts};
 use crate::domain::result::ResultFacts;
 use crate::domain::sample::{Matrix, SamplePart};
 use crate::domain::scope::AuditScope;
+use crate::domain::sensitive::Content;
 use crate::domain::substance::SubstanceGroup;
 use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::domain::violation::{Choice, ParseContext};
@@ -327,7 +326,7 @@ pub(crate) fn submission(message_id: MessageId, body: Body, replaces: Option<Mes
         Body::Result(_) => MessageKind::LabResult,
         Body::Notice(_) | Body::Withdrawal(_) => MessageKind::ConditionNotice,
     };
-    let canonical = if matches!(body, Body::Withdrawal(_)) { Bytes::new() } else { Bytes::from_static(b"innhold som ingen skal lese") };
+    let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { b"innhold som ingen skal lese".to_vec().into() };
     Submission { kind, message_id, commit: [9; 32], replaces, validate_only: false, body, canonical }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, dur
                 }
             }
         }
-        let written = frame.contents.iter().map(bytes::Bytes::len).sum::<usize>() + 512 * frame.body.entries.len();
+        let written = frame.contents.iter().map(|content| content.len()).sum::<usize>() + 512 * frame.body.entries.len();
         engine.journal_bytes.fetch_add(written as u64, Ordering::Relaxed);
         // Only what is durable is ever signed, so that a torn frame never leaves a second signed root for one size.
         let signed = engine.sign(frame.size, root)?;

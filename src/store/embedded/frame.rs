@@ -19,12 +19,12 @@
 //! | 112 | 4 | CRC-32 of the 112 bytes before |
 
 use aws_lc_rs::digest;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::event::Event;
 use crate::audit::leaf::Openings;
 use crate::audit::tree::Hash;
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::store::sealer::{Place, Sealer, TAG_LEN, Unsealable};
 
@@ -220,7 +220,7 @@ pub fn encode(
     (file, offset): (u64, u64),
     chain: Chain,
     (size, root): (u64, Hash),
-    body: Option<(&Body, &[Bytes])>,
+    body: Option<(&Body, &[Content])>,
     out: &mut Vec<u8>,
 ) -> (Vec<Piece>, Chain) {
     out.clear();

@@ -1,11 +1,10 @@
 //! The store's own files as functions of bytes. All but headers are sealed, so a stranger's bytes end at the seal; these targets hold the key.
 
-use bytes::Bytes;
-
 use super::base::Base;
 use super::frame::{self, Chain, HEADER_LEN, Header};
 use super::records;
 use crate::audit::tree::Hash;
+use crate::domain::sensitive::Content;
 use crate::store::sealer::Sealer;
 use crate::store::state::State;
 
@@ -30,7 +29,7 @@ pub fn journal(data: &[u8]) {
     }
     if let Ok(body) = postcard::from_bytes::<frame::Body>(rest) {
         let mut out = Vec::new();
-        let contents = vec![Bytes::new(); body.contents.len()];
+        let contents = vec![Content::default(); body.contents.len()];
         frame::encode(&sealer(), (1, 0), Chain::START, (0, Hash::from_bytes([0; 32])), Some((&body, &contents)), &mut out);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::disk::{File, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::{self, Body, Chain, FrameKind, HEADER_LEN, Header, Piece};
@@ -11,6 +9,7 @@ use super::keys::Keys;
 use super::layout::{Layout, journal_name, sync_dir};
 use crate::audit::tree::Hash;
 use crate::clock::Entropy;
+use crate::domain::sensitive::Content;
 use crate::store::sealer::Sealer;
 
 /// A sealed file that content is read from.
@@ -82,7 +81,7 @@ impl Writer {
     }
 
     /// Writes a frame and makes it durable.
-    pub fn append(&mut self, head: (u64, Hash), body: &Body, contents: &[Bytes]) -> Result<Vec<Piece>, OpenError> {
+    pub fn append(&mut self, head: (u64, Hash), body: &Body, contents: &[Content]) -> Result<Vec<Piece>, OpenError> {
         let at = (self.number, self.offset);
         let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, Some((body, contents)), &mut self.buffer);
         self.write()?;

@@ -80,6 +80,7 @@ use crate::audit::tiles::TileId;
 use crate::audit::tree::{Frontier, Hash};
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::policy::permit::Denial;
@@ -257,7 +258,7 @@ impl Store for EmbeddedStore {
         self.look(|state| state.waiting(recipient, after, max)).await
     }
 
-    async fn content(&self, item: ItemNumber) -> Result<Option<Bytes>, StoreError> {
+    async fn content(&self, item: ItemNumber) -> Result<Option<Content>, StoreError> {
         if item.is_moved() || !self.look(|state| state.needs_content(item.index())).await? {
             return Ok(None);
         }
@@ -265,7 +266,7 @@ impl Store for EmbeddedStore {
         // Acknowledged while this waited.
         let Some((location, file)) = found else { return Ok(None) };
         let plain = contents::read(&file, &location).map_err(|error| error.to_store_error())?;
-        Ok(Some(Bytes::copy_from_slice(&plain)))
+        Ok(Some(plain.into()))
     }
 
     async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError> {

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
-use bytes::Bytes;
-
 use super::engine::{Engine, Head};
 use super::frame::{Body, JournalEntry};
 use super::queue::{Input, Next, Reply, Rolled};
@@ -17,8 +15,9 @@ use crate::audit::record::Record;
 use crate::audit::tree::Hash;
 use crate::clock::Draws;
 use crate::domain::participant::Register;
+use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
-use crate::policy::command::{Body as Content, Command};
+use crate::policy::command::{self, Command};
 use crate::policy::decide::{Decision, Random, decide};
 use crate::store::state::State;
 use crate::store::{StoreError, evidence};
@@ -62,7 +61,7 @@ pub struct Frame {
     /// Events, with their secrets.
     pub body: Body,
     /// Content, in the order of `body.contents`.
-    pub contents: Vec<Bytes>,
+    pub contents: Vec<Content>,
     /// Log index of the first event.
     pub first: u64,
     /// Tree size after the last one.
@@ -211,7 +210,7 @@ pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Fra
 
 /// Whether the act stores a new message; everything else goes on when the disk is nearly full.
 fn fills(command: &Command) -> bool {
-    matches!(command, Command::Submit { submission, .. } if !matches!(submission.body, Content::Withdrawal(_)) && !submission.validate_only)
+    matches!(command, Command::Submit { submission, .. } if !matches!(submission.body, command::Body::Withdrawal(_)) && !submission.validate_only)
 }
 
 fn act(

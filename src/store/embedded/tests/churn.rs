@@ -50,7 +50,7 @@ async fn what_is_on_disk_follows_what_is_live() {
                     for n in 0..ROUND / 10 {
                         let number = round * ROUND + task * (ROUND / 10) + n;
                         let facts = result(requisitions[(number % kept) as usize], &format!("L-{number}"));
-                        let canonical = bytes::Bytes::from(vec![7; CONTENT]);
+                        let canonical = vec![7; CONTENT].into();
                         let sub = Submission { canonical, ..submission(bed.fresh(), Body::Result(facts), None) };
                         let permit = authorize(&caller, Verb::SendResult, sub.commit, &bed.store().register()).unwrap();
                         bed.store().act(Command::Submit { permit, submission: Box::new(sub) }).await.unwrap();

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use aws_lc_rs::{digest, hmac};
-use bytes::Bytes;
 
 use super::*;
 use crate::audit::event::{Event, ItemNumber};
@@ -154,11 +153,8 @@ async fn send(bed: &Bed, who: &str, body: Body, content: &'static str) -> (Messa
     let salt = crate::clock::random_32(&SystemEntropy::default());
     let mut commit = [0; 32];
     commit.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salt), content.as_bytes()).as_ref());
-    let submission = crate::policy::command::Submission {
-        commit,
-        canonical: Bytes::from_static(content.as_bytes()),
-        ..submission(message_id, body, None)
-    };
+    let submission =
+        crate::policy::command::Submission { commit, canonical: content.as_bytes().to_vec().into(), ..submission(message_id, body, None) };
     (message_id, accepted(bed.submit(who, submission).await.unwrap()))
 }
 

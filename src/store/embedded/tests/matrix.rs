@@ -24,7 +24,7 @@ struct Sound {
 /// What is served. An answer that says that it cannot be given is none.
 struct Served {
     items: Option<Vec<Item>>,
-    contents: Vec<Option<bytes::Bytes>>,
+    contents: Vec<Option<crate::domain::sensitive::Content>>,
     receipts: Vec<Option<Accepted>>,
     records: Option<Vec<LogEntry>>,
     proofs: Vec<Option<EntryProof>>,

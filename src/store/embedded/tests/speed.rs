@@ -11,7 +11,7 @@ fn make(bed: &Bed, permit_of: &crate::policy::permit::Caller, requisition: crate
     let facts = result(requisition, &format!("L-{n}"));
     let mut commit = [0; 32];
     commit[..8].copy_from_slice(&n.to_be_bytes());
-    let sub = Submission { commit, canonical: bytes::Bytes::from(vec![7; 600]), ..submission(bed.fresh(), Body::Result(facts), None) };
+    let sub = Submission { commit, canonical: vec![7; 600].into(), ..submission(bed.fresh(), Body::Result(facts), None) };
     let permit = authorize(permit_of, Verb::SendResult, commit, &bed.store().register()).unwrap();
     Command::Submit { permit, submission: Box::new(sub) }
 }

@@ -1,12 +1,11 @@
 //! Acts as plain data, from which each store is given a command of its own.
 
-use bytes::Bytes;
-
 use crate::audit::event::{Event, ItemNumber, MessageKind};
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
 use crate::domain::participant::{Contact, Participant, Register, Standing};
 use crate::domain::report::MissedAppointment;
 use crate::domain::sample::{Matrix, SamplePart};
+use crate::domain::sensitive::Content;
 use crate::policy::command::{Body, Command, Submission};
 use crate::policy::permit::{Caller, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
@@ -61,13 +60,13 @@ impl Letter {
         format!("innhold-{:08}-som-ingen-skal-lese", self.content)
     }
 
-    pub fn canonical(&self) -> Bytes {
+    pub fn canonical(&self) -> Content {
         if matches!(self.text, Text::Withdrawal { .. }) {
-            return Bytes::new();
+            return Content::default();
         }
         let mut bytes = self.mark().into_bytes();
         bytes.resize(SIZES[(self.content % SIZES.len() as u64) as usize].max(bytes.len()), b'.');
-        Bytes::from(bytes)
+        Content::from(bytes)
     }
 
     fn commit(&self) -> [u8; 32] {
