@@ -55,11 +55,15 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.KeyUsage(digital_signature=True, **usages), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        builder = builder.add_extension(self.key_identifier(), critical=False)
         if usage == ExtendedKeyUsageOID.SERVER_AUTH:
             names = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             builder = builder.add_extension(names, critical=False)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
     def renew(self, name: str, usage: ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH) -> tuple[x509.Certificate, bytes, bytes]:
         """The certificate in use, and a new certificate with a new key for the same name."""
@@ -77,7 +81,7 @@ class Authority:
         builder = x509.CertificateRevocationListBuilder(self.certificate.subject)
         builder = builder.last_update(now - datetime.timedelta(hours=1)).next_update(now + datetime.timedelta(days=30))
         builder = builder.add_extension(x509.CRLNumber(self.crls), critical=False)
-        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        builder = builder.add_extension(self.key_identifier(), critical=False)
         for serial in self.revoked:
             one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - datetime.timedelta(hours=1))
             builder = builder.add_revoked_certificate(one.build())

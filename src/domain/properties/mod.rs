@@ -69,8 +69,10 @@ proptest! {
     #[test]
     fn labels_and_invoice_references(text in near("[A-Z0-9-]{1,20}")) {
         let fits = all_of(&text, 1, 20, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-");
-        has_one_spelling::<SampleLabel>(&text, fits)?;
-        has_one_spelling::<InvoiceReference>(&text, fits)?;
+        // Neither can be printed: both are content.
+        let (label, reference) = (text.parse::<SampleLabel>(), text.parse::<InvoiceReference>());
+        prop_assert_eq!((label.is_ok(), reference.is_ok()), (fits, fits), "{:?}", text);
+        prop_assert!(label.is_ok_and(|label| label.as_str() == text) == fits && reference.is_ok_and(|reference| reference.as_str() == text) == fits);
     }
 
     #[test]
@@ -188,7 +190,7 @@ proptest! {
         let text = |fraction: u64| format!("{whole}.{fraction:06}");
         let (one, two): (Decimal, Decimal) = (text(fraction).parse().unwrap(), text(other).parse().unwrap());
         prop_assert_eq!(one.cmp(&two), fraction.cmp(&other));
-        prop_assert_eq!(one.to_string().parse(), Ok(one));
+        prop_assert_eq!(text(fraction).trim_end_matches('0').trim_end_matches('.').parse(), Ok(one));
         prop_assert_eq!(format!("0{whole}").parse::<Decimal>().is_ok(), whole < 100_000_000);
     }
 
