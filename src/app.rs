@@ -1,6 +1,10 @@
 //! Wires everything: listener, TLS, gate, services, sweep, reloads and the stop. Used by `serve`, `demo` and the tests.
 
+mod expiry;
+pub mod reload;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::event::Event;
 use crate::clock::Clock;
-use crate::domain::participant::Register;
+use crate::domain::participant::{Register, Standing};
 use crate::gateway::{Gateway, LoadError, Loaded, Settings, Witnesses};
 use crate::grpc::server::{self, ServerError, ServerLimits};
 use crate::store::{Store, StoreError};
-use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, TlsError, TlsSettings};
+use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerIdentity, TlsError, TlsSettings};
 use crate::web::admin::{self, Watched};
 use crate::web::auditor::{self, Site};
 
@@ -67,14 +72,20 @@ impl HandshakeObserver for Handshakes {
     }
 }
 
-/// A gateway that serves.
-pub struct RunningApp {
-    local_addr: SocketAddr,
+/// Who may be connected: the register and the certificates in force, and the connections that are held against them.
+struct People {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
-    connections: tls::Limits,
     clock: Arc<dyn Clock>,
+}
+
+/// A gateway that serves.
+pub struct RunningApp {
+    local_addr: SocketAddr,
+    people: Arc<People>,
+    reloader: Option<Arc<reload::Reloader>>,
+    connections: tls::Limits,
     stop: CancellationToken,
     server: JoinHandle<Result<(), ServerError>>,
     upkeep: Vec<JoinHandle<()>>,
@@ -105,28 +116,42 @@ impl App {
         let incoming = tls::accept(listener, tls.clone(), Alpn::H2, connections, observer, open.clone());
         let stop = CancellationToken::new();
         let server = tokio::spawn(server::serve(gateway.clone(), tls.clone(), incoming, limits, stop.clone()));
-        let upkeep = vec![
-            tokio::spawn(gateway.clone().run_sweep(stop.clone())),
-            tokio::spawn(close_expired(open.clone(), clock.clone(), settings.sweep_interval, stop.clone())),
-        ];
+        let sweep = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
+        let people = Arc::new(People { gateway, tls, open, clock });
+        let upkeep = vec![sweep, tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval, stop.clone()))];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
-        Ok(RunningApp { local_addr, gateway, tls, open, connections, clock, stop, server, upkeep })
+        Ok(RunningApp { local_addr, people, reloader: None, connections, stop, server, upkeep })
     }
 }
 
-/// Closes connections whose certificate has run out: no call may be made on one, and no stream go on.
-async fn close_expired(open: Arc<OpenConnections>, clock: Arc<dyn Clock>, every: Duration, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(every);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
+impl People {
+    /// Closes what time has made unwelcome: certificates that have run out, issuers whose revocation list is past its grace.
+    async fn run_close_unwelcome(self: Arc<Self>, every: Duration, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(every);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            let closed = self.close_unwelcome().await;
+            if closed > 0 {
+                tracing::info!(closed, "closed connections whose certificates are no longer accepted");
+            }
         }
-        let now = clock.now();
-        let closed = open.close_if(|peer| peer.identity().is_ok_and(|identity| identity.not_after().plus_millis(1000) <= now));
-        if closed > 0 {
-            tracing::info!(closed, "closed connections of expired certificates");
+    }
+
+    /// See [`RunningApp::load_register`].
+    async fn load_register(&self, register: &Register, digest: [u8; 32]) -> Result<Loaded, LoadError> {
+        let loaded = self.gateway.load_register(register, digest).await?;
+        let in_force = self.gateway.store().register();
+        let is_active = |identity: &PeerIdentity| {
+            tls::resolve(identity, &in_force).is_ok_and(|(participant, _)| participant.standing == Standing::Active)
+        };
+        let closed = self.open.close_if(|peer| peer.identity().is_ok_and(|identity| !is_active(identity)));
+        if let Loaded::Generation(generation) = loaded {
+            tracing::info!(generation, participants = in_force.iter().count(), closed, "participant register loaded");
         }
+        Ok(loaded)
     }
 }
 
@@ -139,20 +164,20 @@ impl RunningApp {
 
     /// The gateway's acts.
     #[must_use]
-    pub const fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.people.gateway
     }
 
     /// Established connections now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.open.count()
+        self.people.open.count()
     }
 
     /// Shows health and metrics on `listener`, which must be bound to a loopback address, until the stop.
     pub fn open_admin(&mut self, listener: TcpListener) {
-        let watched =
-            Watched { store: self.gateway.store().clone(), tls: self.tls.clone(), open: self.open.clone(), clock: self.clock.clone() };
+        let People { gateway, tls, open, clock } = &*self.people;
+        let watched = Watched { store: gateway.store().clone(), tls: tls.clone(), open: open.clone(), clock: clock.clone() };
         tracing::info!(address = ?listener.local_addr().ok(), "health and metrics");
         self.upkeep.push(tokio::spawn(admin::serve(listener, watched, self.stop.clone())));
     }
@@ -161,45 +186,61 @@ impl RunningApp {
     /// stop.
     pub fn open_auditor(&mut self, listener: TcpListener) {
         tracing::info!(address = ?listener.local_addr().ok(), "auditors' pages and tiles");
-        let observer = Arc::new(Handshakes(self.gateway.clone()));
-        let incoming = tls::accept(listener, self.tls.clone(), Alpn::H2AndHttp11, self.connections, observer, self.open.clone());
-        let site = Site::new(self.gateway.clone(), self.tls.clone(), self.open.clone());
+        let People { gateway, tls, open, .. } = &*self.people;
+        let observer = Arc::new(Handshakes(gateway.clone()));
+        let incoming = tls::accept(listener, tls.clone(), Alpn::H2AndHttp11, self.connections, observer, open.clone());
+        let site = Site::new(gateway.clone(), tls.clone());
         self.upkeep.push(tokio::spawn(auditor::serve(incoming, site, self.stop.clone())));
     }
 
     /// Submits the log's heads to witnesses until the stop.
     pub fn open_witnesses(&mut self, witnesses: Arc<Witnesses>) {
-        self.gateway.set_witnesses(witnesses.clone());
-        let run = witnesses.run(self.gateway.store().clone(), self.clock.clone(), self.stop.clone());
+        let People { gateway, clock, .. } = &*self.people;
+        gateway.set_witnesses(witnesses.clone());
+        let run = witnesses.run(gateway.store().clone(), clock.clone(), self.stop.clone());
         self.upkeep.push(tokio::spawn(run));
     }
 
-    /// Loads a register; in force when this returns. Connections of keys that it no longer enrols are closed, with their streams.
+    /// Loads a register; in force when this returns. Connections of keys that it no longer enrols, and of participants that it suspends, are
+    /// closed, with their streams.
     ///
     /// # Errors
     /// The first rule that an entry breaks; the register in force stays.
     pub async fn load_register(&self, register: &Register, digest: [u8; 32]) -> Result<Loaded, LoadError> {
-        let loaded = self.gateway.load_register(register, digest).await?;
-        let in_force = self.gateway.store().register();
-        let closed = self.open.close_if(|peer| peer.identity().is_ok_and(|identity| tls::resolve(identity, &in_force).is_err()));
-        tracing::info!(generation = in_force.generation(), participants = in_force.iter().count(), closed, "participant register loaded");
-        Ok(loaded)
+        self.people.load_register(register, digest).await
     }
 
-    /// Reads certificates, trust and revocation lists anew; connections of revoked certificates are closed.
+    /// Reads the files of the TLS settings and the register at `participants_file` whenever they change, until the stop, and when
+    /// [`RunningApp::reload_all`] asks. The log is told which certificates are in force from the start.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn watch_files(&mut self, participants_file: PathBuf) -> Result<(), StoreError> {
+        self.people.gateway.note(Event::TrustLoaded { digest: self.people.tls.digest() }).await?;
+        let reloader = reload::Reloader::new(self.people.clone(), participants_file);
+        self.upkeep.push(tokio::spawn(reloader.clone().watch(reload::LOOK_EVERY, self.stop.clone())));
+        self.reloader = Some(reloader);
+        Ok(())
+    }
+
+    /// Reads every watched file anew; what cannot be used leaves the one in force as it is, and log and audit log say so.
+    pub async fn reload_all(&self) {
+        if let Some(reloader) = &self.reloader {
+            reloader.reload_all().await;
+        }
+    }
+
+    /// Tells the operator's log of certificates that end soon, those of the CAs in `ca_files` included, until the stop.
+    pub fn watch_expiry(&mut self, ca_files: Vec<PathBuf>) {
+        self.upkeep.push(tokio::spawn(self.people.clone().watch_expiry(ca_files, self.stop.clone())));
+    }
+
+    /// Reads certificates, trust and revocation lists anew; connections that would be refused now are closed.
     ///
     /// # Errors
     /// A file that cannot be used; the settings in force stay.
-    pub async fn reload_tls(&self) -> Result<(), TlsError> {
-        let tls = self.tls.clone();
-        match tokio::task::spawn_blocking(move || tls.reload()).await {
-            Ok(reloaded) => reloaded?,
-            Err(_) => tracing::error!("reading the TLS files failed; the settings in force stay"),
-        }
-        let revoked = |peer: &PeerInfo| peer.identity().is_ok_and(|identity| self.tls.is_revoked(identity));
-        let closed = self.open.close_if(revoked);
-        tracing::info!(closed, "TLS settings loaded");
-        Ok(())
+    pub async fn reload_tls(&self) -> Result<tls::Reloaded, TlsError> {
+        self.people.reload_tls().await
     }
 
     /// Returns when the server has ended by itself, which it does only on an error. Call [`RunningApp::shutdown`] then.
@@ -217,7 +258,8 @@ impl RunningApp {
     /// # Errors
     /// The server's or the store's.
     pub async fn shutdown(self, grace: Duration) -> Result<(), AppError> {
-        let Self { gateway, open, stop, mut server, upkeep, .. } = self;
+        let Self { people, stop, mut server, upkeep, .. } = self;
+        let People { gateway, open, .. } = &*people;
         stop.cancel();
         let served = if server.is_finished() {
             Ok(())

@@ -1,27 +1,23 @@
 //! From a configuration to a gateway that serves: store, certificates, register, listener.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use tokio::net::TcpListener;
 
+use crate::app::reload::read_register;
 use crate::app::{App, AppConfig, AppError, RunningApp};
 use crate::audit::note::LogSigner;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::keys::{read_log_key, read_storage_key};
 use crate::config::nlk_codes::load_nlk_codes;
-use crate::config::participants::parse_register;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
-use crate::domain::participant::Register;
-use crate::domain::{identity, municipality};
-use crate::gateway::{Gateway, Loaded, Settings};
+use crate::gateway::{Gateway, Settings};
 use crate::grpc::server::ServerLimits;
 use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
-use crate::tls::{TlsSettings, files};
+use crate::tls::TlsSettings;
 
 use super::exit::CliError;
 use super::witnessing::Witnessing;
@@ -38,8 +34,6 @@ const TEST_DISK: DiskBounds = DiskBounds { low_water: 16 * 1024 * 1024, reserve:
 /// A gateway that serves, and where its files are.
 pub struct Serving {
     app: RunningApp,
-    participants_file: PathBuf,
-    clock: Arc<dyn Clock>,
     /// The log's public key, as text.
     pub vkey: String,
     /// Where health and metrics are shown, if anywhere.
@@ -74,8 +68,11 @@ impl Serving {
     pub async fn start(config: &Config, listen: SocketAddr) -> Result<Self, CliError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-        let tls = Arc::new(TlsSettings::load(config.tls.files(), clock.clone()).map_err(|error| config_error(&error))?);
-        let (register, digest) = read_register(&config.participants_file, &clock)?;
+        let tls = Arc::new(
+            TlsSettings::load(config.tls_files().map_err(|error| config_error(&error))?, clock.clone())
+                .map_err(|error| config_error(&error))?,
+        );
+        let (register, digest) = read_register(&config.participants_file, &*clock).map_err(|error| config_error(&error))?;
         if let Some(file) = &config.nlk_codes_file {
             load_nlk_codes(file).map_err(|error| config_error(&error))?.install().map_err(|error| config_error(&error))?;
         }
@@ -118,7 +115,9 @@ impl Serving {
         if let Some(witnessing) = witnessing {
             app.open_witnesses(witnessing.witnesses());
         }
-        Ok(Self { app, participants_file: config.participants_file.clone(), clock, vkey, admin: admin_address, auditor: auditor_address })
+        app.watch_files(config.participants_file.clone()).await.map_err(|error| app_error(&error.into()))?;
+        app.watch_expiry(config.witnesses.as_ref().map(|section| section.ca_files.clone()).unwrap_or_default());
+        Ok(Self { app, vkey, admin: admin_address, auditor: auditor_address })
     }
 
     /// Where it listens.
@@ -127,21 +126,9 @@ impl Serving {
         self.app.local_addr()
     }
 
-    /// Reads certificates and register anew; what cannot be used leaves the one in force as it is, and the log says so.
+    /// Reads certificates and register anew; what cannot be used leaves the one in force as it is, and the logs say so.
     pub async fn reload(&self) {
-        if let Err(error) = self.app.reload_tls().await {
-            tracing::error!(%error, "TLS settings not reloaded; those in force stay");
-        }
-        let read = read_register(&self.participants_file, &self.clock);
-        let loaded = match read {
-            Ok((register, digest)) => self.app.load_register(&register, digest).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match loaded {
-            Ok(Loaded::Generation(generation)) => tracing::info!(generation, "participant register reloaded"),
-            Ok(Loaded::Unchanged) => tracing::info!("participant register unchanged"),
-            Err(error) => tracing::error!(%error, "participant register not reloaded; the one in force stays"),
-        }
+        self.app.reload_all().await;
     }
 
     /// Returns when the server ends by itself.
@@ -165,10 +152,7 @@ fn settings(config: &Config) -> Settings {
     let OverdueAfter { condition_notice, non_attendance_report, lab_result } = config.overdue_after_s;
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
     Settings {
-        identity_mode: match config.identity_mode {
-            IdentityMode::Production => identity::IdentityMode::Production,
-            IdentityMode::Test => identity::IdentityMode::Test,
-        },
+        identity_mode: config.identity_mode.into(),
         overdue_after: store::OverdueAfter {
             notice_millis: millis(condition_notice.get()),
             report_millis: millis(non_attendance_report.get()),
@@ -240,14 +224,4 @@ async fn open_store(
     let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await;
     let opened = opened.map_err(|_| CliError::Storage("opening the store failed; the log above says where".to_owned()))?;
     Ok((opened.map_err(|error| store_error(&error))?, vkey))
-}
-
-fn read_register(file: &std::path::Path, clock: &Arc<dyn Clock>) -> Result<(Register, [u8; 32]), CliError> {
-    let bytes = files::read(file, crate::config::FILE_BYTES_MAX)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| CliError::Config(format!("{}: not UTF-8 text", file.display())))?;
-    let today = clock.now().oslo_date();
-    let register = parse_register(file, text, 1, &|number| municipality::exists(number, today)).map_err(|error| config_error(&error))?;
-    let mut hash = [0_u8; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
-    Ok((register, hash))
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::domain::participant::OrganisationNumber;
+use crate::tls::issue::KeyKind;
 use crate::tls::pki::{self, Existing};
 
 use super::exit::CliError;
@@ -31,8 +32,40 @@ Writes ca.pem, <id>/cert.pem and <id>/key.pem, and participants.toml. For develo
 
 const CSR_HELP: &str = "Examples:
   samband pki csr --dir identity --organisation-number 800000017 --name 'Eksempel politidistrikt'
+  samband pki csr --dir identity --organisation-number 800000017 --name 'Eksempel kommune' --common-name 'Rådgivende enhet' --key rsa3072
+  openssl req -in identity/request.pem -verify -noout -text
 
-Writes request.pem for the issuer and key.pem (0600), which never leaves this machine. Save the certificate as cert.pem beside them.";
+Writes request.pem for the issuer and key.pem (0600), which never leaves this machine. The request has the profile of Norwegian enterprise
+certificates (SEID 2.0): C=NO, O, organizationIdentifier NTRNO-<number> and CN; key usage digitalSignature, for authentication. Save the
+certificate as cert.pem beside them. A new key beside the old one: make the request in another folder, let the operator enrol both keys,
+change over, and have the old one taken out.";
+
+/// Kinds of keys, as the command line names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CsrKey {
+    /// ECDSA on P-256
+    P256,
+    /// ECDSA on P-384
+    P384,
+    /// RSA of 2048 bits
+    Rsa2048,
+    /// RSA of 3072 bits
+    Rsa3072,
+    /// RSA of 4096 bits
+    Rsa4096,
+}
+
+impl From<CsrKey> for KeyKind {
+    fn from(key: CsrKey) -> Self {
+        match key {
+            CsrKey::P256 => Self::P256,
+            CsrKey::P384 => Self::P384,
+            CsrKey::Rsa2048 => Self::Rsa2048,
+            CsrKey::Rsa3072 => Self::Rsa3072,
+            CsrKey::Rsa4096 => Self::Rsa4096,
+        }
+    }
+}
 
 /// Arguments of `pki dev`.
 #[derive(Debug, Args)]
@@ -54,9 +87,15 @@ pub struct CsrArgs {
     /// The organisation's number
     #[arg(long, value_name = "NINE_DIGITS")]
     pub organisation_number: String,
-    /// The organisation's name
+    /// The organisation's name as Enhetsregisteret has it
     #[arg(long, value_name = "NAME")]
     pub name: String,
+    /// CN of the subject; the organisation's name unless given
+    #[arg(long, value_name = "NAME")]
+    pub common_name: Option<String>,
+    /// The key; ask the issuer which it takes
+    #[arg(long, value_name = "KIND", value_enum, default_value = "p256")]
+    pub key: CsrKey,
 }
 
 /// Runs the command.
@@ -92,7 +131,7 @@ fn csr(args: &CsrArgs, out: Output) -> Result<(), CliError> {
         .organisation_number
         .parse()
         .map_err(|_| CliError::Usage("--organisation-number: nine digits with a right check digit".to_owned()))?;
-    let (request, key) = pki::write_csr(&args.dir, number, &args.name).map_err(config)?;
+    let (request, key) = pki::write_csr(&args.dir, number, &args.name, args.common_name.as_deref(), args.key.into()).map_err(config)?;
     let json = json!({"request": request.display().to_string(), "key": key.display().to_string()});
     out.result(&format!("send {} to the issuer; keep {} here", request.display(), key.display()), &json);
     Ok(())

@@ -21,8 +21,8 @@ pub const HELP: &str = "Examples:
   samband serve --dev
   samband serve --dev --dir dev --listen 127.0.0.1:0
 
-SIGTERM and SIGINT stop it: calls at work end, everything acted is durable and published. SIGHUP reads certificates and the participant
-register anew. It ends with exit code 74, answering nothing more, when its disk fails.";
+SIGTERM and SIGINT stop it: calls at work end, everything acted is durable and published. Certificates, CAs, revocation lists and the
+participant register are taken when their files change, and on SIGHUP; what cannot be used changes nothing and is an entry of the log. It ends with exit code 74, answering nothing more, when its disk fails.";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]

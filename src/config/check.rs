@@ -6,17 +6,14 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::domain::participant::MunicipalityNumber;
-use crate::domain::time::DAY_MILLIS;
-use crate::tls::{Outgoing, TlsSettings};
+use crate::tls::expiry::{Holder, Nearness};
+use crate::tls::{ListState, ListStatus, Outgoing, TlsSettings};
 
 use super::keys::{read_log_key, read_storage_key};
 use super::nlk_codes::load_nlk_codes;
 use super::participants::load_register;
 use super::witnesses::load_witnesses;
-use super::{Config, ConfigError, LoopbackAddress};
-
-/// The gateway's certificate is spoken of this long before it ends, in milliseconds.
-const RENEWAL_NOTICE_MILLIS: i64 = 30 * DAY_MILLIS;
+use super::{Config, ConfigError, IdentityMode, LoopbackAddress};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,27 +94,55 @@ impl Findings {
         if !missing.is_empty() {
             return;
         }
-        let settings = match TlsSettings::load(section.files(), clock.clone()) {
+        let files = match config.tls_files() {
+            Ok(files) => files,
+            Err(error) => return self.error(error.to_string()),
+        };
+        let settings = match TlsSettings::load(files, clock.clone()) {
             Ok(settings) => settings,
             Err(error) => return self.error(error.to_string()),
         };
         let now = clock.now();
-        let not_after = settings.certificate_not_after();
-        let certificate = section.certificate_file.display();
-        if not_after < now {
-            self.error(format!("{certificate}: expired on {}; every client will refuse it", not_after.oslo_date()));
-        } else if not_after < now.plus_millis(RENEWAL_NOTICE_MILLIS) {
-            self.warning(format!("{certificate}: expires on {}; renew it", not_after.oslo_date()));
+        for certificate in settings.certificates() {
+            let (holder, until) = (&certificate.holder, certificate.not_after.oslo_date());
+            let is_own = *holder == Holder::Gateway;
+            let name =
+                if is_own { section.certificate_file.display().to_string() } else { format!("{} '{}'", holder.kind(), holder.name()) };
+            match Nearness::of(certificate.not_after, now) {
+                Some(Nearness::Ended) if is_own => self.error(format!("{name}: expired on {until}; every client will refuse it")),
+                Some(Nearness::Ended) => self.warning(format!("{name}: expired on {until}; take it out or replace it")),
+                Some(_) => self.warning(format!("{name}: expires on {until}; renew it")),
+                None => {}
+            }
         }
-        match settings.crl_next_update() {
-            Some(due) if due < now && section.require_unexpired_crl => {
-                self.error(format!("a revocation list was due on {}; its CA's clients will be refused, fetch a new one", due.oslo_date()));
+        self.revocation(config, &settings.lists(now), settings.authorities_without_list());
+        if config.trust.issuer.is_empty() && config.identity_mode == IdentityMode::Production {
+            self.warning("no [[trust.issuer]]: every certificate of client_ca_files counts, whatever it was issued for".to_owned());
+        }
+    }
+
+    fn revocation(&mut self, config: &Config, lists: &[ListStatus], unlisted: Vec<String>) {
+        if lists.is_empty() {
+            self.warning("no crl_files: a revoked certificate is refused only after its key is removed from the register".to_owned());
+            return;
+        }
+        for ListStatus { issuer, next_update, closes_at, state } in lists {
+            let due = next_update.oslo_date();
+            match state {
+                ListState::Current => {}
+                ListState::Overdue => self.warning(format!(
+                    "the revocation list of '{issuer}' was due on {due}; fetch a new one before {closes_at}, when everyone that this CA issued for is refused"
+                )),
+                ListState::Closed => self.error(format!(
+                    "the revocation list of '{issuer}' was due on {due} and is past crl_grace_s; everyone that this CA issued for will be refused, fetch a new one"
+                )),
             }
-            Some(due) if due < now => self.warning(format!("a revocation list was due on {}; fetch a new one", due.oslo_date())),
-            Some(_) => {}
-            None => {
-                self.warning("no crl_files: a revoked certificate is refused only after its key is removed from the register".to_owned())
-            }
+        }
+        for name in unlisted {
+            self.warning(format!("client CA '{name}' has no list in crl_files; everyone that it issued for will be refused"));
+        }
+        for issuer in config.trust.names().filter(|name| lists.iter().all(|list| list.issuer != *name)) {
+            self.warning(format!("issuer '{issuer}' has no list in crl_files; everyone that it issued for will be refused"));
         }
     }
 

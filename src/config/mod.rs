@@ -4,6 +4,7 @@ pub mod check;
 pub mod keys;
 pub mod nlk_codes;
 pub mod participants;
+pub mod trust;
 pub mod witnesses;
 
 use std::fmt;
@@ -14,9 +15,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::tls::files::{self, FileError};
-use crate::tls::{Limits, TlsFiles};
+use crate::tls::{Limits, TlsFiles, TrustError};
 
 pub use check::{Finding, Severity, check};
+pub use trust::TrustSection;
 pub use witnesses::WitnessesSection;
 
 /// The largest configuration or register file, in bytes.
@@ -51,6 +53,9 @@ pub enum ConfigError {
         /// What it should hold.
         what: &'static str,
     },
+    /// The list of issuers cannot be used in this mode.
+    #[error("[[trust.issuer]]: {0}")]
+    Trust(#[from] TrustError),
 }
 
 impl ConfigError {
@@ -177,21 +182,13 @@ pub struct TlsSection {
     pub key_file: PathBuf,
     /// PEM: the CAs that issue the participants' certificates; pin the issuing ones.
     pub client_ca_files: Vec<PathBuf>,
-    /// PEM: revocation lists; none means no revocation check, otherwise one of every issuing CA.
+    /// PEM or DER: revocation lists; none means no revocation check, otherwise one of every CA in a participant's chain.
     #[serde(default)]
     pub crl_files: Vec<PathBuf>,
-    /// Whether a list past its next update refuses everyone its CA issued for. Default: no, as an overdue list would be an outage.
-    #[serde(default)]
-    pub require_unexpired_crl: bool,
-}
-
-impl TlsSection {
-    /// The files as the TLS settings take them.
-    #[must_use]
-    pub fn files(&self) -> TlsFiles {
-        let Self { certificate_file, key_file, client_ca_files, crl_files, require_unexpired_crl } = self.clone();
-        TlsFiles { certificate_file, key_file, client_ca_files, crl_files, require_unexpired_crl }
-    }
+    /// So long after its next update a list is still used, with warnings, in seconds: 0 to 30 days. Then everyone its CA issued for is refused
+    /// and disconnected. Default 259200, three days: a weekend.
+    #[serde(default = "crl_grace_default")]
+    pub crl_grace_s: Bounded<0, 2_592_000>,
 }
 
 /// When an undelivered message is overdue, per kind, in seconds: an hour to 90 days, by default five days.
@@ -314,6 +311,11 @@ pub struct LogSection {
     pub level: LogLevel,
 }
 
+const fn crl_grace_default() -> Bounded<0, 2_592_000> {
+    const THREE_DAYS: Bounded<0, 2_592_000> = Bounded::of(259_200);
+    THREE_DAYS
+}
+
 const fn erase_within_default() -> Bounded<60, 604_800> {
     const DAY: Bounded<60, 604_800> = Bounded::of(86_400);
     DAY
@@ -352,6 +354,9 @@ pub struct Config {
     pub origin: Origin,
     /// Certificates.
     pub tls: TlsSection,
+    /// The issuing CAs of participants' certificates. Default: every certificate of `client_ca_files` counts.
+    #[serde(default)]
+    pub trust: TrustSection,
     /// 64 hexadecimal digits: the key that wraps the keys of sealed files. Mode 0600, outside `data_dir`.
     pub storage_key_file: PathBuf,
     /// The log's signing key, `PRIVATE+KEY+<origin>+<hash>+<base64>`. Mode 0600, outside `data_dir`.
@@ -416,13 +421,24 @@ impl Config {
         Ok(config)
     }
 
+    /// The certificates' files as the TLS settings take them.
+    ///
+    /// # Errors
+    /// A test CA among the issuers in production, or an issuer twice.
+    pub fn tls_files(&self) -> Result<TlsFiles, ConfigError> {
+        let TlsSection { certificate_file, key_file, client_ca_files, crl_files, crl_grace_s } = self.tls.clone();
+        let crl_grace_millis = i64::try_from(crl_grace_s.get().saturating_mul(1000)).unwrap_or(i64::MAX);
+        let trust = self.trust.trust(self.identity_mode)?;
+        Ok(TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust })
+    }
+
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| ConfigError::toml(file, text, &error))
     }
 
     /// `Path::join` leaves absolute paths as they are.
     fn resolve(&mut self, folder: &Path) {
-        let TlsSection { certificate_file, key_file, client_ca_files, crl_files, require_unexpired_crl: _ } = &mut self.tls;
+        let TlsSection { certificate_file, key_file, client_ca_files, crl_files, crl_grace_s: _ } = &mut self.tls;
         let single = [
             &mut self.data_dir,
             &mut self.storage_key_file,

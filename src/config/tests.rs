@@ -11,6 +11,8 @@ use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::tls::pki::{self, Existing};
 
 const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+/// From [`NOW`] until the list of [`whole`] is due.
+const DUE_DAYS: i64 = 9;
 const LOG_KEY: &str = "PRIVATE+KEY+samband.example.no/log+01234567+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
 
 fn sample(name: &str) -> PathBuf {
@@ -71,7 +73,8 @@ fn what_is_left_out_has_its_default() {
             && config.admin_listen.is_none()
             && config.auditor_listen.is_none()
             && config.tls.crl_files.is_empty()
-            && !config.tls.require_unexpired_crl
+            && config.tls.crl_grace_s.get() == 259_200
+            && config.trust.issuer.is_empty()
     );
     assert_eq!(config.limits, LimitsSection::default());
     assert_eq!(config.log.level, LogLevel::Info);
@@ -95,7 +98,7 @@ fn every_wrong_value_is_refused_at_its_line() {
         ("handshakes_max = 1024", "handshakes_max = 0", "handshakes_max", "from 1"),
         ("level = \"info\"", "level = \"loud\"", "level", "unknown variant"),
         ("level = \"info\"", "levels = \"info\"", "level", "unknown field"),
-        ("require_unexpired_crl", "require_crl", "require_unexpired_crl", "unknown field"),
+        ("crl_grace_s", "crl_grace", "crl_grace_s", "unknown field"),
         ("listen = \"0.0.0.0:8443\"", "listen = \"0.0.0.0\"", "listen", ""),
         ("listen = \"0.0.0.0:8443\"", "listen = ", "listen", ""),
     ];
@@ -189,7 +192,7 @@ fn a_log_key_of_another_log_or_shape_is_refused() {
 fn whole(dir: &Path) -> Config {
     let certs = dir.join("certs");
     pki::dev(&certs, NOW, &SeededEntropy::new(1), Existing::Keep, &pki::development_register().unwrap()).unwrap();
-    let crl = pki::DevPki::at(&certs).authority().unwrap().crl(&[], NOW, NOW.plus_millis(9 * DAY_MILLIS)).unwrap();
+    let crl = pki::DevPki::at(&certs).authority().unwrap().crl(&[], NOW, NOW.plus_millis(DUE_DAYS * DAY_MILLIS)).unwrap();
     fs::write(dir.join("crl.pem"), crl).unwrap();
     crate::tls::files::write(&dir.join("storage-key"), "5a".repeat(32).as_bytes(), 0o600).unwrap();
     crate::tls::files::write(&dir.join("log-key"), LOG_KEY.as_bytes(), 0o600).unwrap();
@@ -201,6 +204,7 @@ fn whole(dir: &Path) -> Config {
         log_key_file = "log-key"
         high_water_file = "high-water"
         participants_file = "certs/participants.toml"
+        identity_mode = "test"
         [tls]
         certificate_file = "certs/gateway/cert.pem"
         key_file = "certs/gateway/key.pem"
@@ -289,13 +293,71 @@ fn dates_that_run_out_are_found() {
     let mut config = whole(dir.path());
     let after = |days: i64| NOW.plus_millis(days * DAY_MILLIS);
     let text = |config: &Config, days: i64| findings(config, after(days)).join("\n");
-    assert!(text(&config, 10).starts_with("warning: a revocation list was due"));
-    config.tls.require_unexpired_crl = true;
-    assert!(text(&config, 10).starts_with("error: a revocation list was due"));
+    // The list is due after a day or more; the grace is three days, unless there is none.
+    assert!(text(&config, DUE_DAYS + 1).starts_with("warning: the revocation list of"));
+    assert!(text(&config, DUE_DAYS + 4).starts_with("error: the revocation list of"));
+    config.tls.crl_grace_s = Bounded::of(0);
+    assert!(text(&config, DUE_DAYS + 1).starts_with("error: the revocation list of"));
     config.tls.crl_files = vec![];
     assert!(text(&config, 0).starts_with("warning: no crl_files"));
-    assert!(text(&config, 720).contains("warning: ") && text(&config, 720).contains("expires on"));
-    assert!(text(&config, 740).contains("error: ") && text(&config, 740).contains("expired on"));
+    for (days, word) in [(669, None), (671, Some("warning: ")), (729, Some("warning: ")), (740, Some("error: "))] {
+        let found = findings(&config, after(days)).into_iter().find(|finding| finding.contains("gateway/cert.pem"));
+        assert_eq!(found.as_deref().map(|finding| finding.starts_with(word.unwrap_or_default())), word.map(|_| true), "{days}: {found:?}");
+    }
+    let ca = findings(&config, after(5 * 365 - 59)).into_iter().find(|finding| finding.contains("client_ca 'Samband development CA'"));
+    assert!(ca.is_some_and(|finding| finding.starts_with("warning: ")));
+}
+
+#[test]
+fn issuers_are_those_of_the_sample_and_test_cas_are_refused_in_production() {
+    let text = fs::read_to_string(sample("samband.toml")).unwrap();
+    let config = Config::parse(Path::new("x"), &text).unwrap();
+    assert_eq!(config.identity_mode, IdentityMode::Production);
+    let names: Vec<_> = config.trust.names().collect();
+    assert_eq!(names, ["Buypass Class 3 CA G2 ST Business", "Buypass Class 3 CA G2 HT Business", "Commfides Legal Person - G3"]);
+    config.tls_files().unwrap();
+    // The commented part names the issuers' test CAs.
+    let (before, test) = text.split_once("# -- test --\n").unwrap();
+    let (test, after) = test.split_once("# -- end of test --\n").unwrap();
+    let test: String = test.lines().map(|line| format!("{}\n", line.strip_prefix("# ").unwrap())).collect();
+    let both = format!("{before}{test}{after}");
+    let config = Config::parse(Path::new("x"), &both).unwrap();
+    assert_eq!(config.trust.names().filter(|name| name.to_lowercase().contains("test")).count(), 3);
+    let error = config.tls_files().unwrap_err().to_string();
+    assert!(error.contains("'Buypass Class 3 Test4 CA G2 ST Business' is a test CA"), "{error}");
+    let in_test = both.replace("identity_mode = \"production\"", "identity_mode = \"test\"");
+    Config::parse(Path::new("x"), &in_test).unwrap().tls_files().unwrap();
+    for (from, to, message) in [
+        ("NTRNO-983163327", "983163327", "is not NTRNO-"),
+        ("2.16.578.1.26.1.3.2", "2.16.x", "no object identifier"),
+        ("common_name = \"Buypass Class 3 CA G2 ST Business\"", "common_name = \"Buypass Class 3 Test4 CA\"", "say test = true"),
+        ("policies = [\"2.16.578.1.26.1.3.2\"]", "policies = []", "1 to 32"),
+        ("policies =", "policy =", "unknown field"),
+    ] {
+        let error = Config::parse(Path::new("x"), &text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(message) && error.starts_with("x:"), "{error}");
+    }
+}
+
+#[test]
+fn a_test_ca_among_the_client_cas_and_a_ca_without_a_list_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = whole(dir.path());
+    let name = "Commfides Legal Person - G3 - TEST";
+    let ca = crate::tls::issue::CertificateAuthority::new(name, NOW, &SeededEntropy::new(8)).unwrap();
+    fs::write(dir.path().join("test-ca.pem"), ca.certificate_pem()).unwrap();
+    config.tls.client_ca_files.push(dir.path().join("test-ca.pem"));
+    let found = findings(&config, NOW);
+    assert!(
+        matches!(found.as_slice(), [one] if one.starts_with("warning: ") && one.contains(name) && one.contains("no list")),
+        "{found:?}"
+    );
+    config.identity_mode = IdentityMode::Production;
+    let found = findings(&config, NOW);
+    assert!(
+        matches!(found.as_slice(), [one] if one.starts_with("error: ") && one.contains("test-ca.pem") && one.contains("is a test CA")),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Acceptor {
             }
         };
         drop(turn);
-        let admitted = shaken.and_then(|stream| self.admit(stream, remote));
+        let admitted = shaken.and_then(|(stream, generation)| self.admit(stream, generation, remote));
         match admitted {
             // An error means that the server is gone.
             Ok(connection) => drop(self.ready.send(connection).await),
@@ -139,24 +139,25 @@ impl Acceptor {
         }
     }
 
-    async fn handshake(&self, socket: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeReason> {
+    /// The connection, and the generation of the settings that judged it.
+    async fn handshake(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, u64), HandshakeReason> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         socket.set_nodelay(true).map_err(|_| HandshakeReason::Protocol)?;
-        let acceptor = TlsAcceptor::from(self.settings.server_config(self.alpn));
-        acceptor.accept(socket).await.map_err(|error| HandshakeReason::of(&error))
+        let (config, generation) = self.settings.server_config(self.alpn);
+        let stream = TlsAcceptor::from(config).accept(socket).await.map_err(|error| HandshakeReason::of(&error))?;
+        Ok((stream, generation))
     }
 
-    fn admit(&self, stream: TlsStream<TcpStream>, remote: SocketAddr) -> Result<Connection, HandshakeReason> {
-        let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let identity = leaf.map_or(Err(IdentityError::MalformedCertificate), |leaf| PeerIdentity::from_leaf(leaf));
-        let peer = PeerInfo::new(remote, identity);
+    fn admit(&self, stream: TlsStream<TcpStream>, generation: u64, remote: SocketAddr) -> Result<Connection, HandshakeReason> {
+        let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|der| der.clone().into_owned()).collect();
+        let identity = chain.first().map_or(Err(IdentityError::MalformedCertificate), |leaf| PeerIdentity::from_leaf(leaf));
+        let peer = PeerInfo::new(remote, identity, chain);
+        self.settings.shaken(&peer, generation);
         let Limits { connections_max, connections_per_address_max, .. } = self.limits;
         let connection =
             Connection::new(stream, peer, &self.open, connections_max, connections_per_address_max).ok_or(HandshakeReason::Limit)?;
         // Asked only now that the connection is among the open ones: a reload that comes later finds it there, one that came earlier is seen here.
-        if connection.peer().identity().is_ok_and(|identity| self.settings.is_revoked(identity)) {
-            return Err(HandshakeReason::Revoked);
-        }
+        self.settings.check(connection.peer(), self.settings.now())?;
         Ok(connection)
     }
 }

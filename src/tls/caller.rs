@@ -13,7 +13,7 @@ pub enum Stranger {
     /// The certificate or its key is no participant's.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// Revoked, or past its validity while the connection was open.
+    /// Revoked, past its validity, or of an issuer that is no longer trusted, while the connection was open.
     #[error("the certificate is revoked or has run out; connect again with a valid one")]
     Withdrawn,
 }
@@ -25,9 +25,10 @@ pub enum Stranger {
 pub fn caller(peer: &PeerInfo, register: &Register, settings: &TlsSettings, now: Timestamp) -> Result<Caller, Stranger> {
     let identity = peer.identity()?;
     let (participant, key) = resolve(identity, register)?;
-    // Validity is in whole seconds, the last one included.
-    if settings.is_revoked(identity) || identity.not_after().plus_millis(1000) <= now {
-        return Err(Stranger::Withdrawn);
+    settings.check(peer, now).map_err(|_| Stranger::Withdrawn)?;
+    let caller = Caller { participant, key: key.hash, key_label: key.label };
+    if peer.is_new() {
+        settings.seen().note(&caller, identity.not_after());
     }
-    Ok(Caller { participant, key: key.hash, key_label: key.label })
+    Ok(caller)
 }

@@ -1,23 +1,30 @@
 //! The server's TLS settings: read from files, swapped as a whole, or not at all.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
+use crate::audit::reload::{ReloadFault, ReloadedFile};
 use crate::clock::Clock;
+use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 
+use super::connection::{HandshakeReason, PeerInfo};
+use super::expiry::{Certificate, Holder, Seen};
 use super::files::{self, FileError};
-use super::peer::PeerIdentity;
-use super::revocation::Revoked;
+use super::peer::sha256;
+use super::revocation::{ListFault, ListStatus, Lists};
+use super::trust::{Trust, common_name};
+use super::verifier::ChainVerifier;
 
 /// Why TLS settings are refused.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +40,35 @@ pub enum TlsError {
         /// The key.
         key_file: PathBuf,
     },
+    /// A certificate to be reloaded that no client would accept now.
+    #[error("{}: this certificate is not valid now; the one in force stays", .0.display())]
+    NotValidNow(PathBuf),
     /// A CA certificate that cannot be a trust anchor.
     #[error("{}: holds a certificate that cannot serve as a CA", .0.display())]
     Authority(PathBuf),
+    /// A test CA in production.
+    #[error("{}: '{name}' is a test CA, which production does not accept; take it out, or set identity_mode = \"test\"", file.display())]
+    TestAuthority {
+        /// The file of CAs.
+        file: PathBuf,
+        /// The CA's name.
+        name: String,
+    },
     /// No CA file at all.
     #[error("no CA file is given; name at least one, or nobody can connect")]
     NoAuthority,
-    /// A revocation list that cannot be read.
+    /// Revocation lists that cannot be used together.
     #[error("a revocation list cannot be read; fetch it anew from its issuer")]
     Crl,
+    /// A revocation list that cannot be read.
+    #[error("{}: holds a revocation list that cannot be read; fetch it anew from its issuer", .0.display())]
+    List(PathBuf),
+    /// A revocation list that is not its issuer's.
+    #[error("{}: holds a revocation list that the CA of its name did not sign; fetch it anew from its issuer", .0.display())]
+    ListNotSigned(PathBuf),
+    /// A revocation list older than the one in force.
+    #[error("{}: holds a revocation list older than the one in force, which may forget revocations; fetch it anew", .0.display())]
+    OlderList(PathBuf),
     /// The server's name cannot be one.
     #[error("the server's name is neither a DNS name nor an IP address")]
     ServerName,
@@ -50,7 +77,42 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// The files that the server's settings come from.
+impl TlsError {
+    /// The fault as it stands in the log.
+    #[must_use]
+    pub const fn fault(&self) -> ReloadFault {
+        match self {
+            Self::File(FileError::Io { .. } | FileError::TooLarge { .. }) => ReloadFault::Unreadable,
+            Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
+            Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
+            Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,
+            Self::NotValidNow(_) => ReloadFault::NotValidNow,
+            Self::Authority(_) | Self::NoAuthority => ReloadFault::Authority,
+            Self::TestAuthority { .. } => ReloadFault::TestCa,
+            Self::ListNotSigned(_) => ReloadFault::NotSigned,
+            Self::OlderList(_) => ReloadFault::OlderList,
+            Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(
+                FileError::Io { path, .. } | FileError::Mode { path, .. } | FileError::TooLarge { path, .. } | FileError::Pem { path, .. },
+            )
+            | Self::KeyMismatch { key_file: path, .. }
+            | Self::TestAuthority { file: path, .. }
+            | Self::NotValidNow(path)
+            | Self::Authority(path)
+            | Self::List(path)
+            | Self::ListNotSigned(path)
+            | Self::OlderList(path) => Some(path),
+            Self::NoAuthority | Self::Crl | Self::ServerName | Self::Rustls(_) => None,
+        }
+    }
+}
+
+/// The files that the server's settings come from, and how they are to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// PEM: the gateway's certificate, then its intermediates.
@@ -59,10 +121,34 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
     /// PEM: the CAs that issue client certificates. Pin the issuing CAs, not "any CA".
     pub client_ca_files: Vec<PathBuf>,
-    /// PEM: revocation lists. None: no revocation check. Otherwise every issuing CA needs one.
+    /// PEM or DER: revocation lists. None: no revocation check. Otherwise every CA of a chain needs one.
     pub crl_files: Vec<PathBuf>,
-    /// Whether a list past its next update refuses everyone that its CA issued for.
-    pub require_unexpired_crl: bool,
+    /// So long after its next update a list is still used, in milliseconds; then everyone that its CA issued for is refused.
+    pub crl_grace_millis: i64,
+    /// The issuing CAs and policies, and whether test CAs are refused.
+    pub trust: Trust,
+}
+
+impl TlsFiles {
+    /// Every file with its kind, in the order of the configuration.
+    pub fn all(&self) -> impl Iterator<Item = (ReloadedFile, &Path)> {
+        [(ReloadedFile::Certificate, self.certificate_file.as_path()), (ReloadedFile::Key, self.key_file.as_path())]
+            .into_iter()
+            .chain(self.client_ca_files.iter().map(|file| (ReloadedFile::ClientCa, file.as_path())))
+            .chain(self.crl_files.iter().map(|file| (ReloadedFile::RevocationList, file.as_path())))
+    }
+
+    /// The file that an error is about, where it names one.
+    #[must_use]
+    pub fn blamed(&self, error: &TlsError) -> (ReloadedFile, Option<PathBuf>) {
+        let named = error.path().and_then(|path| self.all().find(|(_, file)| *file == path));
+        match (named, error) {
+            (Some((kind, file)), _) => (kind, Some(file.to_owned())),
+            (None, TlsError::Crl) => (ReloadedFile::RevocationList, None),
+            (None, TlsError::NoAuthority) => (ReloadedFile::ClientCa, None),
+            (None, _) => (ReloadedFile::Certificate, None),
+        }
+    }
 }
 
 /// The application protocols that a listener speaks.
@@ -97,10 +183,24 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 /// Everything of one generation.
 struct Loaded {
+    generation: u64,
     h2: Arc<ServerConfig>,
     h2_and_http11: Arc<ServerConfig>,
-    revoked: Revoked,
+    verifier: Arc<ChainVerifier>,
+    certificates: Vec<Certificate>,
+    not_before: Timestamp,
     not_after: Timestamp,
+    unlisted: Vec<String>,
+    digest: [u8; 32],
+}
+
+/// What a reload did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Other files are in force now; their digest, as [`TlsSettings::digest`] has it.
+    Changed([u8; 32]),
+    /// The same content was in force already.
+    Unchanged,
 }
 
 /// The server's settings in force. [`TlsSettings::reload`] swaps them as a whole.
@@ -108,6 +208,7 @@ pub struct TlsSettings {
     files: TlsFiles,
     clock: Arc<dyn Clock>,
     current: ArcSwap<Loaded>,
+    seen: Seen,
 }
 
 impl fmt::Debug for TlsSettings {
@@ -122,24 +223,59 @@ impl TlsSettings {
     /// # Errors
     /// The first file that cannot be used, and why.
     pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let loaded = Loaded::new(&files, &clock)?;
-        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded) })
+        let loaded = Loaded::new(&files, &clock, 1)?;
+        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded), seen: Seen::default() })
     }
 
-    /// Reads the same files again and swaps the settings for new connections. Blocking: call it off the runtime's workers.
+    /// Reads the same files again and swaps the settings for new connections; those that are open are judged anew by [`TlsSettings::check`].
+    /// Blocking: call it off the runtime's workers, and one at a time.
     ///
     /// # Errors
-    /// As [`TlsSettings::load`]; the settings in force stay.
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let loaded = Loaded::new(&self.files, &self.clock)?;
+    /// As [`TlsSettings::load`], also a certificate that is not valid now and a list older than the one in force; the settings in force stay.
+    pub fn reload(&self) -> Result<Reloaded, TlsError> {
+        let before = self.current.load();
+        let loaded = Loaded::new(&self.files, &self.clock, before.generation + 1)?;
+        let now = self.clock.now();
+        if now < loaded.not_before || loaded.not_after.plus_millis(1000) <= now {
+            return Err(TlsError::NotValidNow(self.files.certificate_file.clone()));
+        }
+        if loaded.verifier.lists().forgets(before.verifier.lists()) {
+            let file = self.files.crl_files.iter().find(|file| forgets(file, before.verifier.lists()));
+            return Err(file.map_or(TlsError::Crl, |file| TlsError::OlderList(file.clone())));
+        }
+        let digest = loaded.digest;
+        if digest == before.digest {
+            return Ok(Reloaded::Unchanged);
+        }
         self.current.store(Arc::new(loaded));
-        Ok(())
+        Ok(Reloaded::Changed(digest))
     }
 
-    /// Whether the current revocation lists name the certificate of `peer`.
+    /// Where the settings come from.
     #[must_use]
-    pub fn is_revoked(&self, peer: &PeerIdentity) -> bool {
-        self.current.load().revoked.contains(peer)
+    pub const fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+
+    /// SHA-256 of one line for each file, `<kind> <its SHA-256 in hexadecimal digits>`, in the order of [`TlsFiles::all`]; the key has none.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.current.load().digest
+    }
+
+    /// Judges the certificates of an open connection by the settings and the time now. Costs a look unless something was reloaded or the time
+    /// has come to look again.
+    ///
+    /// # Errors
+    /// Why a new connection of this peer would be refused; close it.
+    pub fn check(&self, peer: &PeerInfo, now: Timestamp) -> Result<(), HandshakeReason> {
+        let current = self.current.load();
+        if peer.is_checked(current.generation, now) {
+            return Ok(());
+        }
+        current.verifier.examine(peer.chain(), now)?;
+        peer.checked(current.generation, current.verifier.look_again(peer.not_after(), now));
+        Ok(())
     }
 
     /// The last second in which the gateway's own certificate is valid.
@@ -148,38 +284,150 @@ impl TlsSettings {
         self.current.load().not_after
     }
 
-    /// When the first revocation list is due for renewal; raise an alarm before.
+    /// Every certificate that is configured, and those of participants that have called since the start.
     #[must_use]
-    pub fn crl_next_update(&self) -> Option<Timestamp> {
-        self.current.load().revoked.next_update()
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let mut all = self.current.load().certificates.clone();
+        all.extend(self.seen.all());
+        all
     }
 
-    /// The settings for one new connection.
-    pub(super) fn server_config(&self, alpn: Alpn) -> Arc<ServerConfig> {
+    /// The participants' certificates that were seen.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Forgets the certificates of keys that `register` does not enrol.
+    pub fn forget_unenrolled(&self, register: &Register) {
+        self.seen.keep(register);
+    }
+
+    /// When the first revocation list is due for renewal.
+    #[must_use]
+    pub fn crl_next_update(&self) -> Option<Timestamp> {
+        self.current.load().verifier.lists().next_update()
+    }
+
+    /// Every revocation list and how it stands at `now`.
+    #[must_use]
+    pub fn lists(&self, now: Timestamp) -> Vec<ListStatus> {
         let current = self.current.load();
-        match alpn {
+        current.verifier.lists().statuses(current.verifier.grace_millis(), now)
+    }
+
+    /// Names of client CAs that have no revocation list although others have: nobody whom they issued for can connect.
+    #[must_use]
+    pub fn authorities_without_list(&self) -> Vec<String> {
+        self.current.load().unlisted.clone()
+    }
+
+    /// The settings for one new connection, and their generation.
+    pub(super) fn server_config(&self, alpn: Alpn) -> (Arc<ServerConfig>, u64) {
+        let current = self.current.load();
+        let config = match alpn {
             Alpn::H2 => current.h2.clone(),
             Alpn::H2AndHttp11 => current.h2_and_http11.clone(),
+        };
+        (config, current.generation)
+    }
+
+    /// Notes that the handshake under `generation` has judged the peer already.
+    pub(super) fn shaken(&self, peer: &PeerInfo, generation: u64) {
+        let current = self.current.load();
+        if current.generation == generation {
+            peer.checked(generation, current.verifier.look_again(peer.not_after(), self.clock.now()));
         }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }
 
+/// Whether the lists of this file alone would forget revocations.
+fn forgets(file: &Path, before: &Lists) -> bool {
+    let mut lists = Lists::default();
+    let taken = files::read(file, files::CRL_BYTES_MAX).and_then(|bytes| files::crls_in(file, &bytes));
+    taken.is_ok_and(|ders| ders.iter().all(|der| lists.add(der, &[]).is_ok())) && lists.forgets(before)
+}
+
+/// Reads files and keeps what the digest of all is made of.
+#[derive(Default)]
+struct Reading(String);
+
+impl Reading {
+    fn bytes(&mut self, kind: ReloadedFile, file: &Path, max: u64) -> Result<Vec<u8>, FileError> {
+        use std::fmt::Write as _;
+        let bytes = files::read(file, max)?;
+        write!(self.0, "{} ", kind.as_str()).expect("writing to a String cannot fail");
+        sha256(&bytes).iter().for_each(|byte| write!(self.0, "{byte:02x}").expect("writing to a String cannot fail"));
+        self.0.push('\n');
+        Ok(bytes)
+    }
+
+    fn certificates(&mut self, kind: ReloadedFile, file: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+        files::certificates_in(file, &self.bytes(kind, file, files::SECRET_BYTES_MAX)?)
+    }
+}
+
+fn parsed<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, FileError> {
+    let broken = |_| FileError::Pem { path: file.to_owned(), section: "CERTIFICATE" };
+    X509Certificate::from_der(der.as_ref()).map(|(_, certificate)| certificate).map_err(broken)
+}
+
+fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
+    Timestamp::from_millis(at.timestamp().saturating_mul(1000))
+}
+
+fn named(certificate: &X509Certificate<'_>, holder: impl FnOnce(String) -> Holder) -> Certificate {
+    let name = common_name(certificate.subject()).unwrap_or("(no common name)").to_owned();
+    Certificate { holder: holder(name), not_after: seconds(certificate.validity().not_after) }
+}
+
 impl Loaded {
-    fn new(files: &TlsFiles, clock: &Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let TlsFiles { certificate_file, key_file, client_ca_files, crl_files, require_unexpired_crl } = files;
-        let chain = files::read_certificates(certificate_file)?;
-        let not_after = not_after_of(&chain[0]).ok_or_else(|| FileError::Pem { path: certificate_file.clone(), section: "CERTIFICATE" })?;
+    fn new(files: &TlsFiles, clock: &Arc<dyn Clock>, generation: u64) -> Result<Self, TlsError> {
+        let TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust } = files;
+        let mut reading = Reading::default();
+        let chain = reading.certificates(ReloadedFile::Certificate, certificate_file)?;
+        let own = chain.iter().map(|der| parsed(certificate_file, der)).collect::<Result<Vec<_>, _>>()?;
+        let (not_before, not_after) = (seconds(own[0].validity().not_before), seconds(own[0].validity().not_after));
+        let mut certificates = vec![Certificate { holder: Holder::Gateway, not_after }];
+        certificates.extend(own[1..].iter().map(|certificate| named(certificate, Holder::GatewayChain)));
         let key = files::read_private_key(key_file)?;
-        let roots = read_roots(client_ca_files)?;
-        let mut crls = Vec::new();
-        for file in crl_files {
-            crls.extend(files::read_crls(file)?);
+
+        let mut roots = RootCertStore::empty();
+        let mut ders = Vec::new();
+        for file in client_ca_files {
+            for der in reading.certificates(ReloadedFile::ClientCa, file)? {
+                roots.add(der.clone()).map_err(|_| TlsError::Authority(file.clone()))?;
+                if let Some(name) = trust.refused_authority(&parsed(file, &der)?) {
+                    return Err(TlsError::TestAuthority { file: file.clone(), name });
+                }
+                ders.push((file, der));
+            }
         }
-        let revoked = Revoked::new(&crls).ok_or(TlsError::Crl)?;
-        let verifier = client_verifier(roots, crls, *require_unexpired_crl)?;
+        let authorities = ders.iter().map(|(file, der)| parsed(file, der)).collect::<Result<Vec<_>, _>>()?;
+        certificates.extend(authorities.iter().map(|authority| named(authority, Holder::ClientCa)));
+
+        let mut lists = Lists::default();
+        for file in crl_files {
+            let bytes = reading.bytes(ReloadedFile::RevocationList, file, files::CRL_BYTES_MAX)?;
+            for der in files::crls_in(file, &bytes)? {
+                lists.add(&der, &authorities).map_err(|fault| match fault {
+                    ListFault::Malformed => TlsError::List(file.clone()),
+                    ListFault::NotSigned => TlsError::ListNotSigned(file.clone()),
+                })?;
+            }
+        }
+        let unlisted = authorities.iter().filter(|authority| !lists.is_empty() && !lists.has(&sha256(authority.subject().as_raw())));
+        let unlisted = unlisted.map(|authority| common_name(authority.subject()).unwrap_or("(no common name)").to_owned()).collect();
+
+        let verifier = Arc::new(ChainVerifier::new(roots, lists, *crl_grace_millis, trust.clone())?);
+        drop(own);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(verifier.clone())
             .with_single_cert(chain, key)
             .map_err(|error| mismatch(error, certificate_file, key_file))?;
         // A resumed session would not show its certificate again, so there is no way to resume one, and nothing is sent before the handshake.
@@ -189,26 +437,19 @@ impl Loaded {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let mut both = config.clone();
         both.alpn_protocols.push(b"http/1.1".to_vec());
-        Ok(Self { h2: Arc::new(config), h2_and_http11: Arc::new(both), revoked, not_after })
+        let digest = sha256(reading.0.as_bytes());
+        Ok(Self {
+            generation,
+            h2: Arc::new(config),
+            h2_and_http11: Arc::new(both),
+            verifier,
+            certificates,
+            not_before,
+            not_after,
+            unlisted,
+            digest,
+        })
     }
-}
-
-fn client_verifier(
-    roots: RootCertStore,
-    crls: Vec<CertificateRevocationListDer<'static>>,
-    require_unexpired_crl: bool,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-    if !crls.is_empty() {
-        builder = builder.with_crls(crls);
-        if require_unexpired_crl {
-            builder = builder.enforce_revocation_expiration();
-        }
-    }
-    builder.build().map_err(|error| match error {
-        VerifierBuilderError::NoRootAnchors => TlsError::NoAuthority,
-        _ => TlsError::Crl,
-    })
 }
 
 /// All certificates of `files` as trust anchors.
@@ -223,16 +464,11 @@ pub(super) fn read_roots(files: &[PathBuf]) -> Result<RootCertStore, TlsError> {
 }
 
 /// Names both files when key and certificate do not fit.
-pub(super) fn mismatch(error: rustls::Error, certificate_file: &std::path::Path, key_file: &std::path::Path) -> TlsError {
+pub(super) fn mismatch(error: rustls::Error, certificate_file: &Path, key_file: &Path) -> TlsError {
     match error {
         rustls::Error::InconsistentKeys(_) => {
             TlsError::KeyMismatch { certificate_file: certificate_file.to_owned(), key_file: key_file.to_owned() }
         }
         other => TlsError::Rustls(other),
     }
-}
-
-fn not_after_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
-    let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate).ok()?;
-    Some(Timestamp::from_millis(parsed.validity().not_after.timestamp().saturating_mul(1000)))
 }

@@ -7,16 +7,21 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
+use crate::domain::time::Timestamp;
+
 use super::peer::{IdentityError, PeerIdentity};
+use super::verifier::Refused;
 
 /// Why a handshake failed: a closed list, counted and never attributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,27 +36,42 @@ pub enum HandshakeReason {
     NotYetValid,
     /// Not a client certificate.
     WrongPurpose,
-    /// A revocation list names the certificate.
+    /// A revocation list names the certificate or one of its issuers.
     Revoked,
+    /// There is no revocation list of one of its issuers, or one that this issuer may not or did not sign.
+    RevocationUnknown,
+    /// The revocation list of one of its issuers is past its time and its grace.
+    RevocationListOverdue,
+    /// Its issuer is not in the list of issuing CAs.
+    IssuerNotListed,
+    /// Not issued under a policy that is listed for its issuer.
+    PolicyNotListed,
+    /// Of an issuer's test CA, in production.
+    TestCertificate,
     /// Not done in time.
     Timeout,
     /// Not TLS 1.3, an alert, or the connection broke.
     Protocol,
     /// Made way for others: too many handshakes or connections, in all or from one address.
     Limit,
-    /// Anything else, such as an issuer without a current revocation list.
+    /// Anything else.
     Other,
 }
 
 impl HandshakeReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::NoCertificate,
         Self::UnknownIssuer,
         Self::Expired,
         Self::NotYetValid,
         Self::WrongPurpose,
         Self::Revoked,
+        Self::RevocationUnknown,
+        Self::RevocationListOverdue,
+        Self::IssuerNotListed,
+        Self::PolicyNotListed,
+        Self::TestCertificate,
         Self::Timeout,
         Self::Protocol,
         Self::Limit,
@@ -68,6 +88,11 @@ impl HandshakeReason {
             Self::NotYetValid => "not_yet_valid",
             Self::WrongPurpose => "wrong_purpose",
             Self::Revoked => "revoked",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::RevocationListOverdue => "revocation_list_overdue",
+            Self::IssuerNotListed => "issuer_not_listed",
+            Self::PolicyNotListed => "policy_not_listed",
+            Self::TestCertificate => "test_certificate",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
             Self::Limit => "limit",
@@ -77,10 +102,12 @@ impl HandshakeReason {
 
     /// What an error of the handshake means.
     pub(super) fn of(error: &io::Error) -> Self {
+        error.get_ref().and_then(|inner| inner.downcast_ref()).map_or(Self::Protocol, Self::of_error)
+    }
+
+    /// What rustls's error means.
+    pub(super) fn of_error(error: &rustls::Error) -> Self {
         use rustls::{CertificateError as C, Error as E};
-        let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<E>()) else {
-            return Self::Protocol;
-        };
         match error {
             E::NoCertificatesPresented => Self::NoCertificate,
             E::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => Self::UnknownIssuer,
@@ -88,6 +115,8 @@ impl HandshakeReason {
             E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => Self::NotYetValid,
             E::InvalidCertificate(C::InvalidPurpose | C::InvalidPurposeContext { .. }) => Self::WrongPurpose,
             E::InvalidCertificate(C::Revoked) => Self::Revoked,
+            E::InvalidCertificate(C::UnknownRevocationStatus) | E::InvalidCertRevocationList(_) => Self::RevocationUnknown,
+            E::InvalidCertificate(C::Other(other)) => other.0.downcast_ref::<Refused>().map_or(Self::Other, |refused| refused.0),
             E::InvalidCertificate(_) | E::General(_) | E::FailedToGetCurrentTime | E::FailedToGetRandomBytes => Self::Other,
             _ => Self::Protocol,
         }
@@ -107,12 +136,49 @@ pub struct PeerInfo(Arc<Peer>);
 struct Peer {
     remote: SocketAddr,
     identity: Result<PeerIdentity, IdentityError>,
+    /// As it was shown, to be judged anew when what it is judged by has changed.
+    chain: Vec<CertificateDer<'static>>,
+    checked: Mutex<Checked>,
+    noted: AtomicBool,
     close: CancellationToken,
 }
 
+/// The settings under which a peer was last judged, and until when that stands.
+#[derive(Clone, Copy)]
+struct Checked {
+    generation: u64,
+    until: Timestamp,
+}
+
 impl PeerInfo {
-    pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>) -> Self {
-        Self(Arc::new(Peer { remote, identity, close: CancellationToken::new() }))
+    pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>, chain: Vec<CertificateDer<'static>>) -> Self {
+        let checked = Mutex::new(Checked { generation: 0, until: Timestamp::from_millis(0) });
+        let noted = AtomicBool::new(false);
+        Self(Arc::new(Peer { remote, identity, chain, checked, noted, close: CancellationToken::new() }))
+    }
+
+    /// The certificates that the peer showed, its own first.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.0.chain
+    }
+
+    /// The last second in which the peer's certificate is valid.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        self.0.identity.as_ref().ok().map(PeerIdentity::not_after)
+    }
+
+    pub(super) fn is_checked(&self, generation: u64, now: Timestamp) -> bool {
+        let checked = self.0.checked.lock();
+        checked.generation == generation && now < checked.until
+    }
+
+    pub(super) fn checked(&self, generation: u64, until: Timestamp) {
+        *self.0.checked.lock() = Checked { generation, until };
+    }
+
+    /// Whether this is the first time that somebody asks.
+    pub(super) fn is_new(&self) -> bool {
+        !self.0.noted.swap(true, Ordering::Relaxed)
     }
 
     /// The peer's address.
@@ -178,8 +244,7 @@ impl OpenConnections {
         self.0.lock().peers.values().cloned().collect()
     }
 
-    /// Closes every connection that `unwelcome` tells of, and says how many. After a reload: `close_if(|peer| peer.identity().is_ok_and(|it|
-    /// settings.is_revoked(it)))`.
+    /// Closes every connection that `unwelcome` tells of, and says how many. After a reload: `close_if(|peer| settings.check(peer, now).is_err())`.
     pub fn close_if(&self, unwelcome: impl Fn(&PeerInfo) -> bool) -> usize {
         // Decided outside the lock: the question may be a slow one.
         let peers = self.peers();

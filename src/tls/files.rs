@@ -95,20 +95,32 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
 /// # Errors
 /// The file cannot be read, or a certificate section is missing or broken.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let bytes = read(path, SECRET_BYTES_MAX)?;
+    certificates_in(path, &read(path, SECRET_BYTES_MAX)?)
+}
+
+/// The same from bytes that were read from `path`.
+pub(super) fn certificates_in(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let broken = || FileError::Pem { path: path.to_owned(), section: "CERTIFICATE" };
-    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    let found = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
     if found.is_empty() { Err(broken()) } else { Ok(found) }
 }
 
-/// All revocation lists of a PEM file, at least one.
+/// All revocation lists of a PEM file, at least one; or the one of a DER file, as issuers publish them.
 ///
 /// # Errors
 /// The file cannot be read, or a list's section is missing or broken.
 pub fn read_crls(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
-    let bytes = read(path, CRL_BYTES_MAX)?;
+    crls_in(path, &read(path, CRL_BYTES_MAX)?)
+}
+
+/// The same from bytes that were read from `path`.
+pub(super) fn crls_in(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
+    // DER begins with the tag of a SEQUENCE and a length of more than one byte, which no text does.
+    if bytes.first() == Some(&0x30) && bytes.get(1).is_some_and(|length| *length >= 0x80) {
+        return Ok(vec![bytes.to_vec().into()]);
+    }
     let broken = || FileError::Pem { path: path.to_owned(), section: "X509 CRL" };
-    let found = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    let found = CertificateRevocationListDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
     if found.is_empty() { Err(broken()) } else { Ok(found) }
 }
 

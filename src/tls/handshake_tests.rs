@@ -20,6 +20,7 @@ use super::connection::{Connection, HandshakeObserver, HandshakeReason, OpenConn
 use super::files::{self, FileError};
 use super::issue::{CertificateAuthority, Issued, Leaf, Purpose};
 use super::peer::IdentityError;
+use super::trust::Trust;
 use crate::clock::{Clock, MockClock, SeededEntropy};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
 
@@ -93,7 +94,8 @@ impl Bench {
             key_file: self.path("gateway.key.pem"),
             client_ca_files: vec![self.path("ca.pem")],
             crl_files,
-            require_unexpired_crl: false,
+            crl_grace_millis: 0,
+            trust: Trust::default(),
         }
     }
 
@@ -398,58 +400,6 @@ async fn a_reload_takes_a_new_authority_into_force() {
 }
 
 #[tokio::test]
-async fn revocation_refuses_new_connections_and_ends_open_ones() {
-    let bench = Bench::new();
-    let (one, two) = (bench.issue(&bench.leaf()), bench.issue(&bench.leaf()));
-    let crl = |revoked: &[&Issued]| bench.authority.crl(revoked, NOW, NOW.plus_millis(DAY_MILLIS)).unwrap();
-    fs::write(bench.path("crl.pem"), crl(&[])).unwrap();
-    let settings = TlsSettings::load(bench.files(vec![bench.path("crl.pem")]), bench.clock.clone()).unwrap();
-    assert_eq!(settings.crl_next_update(), Some(NOW.plus_millis(DAY_MILLIS)));
-    let mut gateway = bench.listen_with(settings, Limits::default()).await;
-    let connector = bench.connector(&one, gateway.address);
-    let mut client = dial(&connector).await;
-    let mut server = gateway.next().await;
-    let other_connector = bench.connector(&two, gateway.address);
-    let _other_client = dial(&other_connector).await;
-    let other_server = gateway.next().await;
-
-    fs::write(bench.path("crl.pem"), crl(&[&one])).unwrap();
-    gateway.settings.reload().unwrap();
-    let is_revoked = |peer: &super::PeerInfo| peer.identity().is_ok_and(|identity| gateway.settings.is_revoked(identity));
-    assert!(is_revoked(server.peer()) && !is_revoked(other_server.peer()));
-
-    let reading = tokio::spawn(async move { server.read(&mut [0; 1]).await.map_err(|error| error.kind()) });
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!(gateway.open.close_if(is_revoked), 1);
-    assert_eq!(timeout(PATIENCE, reading).await.unwrap().unwrap(), Err(std::io::ErrorKind::ConnectionAborted), "a waiting read wakes");
-    assert!(matches!(timeout(PATIENCE, client.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
-    assert!(!other_server.peer().is_closed());
-
-    assert!(is_refused(&connector).await);
-    assert_eq!(gateway.heard.wait_for(1).await, [HandshakeReason::Revoked]);
-}
-
-#[tokio::test]
-async fn an_overdue_revocation_list_refuses_only_where_the_operator_asks_for_it() {
-    let bench = Bench::new();
-    fs::write(bench.path("crl.pem"), bench.authority.crl(&[], NOW, NOW.plus_millis(DAY_MILLIS)).unwrap()).unwrap();
-    bench.clock.set(NOW.plus_millis(2 * DAY_MILLIS));
-    let issued = bench.issue(&bench.leaf());
-    for require_unexpired_crl in [true, false] {
-        let files = TlsFiles { require_unexpired_crl, ..bench.files(vec![bench.path("crl.pem")]) };
-        let mut gateway = bench.listen_with(TlsSettings::load(files, bench.clock.clone()).unwrap(), Limits::default()).await;
-        let connector = bench.connector(&issued, gateway.address);
-        if require_unexpired_crl {
-            assert!(is_refused(&connector).await);
-            assert_eq!(gateway.heard.wait_for(1).await, [HandshakeReason::Other]);
-        } else {
-            let _client = dial(&connector).await;
-            let _server = gateway.next().await;
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_closed_connection_takes_no_more_writes() {
     let bench = Bench::new();
     let mut gateway = bench.listen().await;
@@ -498,6 +448,8 @@ async fn settings_without_an_authority_are_refused() {
     let files = TlsFiles { client_ca_files: vec![], ..bench.files(vec![]) };
     assert!(matches!(TlsSettings::load(files, clock), Err(TlsError::NoAuthority)));
 }
+
+mod life;
 
 mod with_tonic {
     use tonic::service::InterceptorLayer;

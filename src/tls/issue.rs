@@ -3,9 +3,9 @@
 //! A [`Leaf`] can be made wrong on purpose, so that each refusal has a certificate to be refused.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequest, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData as _, RevokedCertParams, SerialNumber,
-    SigningKey as _,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequest, CustomExtension, DistinguishedName,
+    DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData as _, RevokedCertParams,
+    RsaKeySize, SerialNumber, SigningKey as _,
 };
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
@@ -39,6 +39,12 @@ pub enum IssueError {
     /// A certificate just made cannot be read again.
     #[error("a certificate just made cannot be read")]
     Unreadable,
+    /// A policy that is no object identifier.
+    #[error("a certificate policy is an object identifier in dotted form, like 2.16.578.1.26.1.3.2")]
+    Policy,
+    /// A name that a subject cannot have.
+    #[error("a subject's name is 1 to 64 characters without line ends and control characters")]
+    Name,
 }
 
 /// What a certificate may be used for.
@@ -65,6 +71,8 @@ pub struct Leaf {
     pub subject_serial_number: Option<String>,
     /// Usage extensions.
     pub purpose: Purpose,
+    /// Certificate policies, as object identifiers in dotted form.
+    pub policies: Vec<String>,
     /// DNS names and IP addresses of a server.
     pub names: Vec<String>,
     /// Start of validity, whole seconds.
@@ -82,6 +90,7 @@ impl Leaf {
             organisation_identifiers: vec![format!("NTRNO-{organisation}")],
             subject_serial_number: None,
             purpose: Purpose::Client,
+            policies: Vec::new(),
             names: Vec::new(),
             not_before: now.plus_millis(-BACKDATE_MILLIS),
             not_after: now.plus_millis(LEAF_MILLIS),
@@ -96,6 +105,7 @@ impl Leaf {
             organisation_identifiers: Vec::new(),
             subject_serial_number: None,
             purpose: Purpose::Server,
+            policies: Vec::new(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             not_before: now.plus_millis(-BACKDATE_MILLIS),
             not_after: now.plus_millis(LEAF_MILLIS),
@@ -125,6 +135,9 @@ impl Leaf {
         };
         params.key_usages = usage;
         params.extended_key_usages = extended;
+        if !self.policies.is_empty() {
+            params.custom_extensions.push(policies(&self.policies)?);
+        }
         Ok(params)
     }
 }
@@ -169,10 +182,29 @@ impl Issued {
     }
 }
 
+/// The subject of a certificate authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityName {
+    /// CN.
+    pub common_name: String,
+    /// Value of 2.5.4.97, as the issuers of enterprise certificates bear it.
+    pub organisation_identifier: Option<String>,
+}
+
+impl AuthorityName {
+    /// A CN alone.
+    #[must_use]
+    pub fn plain(common_name: &str) -> Self {
+        Self { common_name: common_name.to_owned(), organisation_identifier: None }
+    }
+}
+
 /// A certificate authority of our own: ECDSA P-256, signs certificates and revocation lists.
 pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     certificate_pem: String,
+    /// Of its certificate, when it was made here.
+    serial: Option<SerialNumber>,
 }
 
 impl std::fmt::Debug for CertificateAuthority {
@@ -182,22 +214,40 @@ impl std::fmt::Debug for CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// A new authority, valid for five years from `now`.
+    /// A new authority that issues certificates of its own, valid for five years from `now`.
     ///
     /// # Errors
     /// `now` lies outside the calendar.
     pub fn new(common_name: &str, now: Timestamp, entropy: &dyn Entropy) -> Result<Self, IssueError> {
-        let mut params = CertificateParams::default();
-        params.not_before = calendar(now.plus_millis(-BACKDATE_MILLIS))?.to_datetime();
-        params.not_after = calendar(now.plus_millis(AUTHORITY_MILLIS))?.to_datetime();
-        params.serial_number = Some(serial(entropy));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, common_name);
+        Self::root(&AuthorityName::plain(common_name), 0, now, entropy)
+    }
+
+    /// A new authority with `levels` of authorities below it, valid for five years from `now`.
+    ///
+    /// # Errors
+    /// `now` lies outside the calendar.
+    pub fn root(name: &AuthorityName, levels: u8, now: Timestamp, entropy: &dyn Entropy) -> Result<Self, IssueError> {
+        let params = authority_params(name, levels, now.plus_millis(AUTHORITY_MILLIS), now, entropy)?;
         let key = KeyPair::generate()?;
         let certificate_pem = pem("CERTIFICATE", params.self_signed(&key)?.der());
-        Ok(Self { issuer: Issuer::new(params, key), certificate_pem })
+        Ok(Self { serial: params.serial_number.clone(), issuer: Issuer::new(params, key), certificate_pem })
+    }
+
+    /// An issuing authority below this one, valid until `not_after`.
+    ///
+    /// # Errors
+    /// A time outside the calendar.
+    pub fn subordinate(
+        &self,
+        name: &AuthorityName,
+        not_after: Timestamp,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, IssueError> {
+        let params = authority_params(name, 0, not_after, now, entropy)?;
+        let key = KeyPair::generate()?;
+        let certificate_pem = pem("CERTIFICATE", params.signed_by(&key, &self.issuer)?.der());
+        Ok(Self { serial: params.serial_number.clone(), issuer: Issuer::new(params, key), certificate_pem })
     }
 
     /// An authority made before, from its certificate and key.
@@ -211,7 +261,7 @@ impl CertificateAuthority {
         if certificate.public_key().raw != key.subject_public_key_info() {
             return Err(IssueError::Unreadable);
         }
-        Ok(Self { issuer: Issuer::from_ca_cert_pem(certificate_pem, key)?, certificate_pem: certificate_pem.to_owned() })
+        Ok(Self { issuer: Issuer::from_ca_cert_pem(certificate_pem, key)?, certificate_pem: certificate_pem.to_owned(), serial: None })
     }
 
     /// The authority's certificate.
@@ -246,19 +296,26 @@ impl CertificateAuthority {
     /// # Errors
     /// A time outside the calendar or `next_update` before its beginning.
     pub fn crl(&self, revoked: &[&Issued], now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
+        self.list(revoked.iter().map(|issued| issued.serial.clone()).collect(), now, next_update)
+    }
+
+    /// The same, naming authorities below this one; one that was read from a file is not named, as its number is not kept.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::crl`].
+    pub fn authority_crl(&self, revoked: &[&Self], now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
+        self.list(revoked.iter().filter_map(|authority| authority.serial.clone()).collect(), now, next_update)
+    }
+
+    fn list(&self, revoked: Vec<SerialNumber>, now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
         let revocation_time = calendar(now)?.to_datetime();
-        let entry = |issued: &&Issued| RevokedCertParams {
-            serial_number: issued.serial.clone(),
-            revocation_time,
-            reason_code: None,
-            invalidity_date: None,
-        };
+        let entry = |serial_number| RevokedCertParams { serial_number, revocation_time, reason_code: None, invalidity_date: None };
         let params = CertificateRevocationListParams {
             this_update: calendar(now.plus_millis(-BACKDATE_MILLIS))?.to_datetime(),
             next_update: calendar(next_update)?.to_datetime(),
             crl_number: SerialNumber::from_slice(&now.millis().max(1).to_be_bytes()),
             issuing_distribution_point: None,
-            revoked_certs: revoked.iter().map(entry).collect(),
+            revoked_certs: revoked.into_iter().map(entry).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
         Ok(params.signed_by(&self.issuer)?.pem()?)
@@ -279,20 +336,93 @@ impl CertificateAuthority {
     }
 }
 
-/// A signing request for an enterprise certificate: PEM of the request and of the fresh private key.
+fn authority_params(
+    name: &AuthorityName,
+    levels: u8,
+    not_after: Timestamp,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<CertificateParams, IssueError> {
+    let mut params = CertificateParams::default();
+    params.not_before = calendar(now.plus_millis(-BACKDATE_MILLIS))?.to_datetime();
+    params.not_after = calendar(not_after)?.to_datetime();
+    params.serial_number = Some(serial(entropy));
+    params.use_authority_key_identifier_extension = true;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(levels));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name = DistinguishedName::new();
+    if let Some(identifier) = &name.organisation_identifier {
+        params.distinguished_name.push(DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()), identifier.clone());
+    }
+    params.distinguished_name.push(DnType::CommonName, name.common_name.clone());
+    Ok(params)
+}
+
+/// The extension certificatePolicies, without qualifiers.
+fn policies(oids: &[String]) -> Result<CustomExtension, IssueError> {
+    let mut all = Vec::new();
+    for oid in oids {
+        let arcs = oid.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().map_err(|_| IssueError::Policy)?;
+        let oid = x509_parser::asn1_rs::Oid::from(&arcs).map_err(|_| IssueError::Policy)?;
+        all.extend(der_element(0x30, &der_element(0x06, oid.as_bytes())));
+    }
+    Ok(CustomExtension::from_oid_content(&[2, 5, 29, 32], der_element(0x30, &all)))
+}
+
+/// The key of a signing request. Ask the issuer which it takes; RSA is what all take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA of 2048 bits.
+    Rsa2048,
+    /// RSA of 3072 bits.
+    Rsa3072,
+    /// RSA of 4096 bits.
+    Rsa4096,
+}
+
+impl KeyKind {
+    fn generate(self) -> Result<KeyPair, rcgen::Error> {
+        let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
+        match self {
+            Self::P256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
+            Self::P384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
+            Self::Rsa2048 => rsa(RsaKeySize::_2048),
+            Self::Rsa3072 => rsa(RsaKeySize::_3072),
+            Self::Rsa4096 => rsa(RsaKeySize::_4096),
+        }
+    }
+}
+
+/// A signing request for an enterprise certificate (SEID 2.0, ETSI EN 319 412-3): C=NO, O, 2.5.4.97 and CN as subject, digitalSignature and
+/// clientAuth asked for. PEM of the request and of the fresh private key. The CN is the organisation's name unless another is given.
 ///
 /// # Errors
 /// A name that does not fit a certificate.
-pub fn csr(organisation: OrganisationNumber, organisation_name: &str) -> Result<(String, Zeroizing<String>), IssueError> {
+pub fn csr(
+    organisation: OrganisationNumber,
+    organisation_name: &str,
+    common_name: Option<&str>,
+    key: KeyKind,
+) -> Result<(String, Zeroizing<String>), IssueError> {
+    let common_name = common_name.unwrap_or(organisation_name);
+    // X.520 gives O and CN 64 characters each.
+    let fits = |name: &str| (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(char::is_control);
+    if !fits(organisation_name) || !fits(common_name) {
+        return Err(IssueError::Name);
+    }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CountryName, DnValue::PrintableString("NO".try_into()?));
     params.distinguished_name.push(DnType::OrganizationName, organisation_name);
     params.distinguished_name.push(DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()), format!("NTRNO-{organisation}"));
-    params.distinguished_name.push(DnType::CommonName, organisation_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let key = KeyPair::generate()?;
+    let key = key.generate()?;
     let request: CertificateSigningRequest = params.serialize_request(&key)?;
     Ok((request.pem()?, Zeroizing::new(key.serialize_pem())))
 }
@@ -351,13 +481,47 @@ mod tests {
     use super::*;
     use crate::clock::SeededEntropy;
 
+    const EXAMPLE: &str = "800000017";
+
     #[test]
     fn a_signing_request_names_the_organisation_and_proves_its_key() {
-        let (request, key) = csr("800000017".parse().unwrap(), "Eksempel kommune").unwrap();
-        assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
-        let parsed = rcgen::CertificateSigningRequestParams::from_pem(&request).unwrap();
-        let identifier = parsed.params.distinguished_name.get(&DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()));
-        assert_eq!(identifier, Some(&DnValue::Utf8String("NTRNO-800000017".to_owned())));
+        for kind in [KeyKind::P256, KeyKind::P384, KeyKind::Rsa2048] {
+            let (request, key) = csr(EXAMPLE.parse().unwrap(), "Eksempel kommune", None, kind).unwrap();
+            assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
+            let parsed = rcgen::CertificateSigningRequestParams::from_pem(&request).unwrap();
+            let identifier = parsed.params.distinguished_name.get(&DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()));
+            assert_eq!(identifier, Some(&DnValue::Utf8String("NTRNO-800000017".to_owned())));
+        }
+        for name in ["", " Eksempel", "Eksempel\nkommune", &"x".repeat(65)] {
+            assert!(matches!(csr(EXAMPLE.parse().unwrap(), name, None, KeyKind::P256), Err(IssueError::Name)), "{name:?}");
+            assert!(matches!(csr(EXAMPLE.parse().unwrap(), "Eksempel", Some(name), KeyKind::P256), Err(IssueError::Name)), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_signing_request_is_what_openssl_reads_in_the_profile_of_enterprise_certificates() {
+        let dir = tempfile::tempdir().unwrap();
+        for (kind, algorithm) in [
+            (KeyKind::P256, "ASN1 OID: prime256v1"),
+            (KeyKind::P384, "ASN1 OID: secp384r1"),
+            (KeyKind::Rsa2048, "Public-Key: (2048 bit)"),
+            (KeyKind::Rsa3072, "Public-Key: (3072 bit)"),
+        ] {
+            let (request, _) = csr(EXAMPLE.parse().unwrap(), "Sør-Øst politidistrikt", Some("Samband Sør-Øst"), kind).unwrap();
+            let file = dir.path().join("request.pem");
+            std::fs::write(&file, request).unwrap();
+            let mut command = std::process::Command::new("openssl");
+            command.args(["req", "-verify", "-noout", "-text", "-nameopt", "utf8,sep_comma_plus,oid", "-in"]).arg(&file);
+            let output = command.output().expect("this test needs the openssl command (package openssl)");
+            let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert!(output.status.success() && text.contains("verify OK"), "{text}");
+            // C, O, organizationIdentifier and CN, in this order.
+            let subject = "2.5.4.6=NO,2.5.4.10=Sør-Øst politidistrikt,2.5.4.97=NTRNO-800000017,2.5.4.3=Samband Sør-Øst";
+            for part in [subject, algorithm, "Digital Signature", "TLS Web Client Authentication"] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            assert!(!text.contains("Key Encipherment") && !text.contains("CA:TRUE"), "{text}");
+        }
     }
 
     #[test]

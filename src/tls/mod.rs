@@ -15,6 +15,8 @@ pub mod peer;
 pub mod pending;
 pub mod pki;
 pub mod revocation;
+pub mod trust;
+mod verifier;
 
 #[cfg(test)]
 mod handshake_tests;
@@ -22,7 +24,9 @@ mod handshake_tests;
 pub use acceptor::{Incoming, Limits, accept};
 pub use caller::{Stranger, caller};
 pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
-pub use config::{Alpn, TlsError, TlsFiles, TlsSettings};
+pub use config::{Alpn, Reloaded, TlsError, TlsFiles, TlsSettings};
 pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo};
 pub use outgoing::Outgoing;
 pub use peer::{IdentityError, PeerIdentity, resolve};
+pub use revocation::{ListState, ListStatus};
+pub use trust::{Trust, TrustError, TrustedIssuer};

@@ -11,11 +11,11 @@ use crate::domain::participant::{EnrolledKey, KeyHash, OrganisationNumber, Parti
 use crate::domain::time::Timestamp;
 
 /// organizationIdentifier, X.520.
-const ORGANISATION_IDENTIFIER: Oid<'static> = oid!(2.5.4.97);
+pub(super) const ORGANISATION_IDENTIFIER: Oid<'static> = oid!(2.5.4.97);
 /// serialNumber of a subject, X.520; not the certificate's serial.
 const SUBJECT_SERIAL_NUMBER: Oid<'static> = oid!(2.5.4.5);
 /// The scheme of the Norwegian register of legal entities, ETSI EN 319 412-1.
-const SCHEME: &str = "NTRNO-";
+pub(super) const SCHEME: &str = "NTRNO-";
 /// A serial number has at most 20 bytes (RFC 5280); some issuers add a sign byte.
 const SERIAL_BYTES_MAX: usize = 32;
 
@@ -69,27 +69,11 @@ impl IdentityError {
     }
 }
 
-/// Names one certificate the way a revocation list does: its issuer's name and its serial number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CertificateId {
-    issuer: [u8; 32],
-    serial: Box<[u8]>,
-}
-
-impl CertificateId {
-    /// From the issuer's name (DER) and the serial number's bytes; leading zero bytes do not count.
-    pub(super) fn new(issuer_der: &[u8], serial: &[u8]) -> Self {
-        let start = serial.iter().position(|byte| *byte != 0).unwrap_or(serial.len());
-        Self { issuer: sha256(issuer_der), serial: serial[start..].into() }
-    }
-}
-
-/// What a verified client certificate says, and no more. The certificate itself is not kept.
+/// What a verified client certificate says, and no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerIdentity {
     organisation: OrganisationNumber,
     key_hash: KeyHash,
-    certificate: CertificateId,
     not_after: Timestamp,
 }
 
@@ -109,7 +93,6 @@ impl PeerIdentity {
         Ok(Self {
             organisation,
             key_hash: KeyHash::from_bytes(sha256(certificate.public_key().raw)),
-            certificate: CertificateId::new(certificate.issuer().as_raw(), certificate.raw_serial()),
             not_after: Timestamp::from_millis(not_after.saturating_mul(1000)),
         })
     }
@@ -124,12 +107,6 @@ impl PeerIdentity {
     #[must_use]
     pub const fn key_hash(&self) -> &KeyHash {
         &self.key_hash
-    }
-
-    /// The certificate as a revocation list names it.
-    #[must_use]
-    pub const fn certificate(&self) -> &CertificateId {
-        &self.certificate
     }
 
     /// The last second in which the certificate is valid.
@@ -148,7 +125,8 @@ pub fn key_hash_of(der: &[u8]) -> Result<KeyHash, IdentityError> {
     Ok(KeyHash::from_bytes(sha256(certificate.public_key().raw)))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+/// SHA-256 of bytes that are no secret.
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0_u8; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     out

@@ -20,8 +20,9 @@ use crate::domain::time::Timestamp;
 use super::client::ClientFiles;
 use super::config::{TlsFiles, provider};
 use super::files::{self, FileError};
-use super::issue::{CertificateAuthority, IssueError, Issued, Leaf, key_fits};
+use super::issue::{CertificateAuthority, IssueError, Issued, KeyKind, Leaf, key_fits};
 use super::peer::key_hash_of;
+use super::trust::Trust;
 
 /// The names that the development gateway's certificate is valid for.
 const GATEWAY_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -206,7 +207,8 @@ impl DevPki {
             key_file: self.key_file("gateway"),
             client_ca_files: vec![self.ca_file()],
             crl_files: Vec::new(),
-            require_unexpired_crl: false,
+            crl_grace_millis: 0,
+            trust: Trust::default(),
         }
     }
 
@@ -350,13 +352,19 @@ impl Maker<'_> {
 ///
 /// # Errors
 /// A key is there already, or a file cannot be written.
-pub fn write_csr(dir: &Path, organisation: OrganisationNumber, organisation_name: &str) -> Result<(PathBuf, PathBuf), PkiError> {
+pub fn write_csr(
+    dir: &Path,
+    organisation: OrganisationNumber,
+    organisation_name: &str,
+    common_name: Option<&str>,
+    kind: KeyKind,
+) -> Result<(PathBuf, PathBuf), PkiError> {
     let (request_file, key_file) = (dir.join("request.pem"), dir.join("key.pem"));
     if key_file.exists() {
         return Err(PkiError::KeyExists(key_file));
     }
     files::make_private_dir(dir)?;
-    let (request, key) = super::issue::csr(organisation, organisation_name)?;
+    let (request, key) = super::issue::csr(organisation, organisation_name, common_name, kind)?;
     files::write(&key_file, key.as_bytes(), 0o600)?;
     files::write(&request_file, request.as_bytes(), 0o644)?;
     Ok((request_file, key_file))
@@ -455,10 +463,10 @@ mod tests {
     fn a_signing_request_never_overwrites_a_key() {
         let dir = tempfile::tempdir().unwrap();
         let number = "800000017".parse().unwrap();
-        let (_, key_file) = write_csr(dir.path(), number, "Eksempel").unwrap();
+        let (_, key_file) = write_csr(dir.path(), number, "Eksempel", None, KeyKind::P256).unwrap();
         let before = fs::read(&key_file).unwrap();
         assert_eq!(mode(&key_file), 0o600);
-        assert!(matches!(write_csr(dir.path(), number, "Eksempel"), Err(PkiError::KeyExists(_))));
+        assert!(matches!(write_csr(dir.path(), number, "Eksempel", None, KeyKind::P256), Err(PkiError::KeyExists(_))));
         assert_eq!(fs::read(&key_file).unwrap(), before);
     }
 }

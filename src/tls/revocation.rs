@@ -1,51 +1,278 @@
-//! The certificates that the current revocation lists name, for connections that were open before the lists came.
+//! The revocation lists in force: which one of several counts, whether its issuer signed it, and until when it may be used.
+//!
+//! Whether a certificate is named by a list is the chain's verification to say, for every certificate of the chain. What is kept here is what it
+//! does not tell: which issuer's list is past its time, and the time until which that is borne.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use rustls_pki_types::CertificateRevocationListDer;
+use x509_parser::asn1_rs::Any;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::domain::time::Timestamp;
 
-use super::peer::{CertificateId, PeerIdentity};
+use super::config::provider;
+use super::peer::sha256;
+use super::trust::common_name;
 
-/// The revoked certificates of all lists. Signatures of the lists are checked by the handshake, which refuses a peer if its issuer's list is
-/// not signed by that issuer.
-#[derive(Debug, Default)]
-pub(super) struct Revoked {
-    certificates: HashSet<CertificateId>,
-    next_update: Option<Timestamp>,
+/// issuingDistributionPoint: the part of its issuer's certificates that a list speaks for.
+const SCOPE: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT;
+
+/// SHA-256 of an issuer's name, DER.
+pub(super) type IssuerName = [u8; 32];
+
+/// Why a list is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListFault {
+    /// Not a list, or one without the time of the next.
+    Malformed,
+    /// Its issuer is a configured CA that did not sign it.
+    NotSigned,
 }
 
-impl Revoked {
-    /// Reads all lists; `None` if one is malformed.
-    pub(super) fn new(crls: &[CertificateRevocationListDer<'_>]) -> Option<Self> {
-        let mut revoked = Self::default();
-        for crl in crls {
-            let (rest, list) = CertificateRevocationList::from_der(crl).ok()?;
-            if !rest.is_empty() {
-                return None;
-            }
-            let issuer = list.issuer().as_raw();
-            revoked.certificates.extend(list.iter_revoked_certificates().map(|entry| CertificateId::new(issuer, entry.raw_serial())));
-            let due = list.next_update().map(|at| Timestamp::from_millis(at.timestamp().saturating_mul(1000)));
-            revoked.next_update = match (revoked.next_update, due) {
-                (Some(known), Some(due)) => Some(known.min(due)),
-                (known, due) => known.or(due),
-            };
+/// How a list stands to its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ListState {
+    /// Before its next update.
+    Current,
+    /// Past its next update, within the grace: served with a warning.
+    Overdue,
+    /// Past the grace: nobody whom its issuer issued for is let in.
+    Closed,
+}
+
+impl ListState {
+    /// The state as a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Overdue => "overdue",
+            Self::Closed => "closed",
         }
-        Some(revoked)
+    }
+}
+
+/// A list as operators are shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListStatus {
+    /// CN of its issuer.
+    pub issuer: String,
+    /// When the next one was promised.
+    pub next_update: Timestamp,
+    /// From then on connections of this issuer's certificates are refused and ended.
+    pub closes_at: Timestamp,
+    /// How it stands.
+    pub state: ListState,
+}
+
+#[derive(Debug, Clone)]
+struct List {
+    der: CertificateRevocationListDer<'static>,
+    issuer: String,
+    this_update: Timestamp,
+    next_update: Timestamp,
+}
+
+/// The newest list of every issuer, and of each part where an issuer cuts its list into parts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lists(BTreeMap<(IssuerName, [u8; 32]), List>);
+
+fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
+    Timestamp::from_millis(at.timestamp().saturating_mul(1000))
+}
+
+impl Lists {
+    /// Takes `der` in, unless a newer list for the same certificates is there. A list of one of `authorities` must be signed by it.
+    pub(super) fn add(
+        &mut self,
+        der: &CertificateRevocationListDer<'static>,
+        authorities: &[X509Certificate<'_>],
+    ) -> Result<(), ListFault> {
+        let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| ListFault::Malformed)?;
+        let next_update = list.next_update().filter(|_| rest.is_empty()).map(seconds).ok_or(ListFault::Malformed)?;
+        let mut named = authorities.iter().filter(|authority| authority.subject().as_raw() == list.issuer().as_raw()).peekable();
+        if named.peek().is_some() && !named.any(|authority| is_signed_by(der, &list, authority)) {
+            return Err(ListFault::NotSigned);
+        }
+        let scope = list.extensions().iter().find(|extension| extension.oid == SCOPE).map_or(&[][..], |extension| extension.value);
+        let issuer = common_name(list.issuer()).unwrap_or("(no common name)").to_owned();
+        let read = List { der: der.clone(), issuer, this_update: seconds(list.last_update()), next_update };
+        match self.0.entry((sha256(list.issuer().as_raw()), sha256(scope))) {
+            std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(read),
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                if (place.get().this_update, place.get().next_update) < (read.this_update, read.next_update) {
+                    place.insert(read);
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Whether a list names the peer's certificate.
-    pub(super) fn contains(&self, peer: &PeerIdentity) -> bool {
-        self.certificates.contains(peer.certificate())
+    /// Whether `self` would put an older list in the place of one in `before`, which may name certificates that the older one does not.
+    pub(super) fn forgets(&self, before: &Self) -> bool {
+        self.0.iter().any(|(key, list)| before.0.get(key).is_some_and(|old| list.this_update < old.this_update))
     }
 
-    /// When the first of the lists is due for renewal.
-    pub(super) const fn next_update(&self) -> Option<Timestamp> {
-        self.next_update
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The lists themselves.
+    pub(super) fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
+        self.0.values().map(|list| list.der.clone()).collect()
+    }
+
+    /// Whether a list of `issuer` is past its grace.
+    pub(super) fn is_closed(&self, issuer: &IssuerName, grace_millis: i64, now: Timestamp) -> bool {
+        self.0.range((*issuer, [0; 32])..=(*issuer, [0xff; 32])).any(|(_, list)| list.state(grace_millis, now) == ListState::Closed)
+    }
+
+    /// Whether there is a list of `issuer`.
+    pub(super) fn has(&self, issuer: &IssuerName) -> bool {
+        self.0.range((*issuer, [0; 32])..=(*issuer, [0xff; 32])).next().is_some()
+    }
+
+    /// When the next list passes its grace.
+    pub(super) fn next_closing(&self, grace_millis: i64, now: Timestamp) -> Option<Timestamp> {
+        self.0.values().map(|list| list.next_update.plus_millis(grace_millis)).filter(|at| *at > now).min()
+    }
+
+    /// When the first list is due for renewal.
+    pub(super) fn next_update(&self) -> Option<Timestamp> {
+        self.0.values().map(|list| list.next_update).min()
+    }
+
+    /// All lists, by issuer.
+    pub(super) fn statuses(&self, grace_millis: i64, now: Timestamp) -> Vec<ListStatus> {
+        let status = |list: &List| ListStatus {
+            issuer: list.issuer.clone(),
+            next_update: list.next_update,
+            closes_at: list.next_update.plus_millis(grace_millis),
+            state: list.state(grace_millis, now),
+        };
+        self.0.values().map(status).collect()
+    }
+}
+
+impl List {
+    fn state(&self, grace_millis: i64, now: Timestamp) -> ListState {
+        if now < self.next_update {
+            ListState::Current
+        } else if now < self.next_update.plus_millis(grace_millis) {
+            ListState::Overdue
+        } else {
+            ListState::Closed
+        }
+    }
+}
+
+/// Whether the key of `authority` made the signature of `list`, whose bytes are `der`.
+fn is_signed_by(der: &[u8], list: &CertificateRevocationList<'_>, authority: &X509Certificate<'_>) -> bool {
+    let Some((signed, signature_algorithm)) = signed_part(der) else { return false };
+    let Some(key_algorithm) = key_algorithm(authority.public_key().raw) else { return false };
+    let key = authority.public_key().subject_public_key.as_ref();
+    provider().signature_verification_algorithms.all.iter().any(|known| {
+        known.public_key_alg_id().as_ref() == key_algorithm
+            && known.signature_alg_id().as_ref() == signature_algorithm
+            && known.verify_signature(key, signed, list.signature_value.as_ref()).is_ok()
+    })
+}
+
+/// Of `SEQUENCE { signed, SEQUENCE algorithm, BIT STRING }`: the signed element and the content of the algorithm.
+fn signed_part(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, outer) = Any::from_der(der).ok()?;
+    let (after, _) = Any::from_der(outer.data).ok()?;
+    let signed = &outer.data[..outer.data.len() - after.len()];
+    let (_, algorithm) = Any::from_der(after).ok()?;
+    Some((signed, algorithm.data))
+}
+
+/// Of `SEQUENCE { SEQUENCE algorithm, BIT STRING }`: the content of the algorithm.
+fn key_algorithm(spki: &[u8]) -> Option<&[u8]> {
+    let (_, outer) = Any::from_der(spki).ok()?;
+    let (_, algorithm) = Any::from_der(outer.data).ok()?;
+    Some(algorithm.data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SeededEntropy;
+    use crate::domain::time::DAY_MILLIS;
+    use crate::tls::issue::CertificateAuthority;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+    fn authority(seed: u64) -> CertificateAuthority {
+        CertificateAuthority::new("Example CA", NOW, &SeededEntropy::new(seed)).unwrap()
+    }
+
+    fn der(pem: &str) -> CertificateRevocationListDer<'static> {
+        use rustls_pki_types::pem::PemObject as _;
+        CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap()
+    }
+
+    fn added(lists: &mut Lists, pem: &str, authority: &CertificateAuthority) -> Result<(), ListFault> {
+        let (_, section) = x509_parser::pem::parse_x509_pem(authority.certificate_pem().as_bytes()).unwrap();
+        lists.add(&der(pem), &[section.parse_x509().unwrap()])
+    }
+
+    #[test]
+    fn the_newest_list_counts_whatever_their_order_and_an_older_set_forgets() {
+        let ca = authority(1);
+        let day = |days: i64| NOW.plus_millis(days * DAY_MILLIS);
+        let (old, new) = (ca.crl(&[], NOW, day(1)).unwrap(), ca.crl(&[], day(1), day(3)).unwrap());
+        let lists = |pems: &[&str]| {
+            let mut lists = Lists::default();
+            pems.iter().for_each(|pem| added(&mut lists, pem, &ca).unwrap());
+            lists
+        };
+        for both in [lists(&[&old, &new]), lists(&[&new, &old])] {
+            assert_eq!((both.ders().len(), both.next_update()), (1, Some(day(3))));
+        }
+        assert!(
+            lists(&[&old]).forgets(&lists(&[&new])) && !lists(&[&new]).forgets(&lists(&[&old])) && !lists(&[&new]).forgets(&lists(&[&new]))
+        );
+        assert!(!lists(&[]).forgets(&lists(&[&new])), "taking lists out is the configuration's to do");
+    }
+
+    #[test]
+    fn a_list_that_its_ca_did_not_sign_is_refused_and_so_is_every_changed_byte() {
+        let ca = authority(1);
+        let pem = ca.crl(&[], NOW, NOW.plus_millis(DAY_MILLIS)).unwrap();
+        assert_eq!(added(&mut Lists::default(), &pem, &ca), Ok(()));
+        assert_eq!(added(&mut Lists::default(), &pem, &authority(2)), Err(ListFault::NotSigned), "a namesake with another key");
+        let whole = der(&pem);
+        let (_, section) = x509_parser::pem::parse_x509_pem(ca.certificate_pem().as_bytes()).unwrap();
+        let certificate = section.parse_x509().unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.to_vec();
+            bytes[at] ^= 1;
+            let mut lists = Lists::default();
+            let taken = lists.add(&bytes.into(), std::slice::from_ref(&certificate)).is_ok();
+            // A changed issuer makes it another CA's list, which is not this one's to vouch for.
+            assert!(!taken || !lists.has(&sha256(certificate.subject().as_raw())), "byte {at}");
+        }
+        for end in 0..whole.len() {
+            assert_eq!(Lists::default().add(&whole[..end].to_vec().into(), &[]), Err(ListFault::Malformed));
+        }
+        assert_eq!(Lists::default().add(&[&whole[..], &[0]].concat().into(), &[]), Err(ListFault::Malformed));
+    }
+
+    #[test]
+    fn a_list_is_current_then_overdue_then_closed() {
+        let ca = authority(1);
+        let mut lists = Lists::default();
+        added(&mut lists, &ca.crl(&[], NOW, NOW.plus_millis(DAY_MILLIS)).unwrap(), &ca).unwrap();
+        let state = |millis: i64| lists.statuses(2 * DAY_MILLIS, NOW.plus_millis(millis))[0].state;
+        assert_eq!([state(0), state(DAY_MILLIS - 1)], [ListState::Current; 2]);
+        assert_eq!([state(DAY_MILLIS), state(3 * DAY_MILLIS - 1)], [ListState::Overdue; 2]);
+        assert_eq!([state(3 * DAY_MILLIS), state(900 * DAY_MILLIS)], [ListState::Closed; 2]);
+        assert_eq!(lists.next_closing(2 * DAY_MILLIS, NOW), Some(NOW.plus_millis(3 * DAY_MILLIS)));
+        assert_eq!(lists.statuses(0, NOW.plus_millis(DAY_MILLIS))[0].state, ListState::Closed, "without a grace it closes at once");
     }
 }
 

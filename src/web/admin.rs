@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::{self, Figures};
 use crate::clock::Clock;
 use crate::store::{Stats, Store};
-use crate::tls::{OpenConnections, TlsSettings};
+use crate::tls::{ListState, ListStatus, OpenConnections, TlsSettings};
 
 /// Connections at a time; more wait in the system's queue.
 const CONNECTIONS_MAX: usize = 32;
@@ -118,7 +118,7 @@ impl Watched {
             _ if !known => plain(StatusCode::NOT_FOUND, "not found; there are /healthz, /readyz and /metrics\n"),
             _ if method != Method::GET => not_allowed(),
             "/healthz" => plain(StatusCode::OK, "ok\n"),
-            "/readyz" => readiness(self.stats(patience).await),
+            "/readyz" => self.readiness(self.stats(patience).await),
             _ => self.metrics(self.stats(patience).await),
         }
     }
@@ -128,18 +128,45 @@ impl Watched {
         tokio::time::timeout(patience, self.store.stats()).await.ok()?.ok()
     }
 
+    fn readiness(&self, stats: Option<Stats>) -> Response<Full<Bytes>> {
+        if stats.is_none() {
+            return not_ready();
+        }
+        let details = self.tls.lists(self.clock.now()).iter().filter_map(list_detail).collect::<String>();
+        response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
+    }
+
     fn metrics(&self, stats: Option<Stats>) -> Response<Full<Bytes>> {
-        let Some(stats) = stats else { return readiness(None) };
-        let left = self.tls.certificate_not_after().millis().saturating_sub(self.clock.now().millis());
-        let figures = Figures { stats, connections_open: self.open.count(), certificate_expiry_seconds: left.div_euclid(1000) };
+        let Some(stats) = stats else { return not_ready() };
+        let now = self.clock.now();
+        let left = self.tls.certificate_not_after().millis().saturating_sub(now.millis());
+        let figures = Figures {
+            stats,
+            connections_open: self.open.count(),
+            certificate_expiry_seconds: left.div_euclid(1000),
+            certificates: self.tls.certificates(),
+            lists: self.tls.lists(now),
+            now,
+        };
         response(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(&figures))
     }
 }
 
-fn readiness(stats: Option<Stats>) -> Response<Full<Bytes>> {
-    match stats {
-        Some(_) => plain(StatusCode::OK, "ready\n"),
-        None => plain(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the gateway's log says why\n"),
+fn not_ready() -> Response<Full<Bytes>> {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the gateway's log says why\n")
+}
+
+/// What a reader of `/readyz` is told of a revocation list that is past its time. The gateway is ready: it serves everyone else.
+fn list_detail(list: &ListStatus) -> Option<String> {
+    let ListStatus { issuer, next_update, closes_at, state } = list;
+    match state {
+        ListState::Current => None,
+        ListState::Overdue => Some(format!(
+            "warning: the revocation list of '{issuer}' is overdue since {next_update}; from {closes_at} on its participants are refused\n"
+        )),
+        ListState::Closed => Some(format!(
+            "warning: the revocation list of '{issuer}' is overdue since {next_update}; its participants are refused since {closes_at}\n"
+        )),
     }
 }
 
@@ -168,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::clock::SeededEntropy;
+    use crate::domain::time::Timestamp;
     use crate::store::contract::case_bed::{Bed, memory_bed, noon, wish};
     use crate::tls::pki::{self, Existing};
 
@@ -269,8 +297,16 @@ mod tests {
 
     #[test]
     fn a_store_that_does_not_answer_is_not_ready() {
-        assert_eq!(readiness(None).status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(readiness(Some(Stats::default())).status(), StatusCode::OK);
+        assert_eq!(not_ready().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn an_overdue_list_is_told_with_its_issuer_and_its_time() {
+        let at = Timestamp::from_millis(1_780_000_000_000);
+        let detail = |state| list_detail(&ListStatus { issuer: "Example CA".to_owned(), next_update: at, closes_at: at, state });
+        assert_eq!(detail(ListState::Current), None);
+        assert!(detail(ListState::Overdue).unwrap().contains("of 'Example CA' is overdue since 2026-"));
+        assert!(detail(ListState::Closed).unwrap().contains("its participants are refused since 2026-"));
     }
 
     #[tokio::test]

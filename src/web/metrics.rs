@@ -1,8 +1,11 @@
-//! Figures as Prometheus text, version 0.0.4. Counts only: no label names a participant, a case or a person.
+//! Figures as Prometheus text, version 0.0.4. Counts only: no label names a case or a person, and a participant only with the end of its certificate.
 
 use std::fmt::Write as _;
 
+use crate::domain::time::Timestamp;
 use crate::store::{NOTICE_AGES_DAYS, Stats};
+use crate::tls::expiry::Certificate;
+use crate::tls::{ListState, ListStatus};
 
 /// Media type of [`text`].
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -13,11 +16,14 @@ pub(super) struct Figures {
     pub(super) connections_open: usize,
     /// Seconds until the gateway's own certificate runs out, negative once it has.
     pub(super) certificate_expiry_seconds: i64,
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) lists: Vec<ListStatus>,
+    pub(super) now: Timestamp,
 }
 
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
-    let Figures { stats, connections_open, certificate_expiry_seconds } = figures;
+    let Figures { stats, connections_open, certificate_expiry_seconds, certificates, lists, now } = figures;
     let Stats { durable_size, published_size, undelivered, overdue, cases, ids, notices_older_than } = stats;
     let mut out = String::with_capacity(2048);
     gauge(&mut out, "samband_log_entries_durable", "Log entries on stable storage.", durable_size);
@@ -34,7 +40,37 @@ pub(super) fn text(figures: &Figures) -> String {
     for (days, count) in NOTICE_AGES_DAYS.iter().zip(notices_older_than) {
         line(&mut out, format_args!("{name}{{older_than_days=\"{days}\"}} {count}"));
     }
+    ends(&mut out, certificates, lists, *now);
     out
+}
+
+fn ends(out: &mut String, certificates: &[Certificate], lists: &[ListStatus], now: Timestamp) {
+    let seconds = |until: Timestamp| until.millis().saturating_sub(now.millis()).div_euclid(1000);
+    let name = "samband_certificate_seconds_left";
+    head(
+        out,
+        name,
+        "Seconds until a configured certificate, or one that a participant has shown since the start, expires; negative once it has.",
+    );
+    for Certificate { holder, not_after } in certificates {
+        let (kind, whose, key) = (holder.kind(), label(holder.name()), label(holder.key_label().unwrap_or_default()));
+        line(out, format_args!("{name}{{kind=\"{kind}\",name=\"{whose}\",key=\"{key}\"}} {}", seconds(*not_after)));
+    }
+    let name = "samband_revocation_list_seconds_left";
+    head(out, name, "Seconds until a revocation list is due for renewal; negative once it is overdue.");
+    for ListStatus { issuer, next_update, .. } in lists {
+        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), seconds(*next_update)));
+    }
+    let name = "samband_revocation_list_closed";
+    head(out, name, "1 when a revocation list is past its grace and everyone that its CA issued for is refused.");
+    for ListStatus { issuer, state, .. } in lists {
+        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), u8::from(*state == ListState::Closed)));
+    }
+}
+
+/// Text as a label's value may hold it.
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn gauge(out: &mut String, name: &str, help: &str, value: impl std::fmt::Display) {
@@ -54,6 +90,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::expiry::Holder;
 
     #[test]
     fn every_figure_stands_on_its_own_line_below_its_help_and_type() {
@@ -66,7 +103,18 @@ mod tests {
             ids: 6,
             notices_older_than: [5, 4, 3, 2, 1, 0],
         };
-        let text = text(&Figures { stats, connections_open: 12, certificate_expiry_seconds: -13 });
+        let now = Timestamp::from_millis(1_000_000);
+        let certificates = vec![
+            Certificate { holder: Holder::Gateway, not_after: Timestamp::from_millis(987_000) },
+            Certificate { holder: Holder::ClientCa("A \"B\" C".to_owned()), not_after: Timestamp::from_millis(1_014_000) },
+            Certificate {
+                holder: Holder::Participant("lab".parse().unwrap(), "k1".to_owned()),
+                not_after: Timestamp::from_millis(1_015_000),
+            },
+        ];
+        let at = Timestamp::from_millis(984_000);
+        let lists = vec![ListStatus { issuer: "D".to_owned(), next_update: at, closes_at: at, state: ListState::Closed }];
+        let text = text(&Figures { stats, connections_open: 12, certificate_expiry_seconds: -13, certificates, lists, now });
         let lines: Vec<&str> = text.lines().collect();
         let values: Vec<&str> = lines.iter().filter(|line| !line.starts_with('#')).copied().collect();
         assert_eq!(
@@ -86,6 +134,11 @@ mod tests {
                 "samband_notices_undelivered{older_than_days=\"5\"} 2",
                 "samband_notices_undelivered{older_than_days=\"10\"} 1",
                 "samband_notices_undelivered{older_than_days=\"30\"} 0",
+                "samband_certificate_seconds_left{kind=\"gateway\",name=\"\",key=\"\"} -13",
+                "samband_certificate_seconds_left{kind=\"client_ca\",name=\"A \\\"B\\\" C\",key=\"\"} 14",
+                "samband_certificate_seconds_left{kind=\"participant\",name=\"lab\",key=\"k1\"} 15",
+                "samband_revocation_list_seconds_left{issuer=\"D\"} -16",
+                "samband_revocation_list_closed{issuer=\"D\"} 1",
             ]
         );
         assert!(text.ends_with('\n'), "the format asks for a line end after the last line");

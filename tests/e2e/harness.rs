@@ -114,14 +114,19 @@ pub fn register_of(generation: u64) -> Register {
     load_register(&pki().participants_file(), generation, &|_| true).unwrap()
 }
 
-async fn serve(store: Arc<dyn Store>, clock: &Arc<MockClock>, gateway: Settings, server: ServerLimits) -> RunningApp {
-    let files = TlsFiles {
+/// The development gateway's certificate and CA.
+pub fn tls_files() -> TlsFiles {
+    TlsFiles {
         certificate_file: pki().certificate_file("gateway"),
         key_file: pki().key_file("gateway"),
         client_ca_files: vec![pki().ca_file()],
         crl_files: Vec::new(),
-        require_unexpired_crl: false,
-    };
+        crl_grace_millis: 0,
+        trust: samband::tls::Trust::default(),
+    }
+}
+
+async fn serve(store: Arc<dyn Store>, clock: &Arc<MockClock>, gateway: Settings, server: ServerLimits, files: TlsFiles) -> RunningApp {
     let tls = Arc::new(TlsSettings::load(files, clock.clone()).unwrap());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connections = Limits::default();
@@ -144,8 +149,19 @@ impl World {
         let clock = Arc::new(MockClock::new(noon()));
         let dir = tempfile::tempdir().unwrap();
         let store = kind.open(dir.path(), &clock);
-        let app = serve(store.clone(), &clock, gateway, server).await;
+        let app = serve(store.clone(), &clock, gateway, server, tls_files()).await;
         app.load_register(&register_of(1), [1; 32]).await.unwrap();
+        Self { app, store, clock, next: AtomicU64::new(1), dir }
+    }
+
+    /// With TLS files and a register of the test's own, which are watched for changes.
+    pub async fn watching(files: TlsFiles, participants_file: &Path) -> Self {
+        let clock = Arc::new(MockClock::new(noon()));
+        let dir = tempfile::tempdir().unwrap();
+        let store = Kind::Memory.open(dir.path(), &clock);
+        let mut app = serve(store.clone(), &clock, settings(), ServerLimits::default(), files).await;
+        app.load_register(&load_register(participants_file, 1, &|_| true).unwrap(), [1; 32]).await.unwrap();
+        app.watch_files(participants_file.to_owned()).await.unwrap();
         Self { app, store, clock, next: AtomicU64::new(1), dir }
     }
 
@@ -155,7 +171,7 @@ impl World {
         app.shutdown(Duration::from_secs(5)).await.unwrap();
         drop(store);
         let store = Kind::Embedded.open(dir.path(), &clock);
-        let app = serve(store.clone(), &clock, settings(), ServerLimits::default()).await;
+        let app = serve(store.clone(), &clock, settings(), ServerLimits::default(), tls_files()).await;
         Self { app, store, clock, next, dir }
     }
 

@@ -8,6 +8,7 @@ mod calls;
 mod delivery;
 mod harness;
 mod identity;
+mod life;
 mod policy_cells;
 mod retries;
 mod wire;

@@ -7,33 +7,25 @@ use serde_json::json;
 
 use crate::config::{Config, IdentityMode};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::tls::expiry;
+use crate::tls::expiry::{self, Nearness};
 
 use super::{Finding, Health};
 
-/// From this many days before its end a certificate is spoken of.
-const RENEW_DAYS: i64 = 30;
-
-/// Every certificate and revocation list that is configured, one finding each.
+/// Every certificate and revocation list that is configured, one finding each; of the witnesses' CAs the one of each file that ends first.
 pub fn certificates(config: &Config, now: Timestamp) -> Vec<Finding> {
     let tls = &config.tls;
     let own = std::iter::once(("certificate", &tls.certificate_file));
     let mut findings: Vec<Finding> = own
         .chain(tls.client_ca_files.iter().map(|file| ("client_ca", file)))
+        .chain(config.witnesses.iter().flat_map(|section| &section.ca_files).map(|file| ("witness_ca", file)))
         .map(|(check, file)| match expiry::certificates(file) {
-            Ok(ends) => ending(check, file, ends.into_iter().min(), now, "renew it"),
+            Ok(all) => ending(check, file, all.into_iter().map(|(_, end)| end).min(), now, "renew it"),
             Err(error) => Finding::new(check, Health::Bad, error.to_string(), json!({})),
         })
         .collect();
+    let grace_millis = i64::try_from(tls.crl_grace_s.get().saturating_mul(1000)).unwrap_or(i64::MAX);
     findings.extend(tls.crl_files.iter().map(|file| match expiry::revocation_lists(file) {
-        Ok(due) => {
-            let mut finding = ending("revocation", file, due.into_iter().flatten().min(), now, "fetch a new list");
-            // A list is fetched daily and short-lived by nature; an overdue one is only an outage where the configuration says so.
-            if finding.health == Health::Warning || (finding.health == Health::Bad && !tls.require_unexpired_crl) {
-                finding.health = if finding.health == Health::Bad { Health::Warning } else { Health::Ok };
-            }
-            finding
-        }
+        Ok(due) => list(file, due.into_iter().flatten().min(), grace_millis, now),
         Err(error) => Finding::new("revocation", Health::Bad, error.to_string(), json!({})),
     }));
     if tls.crl_files.is_empty() {
@@ -44,6 +36,32 @@ pub fn certificates(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
+/// A list is short-lived by nature: fine before its next update, a warning within the grace, then an outage for whom its CA issued for.
+fn list(file: &Path, next_update: Option<Timestamp>, grace_millis: i64, now: Timestamp) -> Finding {
+    let name = file.display();
+    let Some(due) = next_update else {
+        return Finding::new(
+            "revocation",
+            Health::Bad,
+            format!("{name}: a list without its next update is not accepted"),
+            json!({"file": name.to_string()}),
+        );
+    };
+    let closes_at = due.plus_millis(grace_millis);
+    let figures = json!({"file": name.to_string(), "next_update": due.to_string(), "closes_at": closes_at.to_string()});
+    let (health, text) = if now < due {
+        (Health::Ok, format!("{name}: next list due {due}"))
+    } else if now < closes_at {
+        (
+            Health::Warning,
+            format!("{name}: overdue since {due}; fetch a new list before {closes_at}, when its CA's participants are refused"),
+        )
+    } else {
+        (Health::Bad, format!("{name}: overdue since {due} and past its grace; its CA's participants are refused, fetch a new list"))
+    };
+    Finding::new("revocation", health, text, figures)
+}
+
 fn ending(check: &'static str, file: &Path, end: Option<Timestamp>, now: Timestamp, advice: &str) -> Finding {
     let name = file.display();
     let Some(end) = end else {
@@ -51,10 +69,12 @@ fn ending(check: &'static str, file: &Path, end: Option<Timestamp>, now: Timesta
     };
     let days = (end.millis() - now.millis()).div_euclid(DAY_MILLIS);
     let figures = json!({"file": name.to_string(), "days_left": days, "until": end.oslo_date().to_string()});
-    let (health, text) = match days {
-        i64::MIN..0 => (Health::Bad, format!("{name}: ended on {}; {advice}", end.oslo_date())),
-        0..RENEW_DAYS => (Health::Warning, format!("{name}: {days} days left; {advice}")),
-        _ => (Health::Ok, format!("{name}: {days} days left")),
+    let (health, text) = match Nearness::of(end, now) {
+        Some(Nearness::Ended) => (Health::Bad, format!("{name}: ended on {}; {advice}", end.oslo_date())),
+        Some(Nearness::Days7) => (Health::Warning, format!("{name}: {days} days left, 7 or fewer; {advice} now")),
+        Some(Nearness::Days30) => (Health::Warning, format!("{name}: {days} days left, 30 or fewer; {advice}")),
+        Some(Nearness::Days60) => (Health::Warning, format!("{name}: {days} days left, 60 or fewer; {advice} in time")),
+        None => (Health::Ok, format!("{name}: {days} days left")),
     };
     Finding::new(check, health, text, figures)
 }
@@ -97,8 +117,16 @@ mod tests {
         let now = Timestamp::from_millis(1_000 * DAY_MILLIS);
         let health =
             |days: i64| ending("certificate", Path::new("c.pem"), Some(now.plus_millis(days * DAY_MILLIS)), now, "renew it").health;
-        assert_eq!([health(-1), health(0), health(29), health(30)], [Health::Bad, Health::Warning, Health::Warning, Health::Ok]);
+        assert_eq!([health(-1), health(0), health(59), health(60)], [Health::Bad, Health::Warning, Health::Warning, Health::Ok]);
         assert_eq!(ending("certificate", Path::new("c.pem"), None, now, "").health, Health::Unknown);
+    }
+
+    #[test]
+    fn a_list_is_a_warning_within_its_grace_and_bad_after_it() {
+        let due = Timestamp::from_millis(1_000 * DAY_MILLIS);
+        let health = |days: i64| list(Path::new("c.crl"), Some(due), 3 * DAY_MILLIS, due.plus_millis(days * DAY_MILLIS)).health;
+        assert_eq!([health(-1), health(0), health(2), health(3)], [Health::Ok, Health::Warning, Health::Warning, Health::Bad]);
+        assert_eq!(list(Path::new("c.crl"), None, 0, due).health, Health::Bad);
     }
 
     #[test]

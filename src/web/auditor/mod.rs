@@ -29,7 +29,7 @@ use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::store::Stats;
-use crate::tls::{self, Connection, Incoming, OpenConnections, PeerInfo, Stranger, TlsSettings};
+use crate::tls::{self, Connection, Incoming, PeerInfo, Stranger, TlsSettings};
 
 use answer::Answer;
 use lang::Lang;
@@ -63,7 +63,6 @@ type Body = Full<bytes::Bytes>;
 pub struct Site {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
-    open: Arc<OpenConnections>,
     surveys: surveys::Surveys,
     requests: Semaphore,
 }
@@ -75,10 +74,10 @@ impl std::fmt::Debug for Site {
 }
 
 impl Site {
-    /// Pages over `gateway`, whose callers are checked against `tls`; of `open` it shows which certificates end soon.
+    /// Pages over `gateway`, whose callers are checked against `tls`.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>, open: Arc<OpenConnections>) -> Arc<Self> {
-        Arc::new(Self { gateway, tls, open, surveys: surveys::Surveys::default(), requests: Semaphore::new(REQUESTS_MAX) })
+    pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>) -> Arc<Self> {
+        Arc::new(Self { gateway, tls, surveys: surveys::Surveys::default(), requests: Semaphore::new(REQUESTS_MAX) })
     }
 }
 

@@ -40,7 +40,7 @@ impl Front {
         let reviews = site.gateway.reviews(caller).await?;
         let stats = site.stats(caller).await?;
         let now = site.gateway.store().now();
-        let ending = super::log::certificates(site, now).into_iter().filter(|certificate| certificate.ends_soon(now)).collect();
+        let ending = super::log::certificates(site, caller, now).into_iter().filter(|certificate| certificate.ends_soon(now)).collect();
         let sees_all = site.gateway.sight(caller).parties().is_none();
         Ok(Self::of(&made, days, stats, reviews.unreviewed, ending, sees_all))
     }
@@ -134,7 +134,7 @@ impl Front {
                     }
                     @if self.sees_all {
                         div data-tone=[(!self.ending.is_empty()).then_some("look")] {
-                            dt { a class="ds-link" href={ (PageRoute::Log.path(lang)) "#certificates" } { (lang.say("sertifikater løper ut innen 30 dager", "certificates end within 30 days")) } }
+                            dt { a class="ds-link" href={ (PageRoute::Log.path(lang)) "#certificates" } { (lang.say("sertifikater løper ut innen 60 dager", "certificates end within 60 days")) } }
                             dd { (self.ending.len()) }
                         }
                     }

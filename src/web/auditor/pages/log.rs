@@ -10,14 +10,11 @@ use super::period::Days;
 use super::row::time;
 use super::{Page, Place, answers};
 use crate::audit::range::Checked;
-use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::gateway::{LogState, Refusal};
 use crate::policy::permit::Caller;
 use crate::store::{NOTICE_AGES_DAYS, Stats};
-use crate::tls;
-
-/// A certificate is spoken of so long before it ends.
-const NOTICE_MILLIS: i64 = 30 * DAY_MILLIS;
+use crate::tls::expiry::{self, Holder, Nearness};
 
 /// The context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +44,7 @@ pub(super) struct Certificate {
 
 impl Certificate {
     pub(super) fn ends_soon(&self, now: Timestamp) -> bool {
-        self.not_after <= now.plus_millis(NOTICE_MILLIS)
+        Nearness::of(self.not_after, now).is_some()
     }
 }
 
@@ -68,26 +65,35 @@ impl Log {
             first_kept,
             last_check: last_check.map(|check| (check.at, check.checked)),
             sees_all: site.gateway.sight(caller).parties().is_none(),
-            certificates: certificates(site, now),
+            certificates: certificates(site, caller, now),
             crl_due: site.tls.crl_next_update(),
             now,
         })
     }
 }
 
-/// The gateway's certificate, and those of connected participants that end soon. The register enrols keys, so a certificate is known once it is shown.
-pub(super) fn certificates(site: &Site, now: Timestamp) -> Vec<Certificate> {
+/// The gateway's certificates and the client CAs, and those of participants in the caller's sight that end soon. The register enrols keys, so a
+/// participant's certificate is known once it is shown.
+pub(super) fn certificates(site: &Site, caller: &Caller, now: Timestamp) -> Vec<Certificate> {
     let register = site.gateway.store().register();
-    let mut found = vec![Certificate { whose: None, not_after: site.tls.certificate_not_after() }];
-    for peer in site.open.peers() {
-        let Ok(identity) = peer.identity() else { continue };
-        let Ok((participant, key)) = tls::resolve(identity, &register) else { continue };
-        let not_after = identity.not_after();
-        let shown = Certificate { whose: Some(format!("{} ({})", participant.name, key.label)), not_after };
-        if not_after <= now.plus_millis(NOTICE_MILLIS) && !found.contains(&shown) {
+    let sight = site.gateway.sight(caller);
+    let mut found: Vec<Certificate> = Vec::new();
+    for expiry::Certificate { holder, not_after } in site.tls.certificates() {
+        let whose = match &holder {
+            Holder::Gateway => None,
+            Holder::GatewayChain(name) | Holder::ClientCa(name) | Holder::WitnessCa(name) => Some(name.clone()),
+            Holder::Participant(id, label) => {
+                let is_seen = sight.parties().is_none_or(|parties| parties.contains(id));
+                let Some(participant) = register.get(id).filter(|_| is_seen && Nearness::of(not_after, now).is_some()) else { continue };
+                Some(format!("{} ({label})", participant.name))
+            }
+        };
+        let shown = Certificate { whose, not_after };
+        if !found.contains(&shown) {
             found.push(shown);
         }
     }
+    // The gateway's own stays first.
     found[1..].sort_by_key(|certificate| certificate.not_after);
     found
 }
@@ -194,7 +200,7 @@ impl Log {
             section aria-labelledby="certificates" {
                 h2 class="ds-heading" data-size="sm" id="certificates" { (lang.say("Sertifikater", "Certificates")) }
                 @if self.certificates.iter().any(|certificate| certificate.ends_soon(self.now)) {
-                    (alert("warning", &html! { p { (lang.say("Minst ett sertifikat løper ut innen 30 dager.", "At least one certificate ends within 30 days.")) } }))
+                    (alert("warning", &html! { p { (lang.say("Minst ett sertifikat løper ut innen 60 dager.", "At least one certificate ends within 60 days.")) } }))
                 }
                 dl class="facts" {
                     @for Certificate { whose, not_after } in &self.certificates {
@@ -208,8 +214,8 @@ impl Log {
                 }
                 p class="quiet" {
                     (lang.say(
-                        "Deltakernes sertifikater vises når de er tilkoblet nå og løper ut innen 30 dager. Registeret fører nøkler, ikke sertifikater.",
-                        "Participants' certificates are shown while they are connected and end within 30 days. The register enrols keys, not certificates.",
+                        "Deltakernes sertifikater vises når de er brukt siden Samband startet og løper ut innen 60 dager. Registeret fører nøkler, ikke sertifikater.",
+                        "Participants' certificates are shown when they were used since Samband started and end within 60 days. The register enrols keys, not certificates.",
                     ))
                 }
             }
@@ -220,6 +226,7 @@ impl Log {
 #[cfg(test)]
 impl Log {
     pub(super) fn samples() -> Vec<Self> {
+        use crate::domain::time::DAY_MILLIS;
         let now = Timestamp::from_millis(1_795_000_000_000);
         let of = |whose: Option<&str>, days, last_check, sees_all| Self {
             origin: "log.example/<x>".to_owned(),

@@ -1,0 +1,346 @@
+//! Certificates in life: revocation over the whole chain, lists past their time, issuers and policies, reloads that judge open connections anew.
+
+use super::*;
+use crate::domain::identity::IdentityMode;
+use crate::tls::config::Reloaded;
+use crate::tls::issue::AuthorityName;
+use crate::tls::revocation::ListState;
+use crate::tls::trust::TrustedIssuer;
+
+const BUYPASS: &str = "Buypass Class 3 CA G2 ST Business";
+const BUYPASS_NUMBER: &str = "NTRNO-983163327";
+const POLICY: &str = "2.16.578.1.26.1.3.2";
+
+fn day(days: i64) -> Timestamp {
+    NOW.plus_millis(days * DAY_MILLIS)
+}
+
+fn name(common_name: &str, identifier: &str) -> AuthorityName {
+    AuthorityName { common_name: common_name.to_owned(), organisation_identifier: Some(identifier.to_owned()) }
+}
+
+/// Writes a list under a new name and renames it over the old one.
+fn put(bench: &Bench, file: &str, text: &str) -> PathBuf {
+    let path = bench.path(file);
+    files::write(&path, text.as_bytes(), 0o644).unwrap();
+    path
+}
+
+impl Bench {
+    /// A client that shows its certificate and that of its issuer.
+    fn chain_connector(&self, issued: &Issued, issuer: &CertificateAuthority, to: SocketAddr) -> Connector {
+        let files = self.save("client", issued);
+        fs::write(&files.certificate_file, [issued.certificate_pem(), issuer.certificate_pem().to_owned()].concat()).unwrap();
+        let settings = ClientSettings::load(&files, self.clock.clone()).unwrap();
+        Connector::new(&settings, &to.to_string(), "localhost", Backoff::default()).unwrap()
+    }
+
+    async fn listen_by(&self, change: impl FnOnce(&mut TlsFiles)) -> Listening {
+        let mut files = self.files(vec![]);
+        change(&mut files);
+        self.listen_with(TlsSettings::load(files, self.clock.clone()).unwrap(), Limits::default()).await
+    }
+}
+
+impl Listening {
+    /// As the gateway does after a reload and in its sweep: closes whom a new connection would be refused to.
+    fn close_unwelcome(&self, at: Timestamp) -> usize {
+        self.open.close_if(|peer| self.settings.check(peer, at).is_err())
+    }
+
+    async fn refuses(&self, connector: &Connector, reason: HandshakeReason) {
+        let before = self.heard.0.lock().len();
+        assert!(is_refused(connector).await, "{reason:?}");
+        assert_eq!(self.heard.wait_for(before + 1).await[before..], [reason]);
+    }
+}
+
+#[tokio::test]
+async fn revocation_refuses_new_connections_and_ends_open_ones() {
+    let bench = Bench::new();
+    let (one, two) = (bench.issue(&bench.leaf()), bench.issue(&bench.leaf()));
+    let crl = |revoked: &[&Issued], at| bench.authority.crl(revoked, at, at.plus_millis(DAY_MILLIS)).unwrap();
+    let file = put(&bench, "crl.pem", &crl(&[], NOW));
+    let mut gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
+    assert_eq!(gateway.settings.crl_next_update(), Some(day(1)));
+    let connector = bench.connector(&one, gateway.address);
+    let mut client = dial(&connector).await;
+    let mut server = gateway.next().await;
+    let _other_client = dial(&bench.connector(&two, gateway.address)).await;
+    let other_server = gateway.next().await;
+    assert_eq!(gateway.close_unwelcome(NOW), 0);
+
+    put(&bench, "crl.pem", &crl(&[&one], NOW.plus_millis(1000)));
+    assert!(matches!(gateway.settings.reload(), Ok(Reloaded::Changed(_))));
+    assert_eq!(gateway.settings.check(server.peer(), NOW), Err(HandshakeReason::Revoked));
+    assert_eq!(gateway.settings.check(other_server.peer(), NOW), Ok(()));
+
+    let reading = tokio::spawn(async move { server.read(&mut [0; 1]).await.map_err(|error| error.kind()) });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(gateway.close_unwelcome(NOW), 1);
+    assert_eq!(timeout(PATIENCE, reading).await.unwrap().unwrap(), Err(std::io::ErrorKind::ConnectionAborted), "a waiting read wakes");
+    assert!(matches!(timeout(PATIENCE, client.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
+    assert!(!other_server.peer().is_closed());
+    gateway.refuses(&connector, HandshakeReason::Revoked).await;
+}
+
+#[tokio::test]
+async fn a_list_is_used_through_its_grace_and_then_closes_its_issuer() {
+    let bench = Bench::new();
+    let file = put(&bench, "crl.pem", &bench.authority.crl(&[], NOW, day(1)).unwrap());
+    let other = CertificateAuthority::new("Other CA", NOW, &bench.entropy).unwrap();
+    let other_file = put(&bench, "other.crl.pem", &other.crl(&[], NOW, day(9)).unwrap());
+    let both = put(&bench, "both.pem", &[bench.authority.certificate_pem(), other.certificate_pem()].concat());
+    let grace = |files: &mut TlsFiles| {
+        files.client_ca_files = vec![both];
+        files.crl_files = vec![file, other_file];
+        files.crl_grace_millis = 2 * DAY_MILLIS;
+    };
+    let mut gateway = bench.listen_by(grace).await;
+    let issued = bench.issue(&bench.leaf());
+    let connector = bench.connector(&issued, gateway.address);
+    let states = |at| gateway.settings.lists(at).iter().map(|list| (list.issuer.clone(), list.state)).collect::<Vec<_>>();
+    let state_of = |at, name: &str| states(at).into_iter().find(|(issuer, _)| issuer == name).unwrap().1;
+
+    bench.clock.set(day(1).plus_millis(1000));
+    assert_eq!(state_of(bench.clock.now(), "Test CA"), ListState::Overdue);
+    let (_one, open) = (dial(&connector).await, gateway.incoming.next().await.unwrap().unwrap());
+    assert_eq!(gateway.close_unwelcome(bench.clock.now()), 0, "served within the grace");
+    let foreign = other.issue(&bench.leaf(), &bench.entropy).unwrap();
+    let (_two, foreign_open) = (dial(&bench.connector(&foreign, gateway.address)).await, gateway.incoming.next().await.unwrap().unwrap());
+
+    bench.clock.set(day(3));
+    assert_eq!(state_of(bench.clock.now(), "Test CA"), ListState::Closed);
+    assert_eq!(gateway.settings.check(open.peer(), day(3)), Err(HandshakeReason::RevocationListOverdue));
+    assert_eq!(gateway.close_unwelcome(day(3)), 1, "that issuer's and nobody else's");
+    assert!(open.peer().is_closed() && !foreign_open.peer().is_closed());
+    let again = bench.connector(&issued, gateway.address);
+    gateway.refuses(&again, HandshakeReason::RevocationListOverdue).await;
+    drop((open, foreign_open));
+
+    put(&bench, "crl.pem", &bench.authority.crl(&[], day(3), day(4)).unwrap());
+    gateway.settings.reload().unwrap();
+    assert_eq!(state_of(day(3), "Test CA"), ListState::Current);
+    let _client = dial(&again).await;
+    let _server = gateway.next().await;
+}
+
+#[tokio::test]
+async fn every_certificate_of_the_chain_is_held_against_its_issuers_list() {
+    let bench = Bench::new();
+    let entropy = &bench.entropy;
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
+    let issuing = root.subordinate(&AuthorityName::plain("Issuing CA"), day(900), NOW, entropy).unwrap();
+    let issued = issuing.issue(&bench.leaf(), entropy).unwrap();
+    put(&bench, "root.pem", root.certificate_pem());
+    let root_list = put(&bench, "root.crl.pem", &root.authority_crl(&[], NOW, day(9)).unwrap());
+    let issuing_list = put(&bench, "issuing.crl.pem", &issuing.crl(&[], NOW, day(9)).unwrap());
+    let root_file = bench.path("root.pem");
+    let with = |lists: Vec<PathBuf>| {
+        let root_file = root_file.clone();
+        move |files: &mut TlsFiles| {
+            files.client_ca_files = vec![root_file];
+            files.crl_files = lists;
+        }
+    };
+
+    // A list of one of the two issuers alone leaves the other's certificate unknown, which is no.
+    for lists in [vec![root_list.clone()], vec![issuing_list.clone()]] {
+        let gateway = bench.listen_by(with(lists)).await;
+        let connector = bench.chain_connector(&issued, &issuing, gateway.address);
+        gateway.refuses(&connector, HandshakeReason::RevocationUnknown).await;
+    }
+    let mut gateway = bench.listen_by(with(vec![root_list, issuing_list])).await;
+    let connector = bench.chain_connector(&issued, &issuing, gateway.address);
+    let _client = dial(&connector).await;
+    let open = gateway.next().await;
+
+    // The root revokes the issuing CA: what it issued ends, too, though its own list names nobody.
+    put(&bench, "root.crl.pem", &root.authority_crl(&[&issuing], NOW.plus_millis(1000), day(9)).unwrap());
+    gateway.settings.reload().unwrap();
+    assert_eq!(gateway.settings.check(open.peer(), NOW), Err(HandshakeReason::Revoked));
+    assert_eq!(gateway.close_unwelcome(NOW), 1);
+    gateway.refuses(&connector, HandshakeReason::Revoked).await;
+
+    // A root's list past its grace closes what stands below.
+    let late = put(&bench, "late.crl.pem", &root.authority_crl(&[], NOW, day(1)).unwrap());
+    let issuing_list = bench.path("issuing.crl.pem");
+    let gateway = bench.listen_by(with(vec![late, issuing_list])).await;
+    bench.clock.set(day(2));
+    let connector = bench.chain_connector(&issued, &issuing, gateway.address);
+    gateway.refuses(&connector, HandshakeReason::RevocationListOverdue).await;
+}
+
+#[tokio::test]
+async fn an_intermediate_that_runs_out_and_an_anchor_that_is_taken_out_end_open_connections() {
+    let bench = Bench::new();
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, &bench.entropy).unwrap();
+    let issuing = root.subordinate(&AuthorityName::plain("Issuing CA"), day(10), NOW, &bench.entropy).unwrap();
+    let both = [root.certificate_pem(), bench.authority.certificate_pem()].concat();
+    let file = put(&bench, "both.pem", &both);
+    let mut gateway = bench.listen_by(|files| files.client_ca_files = vec![file]).await;
+    let below = issuing.issue(&bench.leaf(), &bench.entropy).unwrap();
+    let _below = dial(&bench.chain_connector(&below, &issuing, gateway.address)).await;
+    let below_open = gateway.next().await;
+    let _direct = dial(&bench.connector(&bench.issue(&bench.leaf()), gateway.address)).await;
+    let direct_open = gateway.next().await;
+    assert_eq!(gateway.close_unwelcome(day(9)), 0);
+    assert_eq!(gateway.settings.check(below_open.peer(), day(11)), Err(HandshakeReason::Expired));
+    assert_eq!(gateway.close_unwelcome(day(11)), 1);
+    put(&bench, "both.pem", root.certificate_pem());
+    gateway.settings.reload().unwrap();
+    assert_eq!(gateway.settings.check(direct_open.peer(), NOW), Err(HandshakeReason::UnknownIssuer));
+}
+
+#[tokio::test]
+async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
+    let bench = Bench::new();
+    let entropy = &bench.entropy;
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
+    let listed = root.subordinate(&name(BUYPASS, BUYPASS_NUMBER), day(900), NOW, entropy).unwrap();
+    let file = put(&bench, "root.pem", root.certificate_pem());
+    let issuer = TrustedIssuer::new(BUYPASS, BUYPASS_NUMBER, &[POLICY.to_owned()], false).unwrap();
+    let trust = Trust::new(vec![issuer], IdentityMode::Production).unwrap();
+    let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
+    let with = |policies: &[&str]| Leaf { policies: policies.iter().map(|oid| (*oid).to_owned()).collect(), ..bench.leaf() };
+    let address = gateway.address;
+    let connector =
+        |issuer: &CertificateAuthority, leaf: &Leaf| bench.chain_connector(&issuer.issue(leaf, entropy).unwrap(), issuer, address);
+
+    let _client = dial(&connector(&listed, &with(&["1.2.3", POLICY]))).await;
+    drop(gateway.next().await);
+    gateway.refuses(&connector(&listed, &with(&[])), HandshakeReason::PolicyNotListed).await;
+    gateway.refuses(&connector(&listed, &with(&["2.16.578.1.26.1.3.20", "2.16.578.1.26.1.3"])), HandshakeReason::PolicyNotListed).await;
+    // Other CAs below the same root, which a list of anchors alone would let in.
+    for other in [name(BUYPASS, "NTRNO-988312495"), name("Buypass Class 2 CA 2", BUYPASS_NUMBER), AuthorityName::plain(BUYPASS)] {
+        let other = root.subordinate(&other, day(900), NOW, entropy).unwrap();
+        gateway.refuses(&connector(&other, &with(&[POLICY])), HandshakeReason::IssuerNotListed).await;
+    }
+    gateway.refuses(&bench.connector(&bench.issue(&with(&[POLICY])), address), HandshakeReason::UnknownIssuer).await;
+}
+
+#[tokio::test]
+async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_the_start() {
+    let bench = Bench::new();
+    let entropy = &bench.entropy;
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
+    let file = put(&bench, "root.pem", root.certificate_pem());
+    let below = |common_name: &str| root.subordinate(&name(common_name, BUYPASS_NUMBER), day(900), NOW, entropy).unwrap();
+    let with = |policy: &str| Leaf { policies: vec![policy.to_owned()], ..bench.leaf() };
+    let cases = [
+        (below("Buypass Class 3 Test4 CA G2 ST Business"), with(POLICY)),
+        (below("Commfides Legal Person - G3 - TEST"), with("2.16.578.1.29.913.210.1.0")),
+        (below("Commfides Legal Person - G3"), with("2.16.578.1.29.913.210.1.0")),
+        (below("Buypass Class 3 CA 3"), with("2.16.578.1.26.1.0.3.2")),
+    ];
+    for (mode, refused) in [(IdentityMode::Production, true), (IdentityMode::Test, false)] {
+        let trust = Trust::new(vec![], mode).unwrap();
+        let file = file.clone();
+        let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
+        for (issuer, leaf) in &cases {
+            let connector = bench.chain_connector(&issuer.issue(leaf, entropy).unwrap(), issuer, gateway.address);
+            if refused {
+                gateway.refuses(&connector, HandshakeReason::TestCertificate).await;
+            } else {
+                let _client = dial(&connector).await;
+                drop(gateway.next().await);
+            }
+        }
+    }
+    let anchor = CertificateAuthority::root(&name("Buypass Class 3 Test4 CA G2 HT Business", BUYPASS_NUMBER), 0, NOW, entropy).unwrap();
+    let file = put(&bench, "test-ca.pem", anchor.certificate_pem());
+    let trust = Trust::new(vec![], IdentityMode::Production).unwrap();
+    let files = TlsFiles { client_ca_files: vec![file.clone()], trust, ..bench.files(vec![]) };
+    assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::TestAuthority { file: named, .. }) if named == file));
+}
+
+#[tokio::test]
+async fn two_keys_work_side_by_side_while_one_takes_over_from_the_other() {
+    // Enrolment is the register's; to TLS both are certificates of one organisation.
+    let bench = Bench::new();
+    let mut gateway = bench.listen().await;
+    let (old, new) = (bench.issue(&bench.leaf()), bench.issue(&bench.leaf()));
+    assert_ne!(old.key_hash(), new.key_hash());
+    let mut held = Vec::new();
+    for issued in [&old, &new] {
+        held.push((dial(&bench.connector(issued, gateway.address)).await, gateway.next().await));
+    }
+    let organisations: Vec<_> = held.iter().map(|(_, server)| server.peer().identity().unwrap().organisation().to_string()).collect();
+    assert_eq!(organisations, [NUMBER, NUMBER]);
+}
+
+#[tokio::test]
+async fn a_bad_file_keeps_the_settings_and_is_named_with_its_kind_and_fault() {
+    use crate::audit::reload::{ReloadFault as Fault, ReloadedFile as File};
+    let bench = Bench::new();
+    let file = put(&bench, "crl.pem", &bench.authority.crl(&[], NOW, day(9)).unwrap());
+    let mut gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
+    let settings = gateway.settings.clone();
+    let digest = settings.digest();
+    assert_eq!(settings.reload().unwrap(), Reloaded::Unchanged);
+    let names = ["gateway.pem", "gateway.key.pem", "ca.pem", "crl.pem"];
+    let good = names.map(|name| fs::read(bench.path(name)).unwrap());
+    let restore = || {
+        for (name, bytes) in names.iter().zip(&good) {
+            files::write(&bench.path(name), bytes, 0o600).unwrap();
+        }
+    };
+    let blame = || {
+        let error = settings.reload().unwrap_err();
+        let (kind, path) = settings.files().blamed(&error);
+        let name = path.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+        (kind, error.fault(), name.unwrap_or_default())
+    };
+    let write = |name: &str, bytes: &[u8]| files::write(&bench.path(name), bytes, 0o600).unwrap();
+    let was = |kind: File, fault: Fault, name: &str| (kind, fault, name.to_owned());
+
+    write("gateway.pem", &good[0][..good[0].len() / 2]);
+    assert_eq!(blame(), was(File::Certificate, Fault::Malformed, "gateway.pem"));
+    for (from, until) in [(-9, -1), (1, 9)] {
+        let leaf = Leaf { not_before: day(from), not_after: day(until), ..Leaf::server("gateway", &["localhost"], NOW) };
+        bench.save("gateway", &bench.issue(&leaf));
+        assert_eq!(blame(), was(File::Certificate, Fault::NotValidNow, "gateway.pem"));
+    }
+    restore();
+    write("gateway.key.pem", bench.issue(&bench.leaf()).key_pem().as_bytes());
+    assert_eq!(blame(), was(File::Key, Fault::KeyMismatch, "gateway.key.pem"));
+    restore();
+    files::write(&bench.path("gateway.key.pem"), &good[1], 0o640).unwrap();
+    assert_eq!(blame(), was(File::Key, Fault::Permissions, "gateway.key.pem"));
+    restore();
+    fs::remove_file(bench.path("ca.pem")).unwrap();
+    assert_eq!(blame(), was(File::ClientCa, Fault::Unreadable, "ca.pem"));
+    restore();
+    write("ca.pem", b"");
+    assert_eq!(blame(), was(File::ClientCa, Fault::Malformed, "ca.pem"));
+    restore();
+    write("crl.pem", &good[3][..good[3].len() / 2]);
+    assert_eq!(blame(), was(File::RevocationList, Fault::Malformed, "crl.pem"));
+    let namesake = CertificateAuthority::new("Test CA", NOW, &bench.entropy).unwrap();
+    write("crl.pem", namesake.crl(&[], day(1), day(9)).unwrap().as_bytes());
+    assert_eq!(blame(), was(File::RevocationList, Fault::NotSigned, "crl.pem"));
+    write("crl.pem", bench.authority.crl(&[], day(-1), day(9)).unwrap().as_bytes());
+    assert_eq!(blame(), was(File::RevocationList, Fault::OlderList, "crl.pem"));
+    restore();
+    assert_eq!((settings.reload().unwrap(), settings.digest()), (Reloaded::Unchanged, digest));
+    let _client = dial(&bench.connector(&bench.issue(&bench.leaf()), gateway.address)).await;
+    let _server = gateway.next().await;
+
+    // The digest is made as its description says, so that anyone can make it again.
+    let line =
+        |kind: &str, bytes: &[u8]| format!("{kind} {}\n", crate::tls::peer::sha256(bytes).map(|byte| format!("{byte:02x}")).concat());
+    let text = [line("certificate", &good[0]), line("client_ca", &good[2]), line("revocation_list", &good[3])].concat();
+    assert_eq!(digest, crate::tls::peer::sha256(text.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_list_may_be_der_as_issuers_publish_it() {
+    let bench = Bench::new();
+    let revoked = bench.issue(&bench.leaf());
+    let file = put(&bench, "crl.pem", &bench.authority.crl(&[&revoked], NOW, day(1)).unwrap());
+    let der = files::read_crls(&file).unwrap().remove(0);
+    let file = bench.path("list.crl");
+    fs::write(&file, &der).unwrap();
+    let gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
+    gateway.refuses(&bench.connector(&revoked, gateway.address), HandshakeReason::Revoked).await;
+}

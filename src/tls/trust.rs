@@ -1,0 +1,284 @@
+//! Whom the gateway believes to issue, beyond "some CA of its files": the issuing CAs by name, the policies that a certificate must be issued
+//! under, and no issuer's test CA in production.
+//!
+//! Names and policies of Norwegian enterprise certificates: `deploy/samband.toml`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::OID_X509_EXT_CERTIFICATE_POLICIES;
+use x509_parser::x509::X509Name;
+
+use crate::domain::identity::IdentityMode;
+use crate::domain::participant::OrganisationNumber;
+
+use super::connection::HandshakeReason;
+use super::peer::{ORGANISATION_IDENTIFIER, SCHEME};
+
+/// Policies that the issuers of Norwegian enterprise certificates give to test certificates only, with everything below them.
+const TEST_POLICIES: [&str; 2] = ["2.16.578.1.29.913", "2.16.578.1.26.1.0"];
+/// The longest object identifier, in characters.
+const OID_CHARS_MAX: usize = 128;
+/// The longest name of an issuer, in characters (X.520 has 64).
+const NAME_CHARS_MAX: usize = 64;
+/// Policies of one issuer.
+const POLICIES_MAX: usize = 32;
+/// Issuers of a list.
+const ISSUERS_MAX: usize = 64;
+
+/// Why a list of issuers is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// Not an object identifier.
+    #[error("'{0}' is no object identifier; write it as numbers with dots, like 2.16.578.1.26.1.3.2")]
+    Oid(String),
+    /// Not `NTRNO-` and nine digits.
+    #[error("organisation_identifier '{0}' is not NTRNO- and nine digits with a right check digit")]
+    Organisation(String),
+    /// No name, or a longer one than a certificate can have.
+    #[error("an issuer's common_name is its subject's CN, 1 to 64 characters")]
+    Name,
+    /// No policy, or too many.
+    #[error("issuer '{0}': policies names 1 to 32 certificate policies; without one nothing would be accepted")]
+    Policies(String),
+    /// Too many issuers, or two of one name.
+    #[error("at most 64 issuers, each once; '{0}' is one too many")]
+    TooMany(String),
+    /// A test CA's name or policy without `test = true`.
+    #[error("issuer '{0}' is a test CA by its name or policies; say test = true, or take it out")]
+    NotMarked(String),
+    /// A test CA in production.
+    #[error("issuer '{0}' is a test CA, which production does not accept; take it out, or set identity_mode = \"test\"")]
+    TestIssuer(String),
+}
+
+/// The object identifier of a certificate policy, in dotted form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicyOid(String);
+
+impl PolicyOid {
+    fn is_test(&self) -> bool {
+        is_test_policy(&self.0)
+    }
+}
+
+impl fmt::Display for PolicyOid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for PolicyOid {
+    type Err = TrustError;
+
+    fn from_str(text: &str) -> Result<Self, TrustError> {
+        let arc = |arc: &str| arc.bytes().all(|b| b.is_ascii_digit()) && arc.parse::<u64>().is_ok_and(|number| number.to_string() == arc);
+        let fits = text.len() <= OID_CHARS_MAX
+            && text.split('.').count() >= 3
+            && text.split('.').all(arc)
+            && matches!(text.as_bytes().first(), Some(b'0'..=b'2'))
+            && text.as_bytes().get(1) == Some(&b'.');
+        if fits { Ok(Self(text.to_owned())) } else { Err(TrustError::Oid(text.chars().take(OID_CHARS_MAX).collect())) }
+    }
+}
+
+fn is_test_policy(oid: &str) -> bool {
+    TEST_POLICIES.iter().any(|arc| oid.strip_prefix(arc).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+/// Whether a CA's common name says that it is for tests: a word "test", with a number or without, in any case.
+fn is_test_name(common_name: &str) -> bool {
+    common_name.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        let word = word.to_lowercase();
+        word.strip_prefix("test").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+/// An issuing CA and the policies whose certificates are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    common_name: String,
+    organisation: OrganisationNumber,
+    policies: Vec<PolicyOid>,
+    test: bool,
+}
+
+impl TrustedIssuer {
+    /// The CA with this CN and this 2.5.4.97 (`NTRNO-` and nine digits) in its subject; `test` tells that it is the issuer's test CA.
+    ///
+    /// # Errors
+    /// A name, identifier or policy out of shape, or a test CA that is not marked as one.
+    pub fn new(common_name: &str, organisation_identifier: &str, policies: &[String], test: bool) -> Result<Self, TrustError> {
+        if common_name.trim() != common_name || !(1..=NAME_CHARS_MAX).contains(&common_name.chars().count()) {
+            return Err(TrustError::Name);
+        }
+        let organisation = organisation_identifier.strip_prefix(SCHEME).and_then(|number| number.parse().ok());
+        let organisation = organisation.ok_or_else(|| TrustError::Organisation(organisation_identifier.chars().take(32).collect()))?;
+        if !(1..=POLICIES_MAX).contains(&policies.len()) {
+            return Err(TrustError::Policies(common_name.to_owned()));
+        }
+        let policies = policies.iter().map(|oid| oid.parse()).collect::<Result<Vec<PolicyOid>, _>>()?;
+        if !test && (is_test_name(common_name) || policies.iter().any(PolicyOid::is_test)) {
+            return Err(TrustError::NotMarked(common_name.to_owned()));
+        }
+        Ok(Self { common_name: common_name.to_owned(), organisation, policies, test })
+    }
+
+    /// CN of its subject.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    fn is_named(&self, name: &X509Name<'_>) -> bool {
+        let identifier = format!("{SCHEME}{}", self.organisation);
+        let mut identifiers = name.iter_by_oid(&ORGANISATION_IDENTIFIER);
+        let first = identifiers.next().and_then(|value| value.as_str().ok());
+        common_name(name) == Some(self.common_name.as_str()) && first == Some(identifier.as_str()) && identifiers.next().is_none()
+    }
+}
+
+/// What is asked of a client's certificate and its issuers besides a valid chain. The default asks nothing, as a development gateway does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trust {
+    issuers: Vec<TrustedIssuer>,
+    refuses_test: bool,
+}
+
+impl Trust {
+    /// With `issuers`, a certificate must be issued by one of them under one of its policies; without any, every CA of the files counts. In
+    /// production no test CA and no test policy is accepted, whether there is a list or not.
+    ///
+    /// # Errors
+    /// A test CA in production, or the same issuer twice.
+    pub fn new(issuers: Vec<TrustedIssuer>, mode: IdentityMode) -> Result<Self, TrustError> {
+        let refuses_test = mode == IdentityMode::Production;
+        for (at, issuer) in issuers.iter().enumerate() {
+            let twice =
+                issuers[..at].iter().any(|before| (&before.common_name, before.organisation) == (&issuer.common_name, issuer.organisation));
+            if at == ISSUERS_MAX || twice {
+                return Err(TrustError::TooMany(issuer.common_name.clone()));
+            }
+            if refuses_test && issuer.test {
+                return Err(TrustError::TestIssuer(issuer.common_name.clone()));
+            }
+        }
+        Ok(Self { issuers, refuses_test })
+    }
+
+    /// The issuers that are listed.
+    #[must_use]
+    pub fn issuers(&self) -> &[TrustedIssuer] {
+        &self.issuers
+    }
+
+    /// Whether `authority`, a CA of the configured files, is a test CA where none may be. Gives its name.
+    pub(super) fn refused_authority(&self, authority: &X509Certificate<'_>) -> Option<String> {
+        [authority.subject(), authority.issuer()]
+            .into_iter()
+            .filter_map(common_name)
+            .find(|name| self.refuses_test && is_test_name(name))
+            .map(ToOwned::to_owned)
+    }
+
+    /// Judges a chain that is valid: the client's certificate, then what it sent along.
+    ///
+    /// # Errors
+    /// [`HandshakeReason::TestCertificate`], [`HandshakeReason::IssuerNotListed`] or [`HandshakeReason::PolicyNotListed`].
+    pub(super) fn judge(&self, leaf: &X509Certificate<'_>, others: &[X509Certificate<'_>]) -> Result<(), HandshakeReason> {
+        if self.issuers.is_empty() && !self.refuses_test {
+            return Ok(());
+        }
+        let policies = policies_of(leaf).ok_or(HandshakeReason::PolicyNotListed)?;
+        if self.refuses_test {
+            let names = others.iter().flat_map(|other| [other.subject(), other.issuer()]).chain([leaf.issuer()]);
+            if names.filter_map(common_name).any(is_test_name) || policies.iter().any(|oid| is_test_policy(oid)) {
+                return Err(HandshakeReason::TestCertificate);
+            }
+        }
+        if self.issuers.is_empty() {
+            return Ok(());
+        }
+        let issuer = self.issuers.iter().find(|issuer| issuer.is_named(leaf.issuer())).ok_or(HandshakeReason::IssuerNotListed)?;
+        if policies.iter().any(|oid| issuer.policies.iter().any(|listed| listed.0 == *oid)) {
+            Ok(())
+        } else {
+            Err(HandshakeReason::PolicyNotListed)
+        }
+    }
+}
+
+/// The one CN of a name.
+pub(super) fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
+    let mut names = name.iter_common_name();
+    let first = names.next()?.as_str().ok()?;
+    names.next().is_none().then_some(first)
+}
+
+/// The policies of a certificate; none if the extension is broken or stands there twice.
+fn policies_of(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
+    let Some(extension) = certificate.get_extension_unique(&OID_X509_EXT_CERTIFICATE_POLICIES).ok()? else { return Some(Vec::new()) };
+    match extension.parsed_extension() {
+        ParsedExtension::CertificatePolicies(policies) => Some(policies.iter().map(|policy| policy.policy_id.to_id_string()).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer(name: &str, policy: &str, test: bool) -> Result<TrustedIssuer, TrustError> {
+        TrustedIssuer::new(name, "NTRNO-983163327", &[policy.to_owned()], test)
+    }
+
+    #[test]
+    fn names_of_test_cas_are_known_and_others_are_not() {
+        for name in ["Buypass Class 3 Test4 CA G2 ST Business", "Commfides Legal Person - G3 - TEST", "test", "A TEST CA", "x-test9"] {
+            assert!(is_test_name(name), "{name}");
+        }
+        for name in ["Buypass Class 3 CA G2 ST Business", "Commfides Legal Person - G3", "Testbed AS", "Attest CA", "Tester"] {
+            assert!(!is_test_name(name), "{name}");
+        }
+        assert!(
+            is_test_policy("2.16.578.1.29.913.210.1.0") && is_test_policy("2.16.578.1.26.1.0.3.2") && is_test_policy("2.16.578.1.29.913")
+        );
+        assert!(
+            !is_test_policy("2.16.578.1.29.9130.1")
+                && !is_test_policy("2.16.578.1.26.1.3.2")
+                && !is_test_policy("2.16.578.1.29.13.210.1.0")
+        );
+    }
+
+    #[test]
+    fn entries_out_of_shape_are_refused_with_what_to_write() {
+        assert!(issuer("Buypass Class 3 CA G2 ST Business", "2.16.578.1.26.1.3.2", false).is_ok());
+        for bad in
+            ["", "2", "2.16", "3.1.1", "2.16.578.1.", "2..1", "2.016.1", "2.16.x", "2.99999999999999999999999.1", "21.1.1", "2.16.-1"]
+        {
+            assert!(matches!(issuer("A", bad, false), Err(TrustError::Oid(_))), "{bad}");
+        }
+        assert_eq!(issuer("", "2.16.1", false), Err(TrustError::Name));
+        assert_eq!(issuer(" A", "2.16.1", false), Err(TrustError::Name));
+        assert!(matches!(TrustedIssuer::new("A", "983163327", &["2.16.1".to_owned()], false), Err(TrustError::Organisation(_))));
+        assert!(matches!(TrustedIssuer::new("A", "NTRNO-983163328", &["2.16.1".to_owned()], false), Err(TrustError::Organisation(_))));
+        assert!(matches!(TrustedIssuer::new("A", "NTRNO-983163327", &[], false), Err(TrustError::Policies(_))));
+        let once = issuer("A", "2.16.1", false).unwrap();
+        assert_eq!(Trust::new(vec![once.clone(), once], IdentityMode::Test), Err(TrustError::TooMany("A".to_owned())));
+    }
+
+    #[test]
+    fn a_test_ca_must_be_marked_and_is_refused_in_production() {
+        for (name, policy) in [
+            ("Buypass Class 3 Test4 CA G2 ST Business", "2.16.578.1.26.1.3.2"),
+            ("Commfides Legal Person - G3", "2.16.578.1.29.913.210.1.0"),
+        ] {
+            assert_eq!(issuer(name, policy, false), Err(TrustError::NotMarked(name.to_owned())));
+            let marked = issuer(name, policy, true).unwrap();
+            assert!(Trust::new(vec![marked.clone()], IdentityMode::Test).is_ok());
+            assert_eq!(Trust::new(vec![marked], IdentityMode::Production), Err(TrustError::TestIssuer(name.to_owned())));
+        }
+    }
+}
