@@ -127,6 +127,7 @@ fn result(data: &[u8]) {
 }
 
 fn certificate(data: &[u8]) {
+    crate::tls::trust::fuzzing::certificate(data);
     let _ = key_hash_of(data);
     let _ = PeerIdentity::from_leaf(data);
 }

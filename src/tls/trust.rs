@@ -226,6 +226,24 @@ fn policies_of(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
     }
 }
 
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use x509_parser::prelude::FromDer as _;
+
+    use super::{IdentityMode, Trust, TrustedIssuer, X509Certificate};
+
+    /// A client's certificate in DER, under a list and in production.
+    pub fn certificate(data: &[u8]) {
+        let issuer = TrustedIssuer::new("Example CA", "NTRNO-983163327", &["2.16.578.1.26.1.3.2".to_owned()], false);
+        let trust = issuer.and_then(|issuer| Trust::new(vec![issuer], IdentityMode::Production));
+        if let (Ok(trust), Ok((_, certificate))) = (trust, X509Certificate::from_der(data)) {
+            _ = trust.refused_authority(&certificate);
+            _ = trust.judge(&certificate, std::slice::from_ref(&certificate));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
