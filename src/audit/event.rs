@@ -3,11 +3,14 @@
 //! An event is what a journal keeps and what a store applies to its state; its [`Record`](super::record::Record) is what auditors read.
 //! Numbers never change meaning and are never used again. Message content is never part of an event.
 
+pub mod kind;
+
 use serde::{Deserialize, Serialize};
 
 pub use super::message::{ItemNumber, MessageKind};
 pub use super::reload::{ReloadFault, ReloadedFile};
 
+use crate::domain::hold::{HeldCase, HoldGround, HoldReason};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::notice::NoticeFacts;
 use crate::domain::participant::{Contact, Participant};
@@ -349,6 +352,42 @@ pub enum Event {
         /// Cases that are not over and changed their party.
         cases: u64,
     },
+    /// A legal hold is on a case from here, or has other terms: its records outlive their months.
+    HoldPlaced {
+        /// The auditor.
+        auditor: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// On which case.
+        case: HeldCase,
+        /// Why.
+        reason: HoldReason,
+        /// The last day, in Oslo.
+        until: Date,
+        /// What lets it last beyond the lawful maximum, where the configuration names it.
+        ground: Option<HoldGround>,
+    },
+    /// An auditor lifted a hold before its end.
+    HoldLifted {
+        /// The auditor.
+        auditor: ParticipantId,
+        /// With which key.
+        key_label: String,
+        /// On which case.
+        case: HeldCase,
+    },
+    /// The last day of a hold is over.
+    HoldEnded {
+        /// On which case.
+        case: HeldCase,
+    },
+    /// Copies of a held case's records are gone from disk, with the key of their file.
+    HeldErased {
+        /// Of which case.
+        case: HeldCase,
+        /// Records that went.
+        records: u64,
+    },
 }
 
 /// What an auditor asked for. It cannot name a person.
@@ -432,8 +471,8 @@ const fn row(number: u16, name: &'static str, durable: Durable, seen: Seen) -> E
     EventRow { number, name, durable, seen }
 }
 
-/// Every kind of event, in the order of [`Event`]. Numbers are never given out twice.
-pub const TABLE: [EventRow; 32] = [
+/// Every kind of event. A number is never given out twice.
+pub const TABLE: [EventRow; 36] = [
     row(kind::LOG_OPENED, "LOG_OPENED", Durable::Before, Seen::Auditors),
     row(kind::STARTED, "STARTED", Durable::Before, Seen::Auditors),
     row(kind::STOPPED, "STOPPED", Durable::Before, Seen::Auditors),
@@ -466,75 +505,11 @@ pub const TABLE: [EventRow; 32] = [
     row(kind::TRUST_LOADED, "TRUST_LOADED", Durable::After, Seen::Auditors),
     row(kind::RELOAD_FAILED, "RELOAD_FAILED", Durable::After, Seen::Auditors),
     row(kind::SUCCEEDED, "SUCCEEDED", Durable::With, Seen::Auditors),
+    row(kind::HOLD_PLACED, "HOLD_PLACED", Durable::With, Seen::Auditors),
+    row(kind::HOLD_LIFTED, "HOLD_LIFTED", Durable::With, Seen::Auditors),
+    row(kind::HOLD_ENDED, "HOLD_ENDED", Durable::With, Seen::Auditors),
+    row(kind::HELD_ERASED, "HELD_ERASED", Durable::After, Seen::Auditors),
 ];
-
-/// Kinds by name, for those who read records.
-pub mod kind {
-    /// Number of `LOG_OPENED`.
-    pub const LOG_OPENED: u16 = 1;
-    /// Number of `STARTED`.
-    pub const STARTED: u16 = 2;
-    /// Number of `STOPPED`.
-    pub const STOPPED: u16 = 3;
-    /// Number of `REGISTER_LOADED`.
-    pub const REGISTER_LOADED: u16 = 4;
-    /// Number of `ENTRY_LOST`.
-    pub const ENTRY_LOST: u16 = 5;
-    /// Number of `SCOPES_LOADED`.
-    pub const SCOPES_LOADED: u16 = 6;
-    /// Number of `TRUST_LOADED`.
-    pub const TRUST_LOADED: u16 = 7;
-    /// Number of `RELOAD_FAILED`.
-    pub const RELOAD_FAILED: u16 = 8;
-    /// Number of `NOTICE_ACCEPTED`.
-    pub const NOTICE_ACCEPTED: u16 = 10;
-    /// Number of `NOTICE_WITHDRAWN`.
-    pub const NOTICE_WITHDRAWN: u16 = 11;
-    /// Number of `REPORT_ACCEPTED`.
-    pub const REPORT_ACCEPTED: u16 = 12;
-    /// Number of `REPORT_WITHDRAWN`.
-    pub const REPORT_WITHDRAWN: u16 = 13;
-    /// Number of `RESULT_ACCEPTED`.
-    pub const RESULT_ACCEPTED: u16 = 14;
-    /// Number of `RESULT_WITHDRAWN`.
-    pub const RESULT_WITHDRAWN: u16 = 15;
-    /// Number of `VALIDATED`.
-    pub const VALIDATED: u16 = 16;
-    /// Number of `HANDED_OUT`.
-    pub const HANDED_OUT: u16 = 20;
-    /// Number of `ACKNOWLEDGED`.
-    pub const ACKNOWLEDGED: u16 = 21;
-    /// Number of `NOTICE_RETURNED`.
-    pub const NOTICE_RETURNED: u16 = 22;
-    /// Number of `OVERDUE`.
-    pub const OVERDUE: u16 = 23;
-    /// Number of `CASE_ENDED`.
-    pub const CASE_ENDED: u16 = 24;
-    /// Number of `ENDED_UNDELIVERED`.
-    pub const ENDED_UNDELIVERED: u16 = 25;
-    /// Number of `CASE_FORGOTTEN`.
-    pub const CASE_FORGOTTEN: u16 = 26;
-    /// Number of `CONTENT_ERASED`.
-    pub const CONTENT_ERASED: u16 = 30;
-    /// Number of `RECORDS_ERASED`.
-    pub const RECORDS_ERASED: u16 = 31;
-    /// Number of `REFUSED`.
-    pub const REFUSED: u16 = 40;
-    /// Number of `REFUSALS_SUMMED`.
-    pub const REFUSALS_SUMMED: u16 = 41;
-    /// Number of `STRANGERS_REFUSED`.
-    pub const STRANGERS_REFUSED: u16 = 42;
-    /// Number of `CONTACT_SET`.
-    pub const CONTACT_SET: u16 = 50;
-    /// Number of `SUCCEEDED`.
-    pub const SUCCEEDED: u16 = 51;
-    /// Number of `AUDIT_READ`.
-    pub const AUDIT_READ: u16 = 60;
-    /// Number of `AUDIT_ASKED`.
-    pub const AUDIT_ASKED: u16 = 61;
-    /// Number of `REVIEWED`.
-    pub const REVIEWED: u16 = 62;
-}
 
 impl Event {
     /// The table's row for this event.
@@ -573,6 +548,10 @@ impl Event {
             Self::TrustLoaded { .. } => 29,
             Self::ReloadFailed { .. } => 30,
             Self::Succeeded { .. } => 31,
+            Self::HoldPlaced { .. } => 32,
+            Self::HoldLifted { .. } => 33,
+            Self::HoldEnded { .. } => 34,
+            Self::HeldErased { .. } => 35,
             Self::OfResult { event, .. } => return event.row(),
         };
         TABLE[at]

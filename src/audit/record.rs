@@ -231,8 +231,33 @@ impl Record {
                 self.count = Some(*generation);
                 self.note = Some(format!("items {items} cases {cases}"));
             }
-            _ => {}
+            _ => self.hold(event),
         }
+    }
+
+    fn hold(&mut self, event: &Event) {
+        let case = match event {
+            Event::HoldPlaced { auditor, key_label, case, reason, until, ground } => {
+                self.by(auditor, key_label);
+                self.reason = Some(reason.number());
+                let under = ground.as_ref().map_or_else(String::new, |ground| format!(" under {ground}"));
+                self.note = Some(clip(&format!("until {until}{under}")));
+                case
+            }
+            Event::HoldLifted { auditor, key_label, case } => {
+                self.by(auditor, key_label);
+                case
+            }
+            Event::HoldEnded { case } => case,
+            Event::HeldErased { case, records } => {
+                self.count = Some(*records);
+                case
+            }
+            _ => return,
+        };
+        self.case_ref = Some(case.case_ref);
+        self.sender = case.prosecution.clone();
+        self.recipient = case.unit.clone();
     }
 
     /// What the acting participant may know, as text; of a delivery, what the sender of the message may know. A laboratory's holds the

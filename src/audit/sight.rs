@@ -66,6 +66,7 @@ impl Sight {
                 let asked_for_one = record.recipient.is_some() || record.case_ref.is_some() || record.message_id.is_some();
                 record.actor == self.reader || is_party(&record.recipient) || !asked_for_one
             }
+            kind::HOLD_PLACED | kind::HOLD_LIFTED if record.actor == self.reader => true,
             _ => [&record.actor, &record.sender, &record.recipient].into_iter().any(is_party),
         }
     }

@@ -112,6 +112,9 @@ impl Serving {
         if let Some(listener) = auditor {
             app.open_auditor(listener);
         }
+        if let Some(ground) = &config.hold_ground {
+            app.gateway().set_hold_ground(ground.clone());
+        }
         if let Some(witnessing) = witnessing {
             app.open_witnesses(witnessing.witnesses());
         }

@@ -77,7 +77,7 @@ fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
 
 fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
     let StoreInfo { format, current, sizes, journals, months, log_size, published, sealed } = found;
-    let Sizes { content, state, records, proof, index, keys, reserve, previous, other } = sizes;
+    let Sizes { content, state, records, holds, proof, index, keys, reserve, previous, other } = sizes;
     let count = |number: &Option<u64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
     let running = holder.map_or_else(|| "no gateway runs on it".to_owned(), |pid| format!("process {pid} runs on it"));
     let frames: u64 = journals.iter().map(|journal| journal.frames).sum();
@@ -92,6 +92,9 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
         format!("index        {:>10}  can be built anew", bytes(*index)),
         format!("other        {:>10}  keys {}, reserve {}", bytes(keys + reserve + other), bytes(*keys), bytes(*reserve)),
     ];
+    if *holds > 0 {
+        lines.push(format!("held         {:>10}  records under legal holds, until these end", bytes(*holds)));
+    }
     if *previous > 0 {
         lines.push(format!("previous     {:>10}  logs that this one follows, for verification", bytes(*previous)));
     }
@@ -112,7 +115,7 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 }
 
 fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
-    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop } = sealed;
+    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop, holds, held } = sealed;
     let ago = |at: &Option<Timestamp>| {
         at.map_or_else(String::new, |at| format!(", the oldest accepted {} ago", span(now.millis() - at.millis())))
     };
@@ -120,6 +123,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, ago(oldest_undelivered)),
         format!("on disk      {contents} contents{}", ago(oldest_content)),
         format!("in memory    {} cases, {} message ids", stats.cases, stats.ids),
+        format!("legal holds  {holds} in force, {held} records in files of their own"),
         format!("last event   {last_event}"),
         match last_stop {
             Some(at) if *stopped_cleanly => format!("last stop    {at}, clean, nothing after it"),
@@ -139,7 +143,7 @@ fn month_range(months: &[crate::domain::time::Date]) -> String {
 
 fn json(found: &StoreInfo, holder: Option<u32>) -> Value {
     let StoreInfo { format, current, sizes, journals, months, log_size, published, sealed } = found;
-    let Sizes { content, state, records, proof, index, keys, reserve, previous, other } = sizes;
+    let Sizes { content, state, records, holds, proof, index, keys, reserve, previous, other } = sizes;
     let journals: Vec<Value> = journals
         .iter()
         .map(|file| json!({"number": file.number, "bytes": file.bytes, "frames": file.frames, "content_bytes": file.content_bytes}))
@@ -149,7 +153,7 @@ fn json(found: &StoreInfo, holder: Option<u32>) -> Value {
         "origin": format.origin, "log_key": format.log_key, "format": format.version, "store_id": format.store_id,
         "running_pid": holder, "log_size": log_size, "published": published,
         "bytes": {
-            "content": content, "state": state, "records": records, "proof": proof, "index": index, "keys": keys, "reserve": reserve,
+            "content": content, "state": state, "records": records, "holds": holds, "proof": proof, "index": index, "keys": keys, "reserve": reserve,
             "previous": previous, "other": other,
         },
         "base": {"number": current.base, "size": current.size, "contents": current.contents, "turned_at": at(current.turned_at)},
@@ -165,12 +169,12 @@ fn at(millis: i64) -> String {
 }
 
 fn sealed_json(sealed: &SealedInfo) -> Value {
-    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop } = sealed;
+    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop, holds, held } = sealed;
     let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
-        "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop),
+        "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds, "held_records": held,
     })
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::hold::HoldGround;
 use crate::tls::files::{self, FileError};
 use crate::tls::{Limits, TlsFiles, TrustError};
 
@@ -380,6 +381,9 @@ pub struct Config {
     /// Records live so many whole months after their month: 13 to 35. Default 24.
     #[serde(default = "records_keep_default")]
     pub records_keep_months: Bounded<13, 35>,
+    /// The legal ground on which a hold may keep records beyond 35 whole months after their month. Default: none.
+    #[serde(default)]
+    pub hold_ground: Option<HoldGround>,
     /// A journal file is closed at this length, in bytes: 64 KiB to 1 GiB. Default 67108864.
     #[serde(default = "journal_file_default")]
     pub journal_file_bytes: Bounded<65_536, 1_073_741_824>,

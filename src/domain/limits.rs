@@ -55,3 +55,9 @@ pub const FREQUENCY_TIMES_MAX: u32 = 31;
 pub const LABEL_CHARS_MAX: usize = 20;
 /// Nested messages in one request.
 pub const WIRE_DEPTH_MAX: usize = 16;
+/// Whole months after its month that a record of the log may live at most (politiregisterforskriften § 40-13: three years).
+pub const RECORDS_KEEP_MONTHS_MAX: i32 = 35;
+/// A hold with a legal ground of its own ends within so many months of its placing: ten years.
+pub const HOLD_MONTHS_MAX: i32 = 120;
+/// Cases that may be held at once.
+pub const HOLDS_MAX: usize = 1000;

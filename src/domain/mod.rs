@@ -5,6 +5,7 @@
 pub mod control;
 pub mod decimal;
 pub mod finding;
+pub mod hold;
 pub mod id;
 pub mod identity;
 pub mod label;

@@ -33,6 +33,7 @@ pub use witnesses::{Cosigned, Heard, NotHeard, Saw, WitnessCall, WitnessState, W
 
 use crate::audit::event::Event;
 use crate::clock::Clock;
+use crate::domain::hold::HoldGround;
 use crate::domain::id::MessageId;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
@@ -63,6 +64,7 @@ pub struct Gateway {
     tile_readers: TileReaders,
     loading: tokio::sync::Mutex<()>,
     witnesses: OnceLock<Arc<Witnesses>>,
+    hold_ground: OnceLock<HoldGround>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -84,6 +86,7 @@ impl Gateway {
             tile_readers: TileReaders::default(),
             loading: tokio::sync::Mutex::new(()),
             witnesses: OnceLock::new(),
+            hold_ground: OnceLock::new(),
             store,
             clock,
             settings,

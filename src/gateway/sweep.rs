@@ -1,4 +1,4 @@
-//! What time demands: overdue items, ended cases, forgotten cases, sums of refusals. One loop.
+//! What time demands: overdue items, ended cases, forgotten cases, holds that are over, sums of refusals. One loop.
 
 use std::sync::Arc;
 
@@ -19,13 +19,15 @@ impl Gateway {
         let mut acts = 0;
         loop {
             let due = self.store.due(self.store.now(), self.settings.overdue_after, max).await?;
-            let full = due.overdue.len() == max || due.ended.len() == max || due.forgotten.len() == max;
+            let lists = [due.overdue.len(), due.ended.len(), due.forgotten.len(), due.holds.len()];
+            let full = lists.contains(&max);
             let commands = due
                 .overdue
                 .into_iter()
                 .map(|item| Command::MarkOverdue { item })
                 .chain(due.ended.into_iter().map(|case_ref| Command::EndCase { case_ref }))
-                .chain(due.forgotten.into_iter().map(|case_ref| Command::ForgetCase { case_ref }));
+                .chain(due.forgotten.into_iter().map(|case_ref| Command::ForgetCase { case_ref }))
+                .chain(due.holds.into_iter().map(|case_ref| Command::EndHold { case_ref }));
             // Together, so that they share their syncs: thousands may fall due on one day.
             let mut running = JoinSet::new();
             for command in commands {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod export;
+mod hold;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -247,6 +248,26 @@ impl pb::audit_service_server::AuditService for Audit {
         let pb::Days { from, to } = request.into_inner().days.unwrap_or_default();
         self.0.review(&caller, day("days.from", &from)?, day("days.to", &to)?).await.map_err(status::of_refusal)?;
         Ok(Response::new(pb::ReviewResponse {}))
+    }
+
+    async fn place_hold(&self, request: Request<pb::PlaceHoldRequest>) -> Result<Response<pb::PlaceHoldResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let hold::Placed { case_ref, reason, until } = hold::placed(request.get_ref())?;
+        self.0.place_hold(&caller, case_ref, reason, until).await.map_err(status::of_refusal)?;
+        Ok(Response::new(pb::PlaceHoldResponse {}))
+    }
+
+    async fn lift_hold(&self, request: Request<pb::LiftHoldRequest>) -> Result<Response<pb::LiftHoldResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let case_ref = request.get_ref().case_ref.parse().map_err(|error| status::of_id("case_ref", error))?;
+        self.0.lift_hold(&caller, case_ref).await.map_err(status::of_refusal)?;
+        Ok(Response::new(pb::LiftHoldResponse {}))
+    }
+
+    async fn list_holds(&self, request: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {
+        let caller = shared::caller(request.extensions())?;
+        let holds = self.0.holds(&caller).await.map_err(status::of_refusal)?;
+        Ok(Response::new(pb::ListHoldsResponse { holds: holds.iter().map(hold::hold).collect() }))
     }
 
     type ExportStream = Answers<pb::ExportResponse>;

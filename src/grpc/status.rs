@@ -42,7 +42,9 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::BadArgument
         | Reason::BodyMissing
         | Reason::ReplacesMissing
-        | Reason::PeriodNotOver => Code::InvalidArgument,
+        | Reason::PeriodNotOver
+        | Reason::HoldEndPast
+        | Reason::HoldTooLong => Code::InvalidArgument,
         Reason::MessageIdReused | Reason::ResultExists => Code::AlreadyExists,
         Reason::ReplacesUnknown
         | Reason::ReferenceUnknown
@@ -50,14 +52,16 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::MessageUnknown
         | Reason::EntryUnknown
         | Reason::RecordErased
-        | Reason::ParticipantUnknown => Code::NotFound,
+        | Reason::ParticipantUnknown
+        | Reason::HoldUnknown => Code::NotFound,
         Reason::CursorAhead => Code::OutOfRange,
         Reason::TooLarge
         | Reason::RateLimited
         | Reason::ReferencesLimited
         | Reason::TooManyStreams
         | Reason::StorageFull
-        | Reason::PeriodTooLong => Code::ResourceExhausted,
+        | Reason::PeriodTooLong
+        | Reason::TooManyHolds => Code::ResourceExhausted,
         Reason::Unavailable | Reason::Overloaded => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,

@@ -4,6 +4,7 @@ use super::permit::{Caller, Permit};
 use super::reason::Reason;
 use super::table::Verb;
 use crate::audit::event::{Asked, ContentCommit, Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::domain::hold::{HeldCase, HoldGround, HoldReason};
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
 use crate::domain::notice::ConditionNotice;
 use crate::domain::participant::{Contact, Register};
@@ -133,6 +134,31 @@ pub enum Command {
         from: Date,
         /// Last day, in Oslo; not before the first and not after today.
         to: Date,
+    },
+    /// An auditor holds a case's records, or changes the terms of a hold.
+    PlaceHold {
+        /// For the call.
+        permit: Permit,
+        /// Which case, with what its records tell of its parties.
+        case: HeldCase,
+        /// Why.
+        reason: HoldReason,
+        /// The last day, in Oslo.
+        until: Date,
+        /// What lets it last beyond the lawful maximum: the configuration's, never the caller's.
+        ground: Option<HoldGround>,
+    },
+    /// An auditor ends a hold.
+    LiftHold {
+        /// For the call.
+        permit: Permit,
+        /// On which case.
+        case_ref: CaseRef,
+    },
+    /// The last day of a hold is over.
+    EndHold {
+        /// On which case.
+        case_ref: CaseRef,
     },
     /// An enrolled participant was refused.
     Refuse {

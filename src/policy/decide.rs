@@ -4,6 +4,7 @@
 //! Order: permit (suspended, role), id look-up, then the rest; so a retry gets its receipt also when the rules would refuse it today.
 
 mod audit;
+mod hold;
 mod mailbox;
 mod notice;
 mod report;
@@ -60,6 +61,11 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random
         Command::Audit { permit, case_ref, participant } => audit::read(view, permit, *case_ref, participant.as_ref()),
         Command::Ask { permit, asked } => audit::ask(view, permit, asked),
         Command::Review { permit, from, to } => audit::review(view, permit, *from, *to, at),
+        Command::PlaceHold { permit, case, reason, until, ground } => {
+            hold::place(view, permit, (case, *reason, *until), ground.as_ref(), at)
+        }
+        Command::LiftHold { permit, case_ref: _ } => hold::lift(view, permit),
+        Command::EndHold { case_ref: _ } => Ok(hold::end(view, at)),
         Command::Refuse { caller, verb, reason, message_id } => one(Event::Refused {
             caller: caller.id().clone(),
             key_label: caller.key_label.clone(),

@@ -150,6 +150,14 @@ reasons! {
     PeriodNotOver = 87, "PERIOD_NOT_OVER", "a reviewed period is whole days in Oslo, the last not before the first and over before today";
     /// More to look through than one answer may.
     PeriodTooLong = 88, "PERIOD_TOO_LONG", "this period holds more than one answer can be made of; ask for a shorter one";
+    /// The last day of a hold is today or past.
+    HoldEndPast = 100, "HOLD_END_PAST", "a hold ends on a later day than today; name its last day";
+    /// The last day of a hold is beyond what is lawful.
+    HoldTooLong = 101, "HOLD_TOO_LONG", "no record is held beyond 35 whole months after its month; for more the configuration must name the legal ground";
+    /// There is no hold on the case.
+    HoldUnknown = 102, "HOLD_UNKNOWN", "there is no hold on this case, or it has ended";
+    /// As many holds as there may be.
+    TooManyHolds = 103, "TOO_MANY_HOLDS", "as many cases are held as may be; lift a hold that is not needed";
     /// Too many calls.
     RateLimited = 90, "RATE_LIMITED", "too many calls; wait as long as RetryInfo says";
     /// Too many wrong references.

@@ -113,6 +113,12 @@ verbs! {
     Review = 49, "AuditService/Review";
     /// Entries with what opens them.
     Export = 50, "AuditService/Export";
+    /// Hold a case's records beyond their months.
+    PlaceHold = 52, "AuditService/PlaceHold";
+    /// End a hold.
+    LiftHold = 53, "AuditService/LiftHold";
+    /// Holds in force.
+    ListHolds = 54, "AuditService/ListHolds";
     /// Checkpoint and tiles over HTTPS, by an auditor.
     ReadTiles = 51, "Tiles/Read";
     /// Checkpoint and tiles over HTTPS, by a mirror.
@@ -158,6 +164,9 @@ pub const fn role_of(verb: Verb) -> Role {
         | Verb::ListReviews
         | Verb::Review
         | Verb::Export
+        | Verb::PlaceHold
+        | Verb::LiftHold
+        | Verb::ListHolds
         | Verb::ReadTiles => Role::Auditor,
         Verb::MirrorTiles => Role::Mirror,
     }

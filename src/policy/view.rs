@@ -1,6 +1,7 @@
 //! What a decision may look at: a few entries, loaded by the store for one command.
 
 use super::case::{Case, IdEntry, Message};
+use crate::domain::hold::Hold;
 use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 
@@ -27,6 +28,10 @@ pub struct View<'a> {
     pub unit_contact: Option<&'a Contact>,
     /// Who is retired by the register that comes into force, by id.
     pub passing: Vec<Passing>,
+    /// The hold on the case that a hold is placed on, lifted from or ended.
+    pub hold: Option<&'a Hold>,
+    /// Holds in force.
+    pub holds: usize,
 }
 
 /// What a participant has that is being retired.
@@ -55,6 +60,8 @@ impl<'a> View<'a> {
             case_messages: Vec::new(),
             unit_contact: None,
             passing: Vec::new(),
+            hold: None,
+            holds: 0,
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod case_bed;
 mod corrections;
 mod delivery;
 mod ending;
+pub(crate) mod holds;
 mod ids;
 mod references;
 mod succession;
@@ -89,6 +90,13 @@ macro_rules! contract_suite {
                     an_unit_that_had_the_case_before_its_successor_is_told_in_one_voice,
                     an_ended_case_still_answers_the_successor,
                     a_correction_after_a_municipality_left_tells_the_unit_that_had_the_case
+                ];
+                holds: [
+                    a_hold_has_a_reason_and_a_last_day_and_other_terms_change_it,
+                    a_hold_ends_later_than_today_and_within_the_lawful_maximum,
+                    a_hold_is_lifted_once_and_only_where_there_is_one,
+                    a_hold_is_over_the_day_after_its_last,
+                    holds_are_bounded_and_an_auditor_s
                 ];
             );
         }

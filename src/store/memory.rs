@@ -24,6 +24,7 @@ use crate::audit::record::Record;
 use crate::audit::tiles::{TileId, TileKind, hash_tile};
 use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
+use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::sensitive::Content;
@@ -90,6 +91,8 @@ struct Inner {
     contents: HashMap<u64, Content>,
     failures: Vec<Failure>,
     stopped: bool,
+    /// Below it, only holds keep records.
+    erased_below: u64,
 }
 
 /// The reference store.
@@ -114,6 +117,7 @@ impl MemoryStore {
                 contents: HashMap::new(),
                 failures: Vec::new(),
                 stopped: false,
+                erased_below: 0,
             }),
             clock,
             entropy,
@@ -237,11 +241,13 @@ impl MemoryStore {
         self.inner.lock().state.forget_stale_ids(now);
     }
 
-    /// Records below `index` were erased. Gives the times of those that still stood.
-    pub(crate) fn erase_below(&self, index: u64) -> Vec<Timestamp> {
+    /// Records below `index` were erased, but for those at `held`, which holds keep. Gives those that went.
+    pub(crate) fn erase_below(&self, index: u64, held: &std::collections::BTreeSet<u64>) -> Vec<Record> {
         let mut inner = self.inner.lock();
-        let erased = inner.entries.iter_mut().take(usize::try_from(index).unwrap()).filter_map(|entry| entry.record.take());
-        erased.map(|(record, _)| record.time).collect()
+        inner.erased_below = index;
+        let below = (0..).zip(inner.entries.iter_mut().take(usize::try_from(index).unwrap()));
+        let erased = below.filter(|(at, _)| !held.contains(at)).filter_map(|(_, entry)| entry.record.take());
+        erased.map(|(record, _)| record).collect()
     }
 
     /// Whether the content of the message at `index` is still to be delivered.
@@ -313,6 +319,10 @@ impl Store for MemoryStore {
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
         Ok(self.inner.lock().state.due(now, now, overdue_after, max))
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        Ok(self.inner.lock().state.holds())
     }
 
     fn durable(&self) -> watch::Receiver<u64> {
@@ -417,8 +427,9 @@ impl Store for MemoryStore {
 
     async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError> {
         let inner = self.inner.lock();
-        let found = inner.entries.iter().position(|entry| entry.record.as_ref().is_some_and(|(record, _)| record.time >= at));
-        Ok(found.unwrap_or(inner.entries.len()) as u64)
+        let from = usize::try_from(inner.erased_below).expect("an index below the length of a Vec fits usize");
+        let is_late = |entry: &Entry| entry.record.as_ref().is_some_and(|(record, _)| record.time >= at);
+        Ok(inner.entries[from..].iter().position(is_late).map_or(inner.entries.len(), |found| from + found) as u64)
     }
 
     async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {

@@ -21,6 +21,7 @@ use crate::audit::range::OpenEntry;
 use crate::audit::record::Record;
 use crate::audit::tiles::TileId;
 use crate::audit::tree::Frontier;
+use crate::domain::hold::Hold;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::sensitive::Content;
@@ -141,6 +142,8 @@ pub struct Due {
     pub ended: Vec<CaseRef>,
     /// Ended cases whose last traces go.
     pub forgotten: Vec<CaseRef>,
+    /// Cases whose hold is over.
+    pub holds: Vec<CaseRef>,
 }
 
 /// Milliseconds after which an item is overdue, by kind.
@@ -303,6 +306,9 @@ pub trait Store: Send + Sync + 'static {
     /// What time demands at `now`, at most `max` of each.
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError>;
 
+    /// Legal holds in force, by case.
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
+
     /// The durable size; rises with every commit.
     fn durable(&self) -> tokio::sync::watch::Receiver<u64>;
 
@@ -337,7 +343,8 @@ pub trait Store: Send + Sync + 'static {
     /// The right edge of the first `size` published entries, as the log's own files give it; `None` when they do not.
     async fn edge(&self, size: u64) -> Result<Option<Frontier>, StoreError>;
 
-    /// The first log index whose record is kept and not before `at`; the durable size when there is none.
+    /// The first log index whose record is kept by its month and not before `at`; the durable size when there is none. Records that only a hold
+    /// keeps stand before it.
     async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError>;
 
     /// The newest checkpoint whose tiles are all published, at most a second behind. Unlike [`Store::published`] it publishes nothing: those who

@@ -16,6 +16,7 @@ use ids::Ids;
 pub use snapshot::{Later, Snapshot};
 
 use crate::audit::event::ItemNumber;
+use crate::domain::hold::{HeldCase, Hold};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
@@ -41,6 +42,7 @@ pub struct State {
     contacts: BTreeMap<ParticipantId, Contact>,
     /// Every id that ever stood in a register: an id is never used again.
     known: BTreeSet<ParticipantId>,
+    holds: BTreeMap<CaseRef, Hold>,
     // What follows is derived from what stands above.
     requisitions: HashMap<RequisitionId, CaseRef>,
     mailboxes: HashMap<ParticipantId, BTreeSet<ItemNumber>>,
@@ -64,6 +66,7 @@ impl State {
             cases: HashMap::new(),
             contacts: BTreeMap::new(),
             known: BTreeSet::new(),
+            holds: BTreeMap::new(),
             requisitions: HashMap::new(),
             mailboxes: HashMap::new(),
             feeds: HashMap::new(),
@@ -137,6 +140,12 @@ impl State {
                 }
             }
             Command::LoadRegister { register, .. } => view.passing = self.passing(register),
+            Command::PlaceHold { case: HeldCase { case_ref, .. }, .. }
+            | Command::LiftHold { case_ref, .. }
+            | Command::EndHold { case_ref } => {
+                view.hold = self.holds.get(case_ref);
+                view.holds = self.holds.len();
+            }
             Command::SetContact { .. }
             | Command::Audit { .. }
             | Command::Ask { .. }

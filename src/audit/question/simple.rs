@@ -72,7 +72,8 @@ impl Simple {
                 *records += many;
             }
             (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
-            (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
+            // The records of a hold were counted with their month already, or stand in it still.
+            (Finding::Erased { .. }, kind::CASE_FORGOTTEN | kind::HELD_ERASED) => {}
             (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {
                 *reads += 1;
                 self.who(seen, true);

@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod export;
 pub mod fsck;
+pub mod hold;
 pub mod list;
 pub mod prove;
 pub mod report;
@@ -37,6 +38,9 @@ pub enum AuditCommand {
     /// State that a period of the log was reviewed, or show what is unreviewed
     #[command(after_help = review::HELP)]
     Review(review::ReviewArgs),
+    /// Keep the records of a case beyond their months: a legal hold
+    #[command(subcommand, after_help = hold::HELP)]
+    Hold(hold::HoldCommand),
     /// Take a period or a case out of the log, as a bundle that proves itself
     #[command(after_help = export::HELP)]
     Export(export::ExportArgs),
@@ -60,6 +64,7 @@ pub async fn run(command: &AuditCommand, out: Output) -> Result<(), CliError> {
         AuditCommand::Fsck(args) => fsck::run(args, out),
         AuditCommand::Checkpoint(args) => checkpoint::run(args, out).await,
         AuditCommand::Review(args) => review::run(args, out).await,
+        AuditCommand::Hold(command) => hold::run(command, out).await,
         AuditCommand::Export(args) => export::run(args, out).await,
         AuditCommand::Report(args) => report::run(args, out),
         AuditCommand::Watch(args) => watch::run(args, out).await,

@@ -4,6 +4,7 @@
 
 mod browse;
 mod export;
+mod hold;
 mod proofs;
 mod review;
 mod search;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::disk::Open;
 use super::engine::{DiskBounds, Engine};
 use super::error::{IoContext as _, OpenError};
+use super::holds;
 use super::layout::{Layout, remove_file};
 use super::turn::turn;
 
@@ -122,6 +123,9 @@ pub fn index(engine: &Engine) {
 fn is_due(engine: &Engine) -> bool {
     let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
     let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
+    if holds::differ(&engine.core.lock().state.holds(), engine.archive.load().held().files()) {
+        return true;
+    }
     // A clock that went back counts as due as well: erasure never waits for a calendar.
     engine.journal_bytes.load(Ordering::Relaxed) >= engine.journal.turn || (grew && (since >= engine.turn_every_millis || since < 0))
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::disk::{Appender, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::Chain;
+use super::holds::HeldFile;
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, content_name, state_name, sync_dir};
@@ -39,6 +40,9 @@ pub struct Base {
     pub contents: Written,
     /// What the turn erases once this base is in force; told in the log after it is done.
     pub owed: Vec<Event>,
+    /// The files of held records. Stands last, with the holds, and only where there are any.
+    #[serde(skip)]
+    pub held: Vec<HeldFile>,
 }
 
 /// The place of a content in a base file: a log index stands in it once.
@@ -52,7 +56,12 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let name = state_name(number);
     let path = layout.path(&name);
     let sealer = keys.create(&name, entropy)?;
-    let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(&base.snapshot.later, plain));
+    let later = &base.snapshot.later;
+    let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(later, plain));
+    let plain = plain.and_then(|plain| match (later.holds.is_empty(), base.held.is_empty()) {
+        (true, true) => Ok(plain),
+        _ => postcard::to_extend(&(&later.holds, &base.held), plain),
+    });
     let plain = Zeroizing::new(plain.expect("a base is plain data"));
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
@@ -100,7 +109,11 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
     let (mut base, later) = postcard::take_from_bytes::<Base>(&plain).map_err(shape)?;
     // The first programs wrote nothing behind it.
     if !later.is_empty() {
-        base.snapshot.later = postcard::from_bytes(later).map_err(shape)?;
+        let (found, holds) = postcard::take_from_bytes(later).map_err(shape)?;
+        base.snapshot.later = found;
+        if !holds.is_empty() {
+            (base.snapshot.later.holds, base.held) = postcard::from_bytes(holds).map_err(shape)?;
+        }
     }
     Ok(base)
 }

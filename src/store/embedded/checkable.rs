@@ -63,7 +63,7 @@ fn leaves(engine: &Engine, from: u64, to: u64) -> Vec<Option<Leaf>> {
     leaves
 }
 
-/// What is held of each entry: erased below the first month kept, then the files, then the tail in memory.
+/// What is held of each entry: below the first month kept what a legal hold keeps, then the files, then the tail in memory.
 fn held(engine: &Engine, archive: &Archive, from: u64, to: u64) -> Vec<Held> {
     let mut held = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
     let of = |entry: Entry| Held::Record(Box::new((entry.record, entry.openings)));
@@ -71,7 +71,11 @@ fn held(engine: &Engine, archive: &Archive, from: u64, to: u64) -> Vec<Held> {
     let tail_first = engine.core.lock().tail_first;
     let kept = archive.first_kept().unwrap_or(tail_first);
     while next < to.min(kept) {
-        held.push(Held::Erased);
+        held.push(match archive.held().slot(next) {
+            Ok(Some(slot)) => of(slot.entry),
+            Ok(None) => Held::Erased,
+            Err(_) => Held::Unreadable,
+        });
         next += 1;
     }
     let files_end = archive.months().last().map_or(kept, super::records::Month::end);

@@ -3,6 +3,7 @@
 //! Without the storage key: every bundle, tile, partial and the root against the signed checkpoint, and the chain of the journal's frames.
 //! With it also: the base, every frame's events and root, every record against its leaf, and every content that is still kept.
 
+mod held;
 mod strays;
 
 pub(super) use strays::foreign;
@@ -331,7 +332,7 @@ fn check_sealed(
     for month in &replayed.months {
         check_month(layout, keys, month, published, report, progress)?;
     }
-    Ok(())
+    held::check(layout, keys, &replayed.held, published, report)
 }
 
 fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mut FsckReport) -> Result<(), OpenError> {

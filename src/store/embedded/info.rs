@@ -35,6 +35,8 @@ pub struct Sizes {
     pub state: u64,
     /// Records: 13 to 35 months.
     pub records: u64,
+    /// Records that a legal hold keeps: until it ends.
+    pub holds: u64,
     /// The published log: for ever.
     pub proof: u64,
     /// The auditors' search index, which can be built anew.
@@ -100,6 +102,10 @@ pub struct SealedInfo {
     pub stopped_cleanly: bool,
     /// The last clean stop, if it is among the newest hundred thousand records.
     pub last_stop: Option<Timestamp>,
+    /// Legal holds in force.
+    pub holds: u64,
+    /// Records in their files.
+    pub held: u64,
 }
 
 /// Looks at the folder. `now` is what ages are counted to.
@@ -176,6 +182,7 @@ fn sizes(layout: &Layout, journals: &[JournalInfo]) -> Result<Sizes, OpenError> 
         content,
         state: below("journal").saturating_sub(content),
         records: below("records"),
+        holds: below("holds"),
         proof: below("log"),
         index: below("index"),
         keys: below("keys"),
@@ -187,7 +194,7 @@ fn sizes(layout: &Layout, journals: &[JournalInfo]) -> Result<Sizes, OpenError> 
     }
     for name in layout.names(".")? {
         match name.as_str() {
-            "journal" | "records" | "log" | "index" | "keys" | "base" => {}
+            "journal" | "records" | "holds" | "log" | "index" | "keys" | "base" => {}
             "reserve" => sizes.reserve += below("reserve"),
             "previous" => sizes.previous += below("previous"),
             other => sizes.other += below(other),
@@ -208,7 +215,7 @@ fn bytes_below(layout: &Layout, path: &Path) -> u64 {
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
     let replayed = replay((layout, keys), subject_key, current, &files, None)?;
-    let archive = Archive::new(layout, keys, replayed.months.clone());
+    let archive = Archive::new(layout, keys, replayed.months.clone(), replayed.held.clone());
     let accepted_at = |index: u64| -> Option<Timestamp> {
         replayed.state.accepted_at(index).or_else(|| match index.checked_sub(replayed.first()) {
             Some(at) => replayed.entries.get(usize::try_from(at).ok()?).map(|slot| slot.entry.record.time),
@@ -224,6 +231,8 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         last_event: replayed.state.last_time(),
         stopped_cleanly: last_stop.is_some_and(|(index, _)| index + 1 == stats.durable_size),
         last_stop: last_stop.map(|(_, at)| at),
+        holds: replayed.state.holds().len() as u64,
+        held: replayed.held.iter().map(|file| file.indices.len() as u64).sum(),
         stats,
     })
 }

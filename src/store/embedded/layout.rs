@@ -13,7 +13,7 @@ use super::recover::Follows;
 pub const FORMAT_VERSION: u64 = 1;
 
 /// The folders below the store's own.
-pub const FOLDERS: [&str; 6] = ["journal", "base", "records", "keys", "log", "index"];
+pub const FOLDERS: [&str; 7] = ["journal", "base", "records", "holds", "keys", "log", "index"];
 
 /// Paths of one store. Names of files are relative, with `/`, as they stand in keys, errors and authenticated data.
 #[derive(Debug, Clone)]
@@ -304,8 +304,9 @@ pub struct Strangers {
 }
 
 impl Layout {
-    /// Sorts what is in the folder into the store's files, its leftovers, and foreign files. `months` are the record files in force.
-    pub fn strangers(&self, current: &Current, months: &[String]) -> Result<Strangers, OpenError> {
+    /// Sorts what is in the folder into the store's files, its leftovers, and foreign files. `records` are the record files and files of held records
+    /// in force.
+    pub fn strangers(&self, current: &Current, records: &[String]) -> Result<Strangers, OpenError> {
         let mut found = Strangers::default();
         for name in self.names("journal")? {
             match number_of(&name, ".j") {
@@ -324,7 +325,15 @@ impl Layout {
         for name in self.names("records")? {
             let path = format!("records/{name}");
             match super::records::month_of_name(&path) {
-                Some(_) if months.contains(&path) => {}
+                Some(_) if records.contains(&path) => {}
+                Some(_) => found.own.push(path),
+                None => found.foreign.push(path),
+            }
+        }
+        for name in self.names("holds")? {
+            let path = format!("holds/{name}");
+            match super::holds::base_of_name(&path) {
+                Some(_) if records.contains(&path) => {}
                 Some(_) => found.own.push(path),
                 None => found.foreign.push(path),
             }
@@ -338,7 +347,7 @@ impl Layout {
         for name in self.names("keys")? {
             let file = name.strip_suffix(".key").and_then(|file| file.split_once('-')).map(|(folder, rest)| format!("{folder}/{rest}"));
             match file {
-                Some(file) if ["journal/", "base/", "records/"].iter().any(|folder| file.starts_with(folder)) => {
+                Some(file) if ["journal/", "base/", "records/", "holds/"].iter().any(|folder| file.starts_with(folder)) => {
                     if !self.disk.exists(&self.path(&file)) && !found.own.contains(&file) {
                         found.own.push(file);
                     }

@@ -6,7 +6,7 @@
 //! | `layout`, `keys` | names, lock, FORMAT, CURRENT; one wrapped key per sealed file |
 //! | `frame`, `journal` | what one fdatasync makes durable; writer and reader |
 //! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
-//! | `records`, `base`, `contents` | record slots, the state at a turn, undelivered content |
+//! | `records`, `holds`, `base`, `contents` | record slots, those that a hold keeps, the state at a turn, undelivered content |
 //! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
 //! | `tiles`, `background` | publication once a second; the slow threads |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
@@ -29,6 +29,7 @@ mod frame;
 pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod holds;
 mod index;
 pub mod info;
 mod journal;
@@ -78,6 +79,7 @@ use crate::audit::proof::inclusion_proof;
 use crate::audit::range::OpenEntry;
 use crate::audit::tiles::TileId;
 use crate::audit::tree::{Frontier, Hash};
+use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::sensitive::Content;
@@ -311,6 +313,10 @@ impl Store for EmbeddedStore {
         let due = self.look(|state| state.due(now, calendar, overdue_after, max)).await?;
         // Overdue is only a mark; what erases waits until the clock is believed again.
         Ok(if self.engine.calendar_is_held() { Due { overdue: due.overdue, ..Due::default() } } else { due })
+    }
+
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        self.look(super::state::State::holds).await
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

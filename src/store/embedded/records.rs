@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::Open;
 use super::error::{IoContext as _, OpenError};
+use super::holds::{HeldFile, HeldRecords};
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, sync_dir};
@@ -195,14 +196,22 @@ pub struct Archive {
     layout: Layout,
     keys: Keys,
     months: Vec<Month>,
+    held: HeldRecords,
     open: Mutex<HashMap<Date, Arc<SealedFile>>>,
 }
 
 impl Archive {
-    /// Over these months.
+    /// Over these months, and what holds keep besides.
     #[must_use]
-    pub fn new(layout: &Layout, keys: &Keys, months: Vec<Month>) -> Self {
-        Self { layout: layout.clone(), keys: keys.clone(), months, open: Mutex::new(HashMap::new()) }
+    pub fn new(layout: &Layout, keys: &Keys, months: Vec<Month>, held: Vec<HeldFile>) -> Self {
+        let held = HeldRecords::new(layout, keys, held);
+        Self { layout: layout.clone(), keys: keys.clone(), months, held, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// What holds keep; much of it stands in its month as well.
+    #[must_use]
+    pub const fn held(&self) -> &HeldRecords {
+        &self.held
     }
 
     /// The months, oldest first, without gaps in their indices.
@@ -211,7 +220,7 @@ impl Archive {
         &self.months
     }
 
-    /// The first log index whose record is kept, if any is.
+    /// The first log index whose record is kept by its month, if any is.
     #[must_use]
     pub fn first_kept(&self) -> Option<u64> {
         self.months.first().map(|month| month.first_index)
@@ -227,10 +236,10 @@ impl Archive {
         Ok(file)
     }
 
-    /// The record at a log index; `None` when its month is erased or it is not here yet.
+    /// The record at a log index; `None` when its month is erased and no hold keeps it, or when it is not here yet.
     pub fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
         let Some(month) = self.months.iter().find(|month| (month.first_index..month.end()).contains(&index)) else {
-            return Ok(None);
+            return self.held.slot(index);
         };
         Ok(read_slots(&*self.file(month)?, month, index - month.first_index, 1)?.pop())
     }

@@ -6,6 +6,7 @@ use super::base::{self, content_place};
 use super::contents::{Holder, Location};
 use super::error::OpenError;
 use super::frame::{Chain, FrameKind};
+use super::holds::HeldFile;
 use super::journal::{Read, Reader, Tail, Torn};
 use super::keys::Keys;
 use super::layout::{Current, Layout, journal_name};
@@ -40,6 +41,8 @@ pub struct Replayed {
     pub base_bytes: u64,
     /// Record files in force.
     pub months: Vec<Month>,
+    /// Files of held records in force.
+    pub held: Vec<HeldFile>,
     /// Erasures that the base is not known to have told of.
     pub owed: Vec<Event>,
     /// Where the last file stopped being readable, if it did.
@@ -95,6 +98,7 @@ fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current)
         chain: Chain::START,
         base_bytes: 0,
         months: Vec::new(),
+        held: Vec::new(),
         owed: Vec::new(),
         torn: None,
         tail: None,
@@ -111,6 +115,7 @@ fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current)
     replayed.base_tree = base.tree;
     replayed.chain = base.chain;
     replayed.months = base.months;
+    replayed.held = base.held;
     replayed.base_bytes = layout.disk().len(&layout.path(&name)).unwrap_or(0);
     replayed.owed = base.owed;
     let holder = Holder::Base(number);

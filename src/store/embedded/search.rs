@@ -61,8 +61,17 @@ fn steadily<T>(engine: &Engine, read: impl Fn(&Archive) -> Result<T, OpenError>)
 fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, size: u64) -> Result<Page, OpenError> {
     let end = filter.to_index.unwrap_or(u64::MAX).min(size);
     let kept = archive.first_kept().unwrap_or_else(|| archive_end(engine, archive));
-    let erased = kept.min(end).saturating_sub(filter.from_index);
+    // Of erased months, what a hold keeps.
+    let held: Vec<u64> = archive.held().between(filter.from_index, kept.min(end)).collect();
+    let erased = kept.min(end).saturating_sub(filter.from_index) - held.len() as u64;
     let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased } };
+    for index in held {
+        if let Some(slot) = archive.slot(index)?
+            && !filling.take(index, &slot.entry.record)
+        {
+            return Ok(filling.page);
+        }
+    }
     let mut from = filter.from_index.max(kept);
     if let Some(at) = filter.from_time {
         from = from.max(archive.first_not_before(at)?.unwrap_or(0));
@@ -153,6 +162,14 @@ pub fn old_acceptance(engine: &Engine, is_own: Own<'_>, message_id: MessageId) -
 }
 
 fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
+    let own = |record: &Record| {
+        record.message_id == Some(message_id) && record.actor.as_ref().is_some_and(is_own) && record.content_commit.is_some()
+    };
+    for index in archive.held().between(0, archive.first_kept().unwrap_or(u64::MAX)) {
+        if let Some(slot) = archive.slot(index)?.filter(|slot| own(&slot.entry.record)) {
+            return Ok(Some((index, slot)));
+        }
+    }
     let made = message_id.timestamp();
     let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
     let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return Ok(None) };
@@ -165,8 +182,7 @@ fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> R
         if record.time > last {
             return false;
         }
-        let own = record.message_id == Some(message_id) && record.actor.as_ref().is_some_and(is_own) && record.content_commit.is_some();
-        if own {
+        if own(record) {
             found = Some((index, slot));
         }
         found.is_none()

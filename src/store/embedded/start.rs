@@ -21,11 +21,12 @@ use super::journal::Writer;
 use super::keys::Keys;
 use super::layout::{Current, FORMAT_VERSION, Format, Layout, make_folder, store_id, write_checked};
 use super::queue::Queue;
-use super::records::{Archive, Month};
+use super::records::Archive;
 use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
 use super::tiles::{HighWater, Publisher, TileFolder};
+use super::turn::in_force;
 use super::{background, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
@@ -154,7 +155,7 @@ pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Star
         tail.make_durable(&layout)?;
     }
     // Only what is sound is swept: a store that does not open is left as it was found.
-    sweep(&layout, &keys, &current, &replayed.months)?;
+    sweep(&layout, &keys, &current, &in_force(&replayed.months, &replayed.held))?;
     let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
     tell_replay(&current, &files, &replayed);
     let head = (replayed.nodes.size(), replayed.nodes.root());
@@ -235,9 +236,8 @@ fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
 }
 
 /// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named.
-fn sweep(layout: &Layout, keys: &Keys, current: &Current, months: &[Month]) -> Result<(), OpenError> {
-    let names: Vec<String> = months.iter().map(Month::name).collect();
-    let strangers = layout.strangers(current, &names)?;
+fn sweep(layout: &Layout, keys: &Keys, current: &Current, records: &[String]) -> Result<(), OpenError> {
+    let strangers = layout.strangers(current, records)?;
     for name in &strangers.own {
         tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed, its key first");
         keys.destroy(name)?;
@@ -322,7 +322,7 @@ fn engine(
         layout.journals()?.into_iter().map(|n| layout.disk().len(&layout.path(&super::layout::journal_name(n))).unwrap_or(0)).sum();
     let engine = Engine {
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
-        archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months)),
+        archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months, replayed.held)),
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
         head: ArcSwap::from_pointee(Head { size, root, signed: Arc::new(signed) }),
         last_time: AtomicI64::new(replayed.state.last_time().millis()),

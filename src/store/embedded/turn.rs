@@ -8,6 +8,7 @@ use super::base::{self, Base, ContentWriter, Written, content_place};
 use super::contents::{self, Holder, Location};
 use super::engine::Engine;
 use super::error::OpenError;
+use super::holds::{self, Carried, HeldFile, Sources};
 use super::journal::SealedFile;
 use super::layout::{Current, content_name, journal_name, state_name, write_checked};
 use super::queue::Rolled;
@@ -26,6 +27,8 @@ pub enum Failpoint {
     ContentWritten,
     /// Record slots are written.
     RecordsWritten,
+    /// Files of held records are written.
+    HeldWritten,
     /// The new base stands, CURRENT does not name it.
     StateWritten,
     /// CURRENT names the new base, nothing is erased.
@@ -38,10 +41,11 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// All of them, in the order in which a turn passes them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Rolled,
         Self::ContentWritten,
         Self::RecordsWritten,
+        Self::HeldWritten,
         Self::StateWritten,
         Self::Committed,
         Self::OneDestroyed,
@@ -69,6 +73,8 @@ struct Plan {
     content: SealedFile,
     outlived: Vec<Month>,
     months: Vec<Month>,
+    held: Vec<HeldFile>,
+    unheld: Vec<String>,
     owed: Vec<Event>,
     turned: Turned,
 }
@@ -119,12 +125,15 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     }
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
-    let Plan { current, moved, content, outlived, months, owed, turned, base } = plan;
-    let names: Vec<String> = months.iter().map(Month::name).collect();
-    switch(engine, rolled, base, &moved, content, months);
+    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base } = plan;
+    let names = in_force(&months, &held);
+    switch(engine, rolled, base, &moved, content, (months, held));
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;
+    for name in unheld {
+        engine.keys.destroy(&name)?;
+    }
     // And what an earlier turn could not destroy.
     for name in &engine.layout.strangers(&next, &names)?.own {
         engine.keys.destroy(name)?;
@@ -141,11 +150,16 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
 /// What an earlier turn could not destroy, or wrote in vain before it failed.
 fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
     let current = Current::of(&engine.layout)?;
-    let months: Vec<String> = engine.archive.load().months().iter().map(Month::name).collect();
-    for name in engine.layout.strangers(&current, &months)?.own {
+    let archive = engine.archive.load();
+    for name in engine.layout.strangers(&current, &in_force(archive.months(), archive.held().files()))?.own {
         engine.keys.destroy(&name)?;
     }
     Ok(())
+}
+
+/// Names of the files of records in force.
+pub(super) fn in_force(months: &[Month], held: &[HeldFile]) -> Vec<String> {
+    months.iter().map(Month::name).chain(held.iter().map(HeldFile::name)).collect()
 }
 
 fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result<(), OpenError>) -> Result<Plan, OpenError> {
@@ -165,15 +179,18 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     let mut months = std::mem::take(&mut replayed.months);
     write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
     pass(Failpoint::RecordsWritten)?;
-    let outlived = if engine.calendar_is_held() {
-        Vec::new()
-    } else {
-        outlived(&months, last_time.min(engine.clock.now()).oslo_date(), engine.records_keep_months)
-    };
+    let today = (!engine.calendar_is_held()).then(|| last_time.min(engine.clock.now()).oslo_date());
+    let outlived = today.map_or_else(Vec::new, |today| outlived(&months, today, engine.records_keep_months));
+    // Before any month goes: what a hold keeps of it is durable in a file of its own.
+    let sources =
+        Sources { files: std::mem::take(&mut replayed.held), months: &months, first: replayed.first(), fresh: &replayed.entries, today };
+    let Carried { files: held, gone: unheld, erased: held_erased } = holds::carry(tools, base, &replayed.state.holds(), sources)?;
+    pass(Failpoint::HeldWritten)?;
     months.retain(|month| !outlived.contains(month));
     let erased = replayed.contents.len() as u64 - written.len() as u64;
     let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
-    let owed = owed(&replayed.owed, erased, &outlived);
+    let mut owed = owed(&replayed.owed, erased, &outlived);
+    owed.extend(held_erased);
     // Nothing of the log may depend on journals that are about to go.
     while engine.publish()? < rolled.size {}
     sync_published(layout)?;
@@ -190,17 +207,19 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
         chain: rolled.chain,
         contents: written,
         owed: owed.clone(),
+        held: held.clone(),
     };
     let bytes = base::write_state(tools, base, &state)?;
     engine.base_bytes.store(bytes, Ordering::Relaxed);
-    Ok(Plan { current, base, moved, content, outlived, months, owed, turned })
+    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned })
 }
 
 /// A turn that failed leaves nothing half written behind: on a full disk that would be what keeps the next one from succeeding.
 fn give_up(engine: &Engine) {
     let Ok(Some(current)) = Current::read(&engine.layout) else { return };
     let base = current.base.unwrap_or(0) + 1;
-    for name in [content_name(base), state_name(base)] {
+    let held = engine.layout.names("holds").unwrap_or_default().into_iter().map(|name| format!("holds/{name}"));
+    for name in held.filter(|name| holds::base_of_name(name) == Some(base)).chain([content_name(base), state_name(base)]) {
         if let Err(error) = engine.keys.destroy(&name) {
             tracing::warn!(%error, "a leftover of a failed turn stays until the next one");
         }
@@ -237,14 +256,21 @@ fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Wri
 }
 
 /// From here on, content and records are read from where the turn put them.
-fn switch(engine: &Engine, rolled: Rolled, base: u64, moved: &HashMap<u64, Location>, content: SealedFile, months: Vec<Month>) {
+fn switch(
+    engine: &Engine,
+    rolled: Rolled,
+    base: u64,
+    moved: &HashMap<u64, Location>,
+    content: SealedFile,
+    (months, held): (Vec<Month>, Vec<HeldFile>),
+) {
     let closed = rolled.closed;
     engine.contents.lock().carried(moved, Some((Holder::Base(base), content)), |holder| match holder {
         Holder::Journal(n) => n <= closed,
         Holder::Base(n) => n != base,
     });
     // Records first, then the tail: an entry is always found in one of the two.
-    engine.archive.store(Arc::new(Archive::new(&engine.layout, &engine.keys, months)));
+    engine.archive.store(Arc::new(Archive::new(&engine.layout, &engine.keys, months, held)));
     let mut core = engine.core.lock();
     let now = core.state.last_time();
     core.state.forget_stale_ids(now);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::State;
 use crate::audit::event::{Acceptance, Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::domain::hold::Hold;
 use crate::domain::id::ParticipantId;
 use crate::domain::notice::NoticeFacts;
 use crate::domain::participant::{Participant, Register, Standing};
@@ -67,6 +68,13 @@ impl State {
             }
             Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes.clone()),
             Event::Succeeded { predecessor, successor, .. } => self.succeeded(predecessor, successor, index),
+            Event::HoldPlaced { auditor, key_label, case, reason, until, ground } => {
+                let placed = self.holds.get(&case.case_ref).map_or(index, |hold| hold.placed);
+                let (auditor, key_label, ground) = (auditor.clone(), key_label.clone(), ground.clone());
+                let hold = Hold { case: case.clone(), placed, auditor, key_label, reason: *reason, until: *until, ground };
+                self.holds.insert(case.case_ref, hold);
+            }
+            Event::HoldLifted { case, .. } | Event::HoldEnded { case } => drop(self.holds.remove(&case.case_ref)),
             Event::OfResult { requisition_id: _, event } => return self.apply(event, index, time),
             _ => self.apply_delivery(event, index, time, &mut applied),
         }

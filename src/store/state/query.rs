@@ -2,6 +2,7 @@
 
 use super::{ENDED_CASE_KEPT_MILLIS, State};
 use crate::audit::event::{ItemNumber, MessageKind};
+use crate::domain::hold::Hold;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Standing};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -101,6 +102,12 @@ impl State {
             || self.cases.values().any(|case| !matches!(case.state, CaseState::Ended { .. }) && case.has_party(participant))
     }
 
+    /// Holds in force, by case.
+    #[must_use]
+    pub fn holds(&self) -> Vec<Hold> {
+        self.holds.values().cloned().collect()
+    }
+
     /// What time demands, at most `max` of each: marks at `now`, what erases at `calendar`. No item's deadline depends on another's.
     #[must_use]
     pub fn due(&self, now: Timestamp, calendar: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
@@ -121,7 +128,8 @@ impl State {
         let ended: Vec<CaseRef> = self.ends.iter().take_while(|(end, _)| *end <= today).take(max).map(|(_, case_ref)| *case_ref).collect();
         let horizon = calendar.plus_millis(-ENDED_CASE_KEPT_MILLIS);
         let forgotten = self.ended.iter().take_while(|(at, _)| *at <= horizon).take(max).map(|(_, case_ref)| *case_ref).collect();
-        Due { overdue, ended, forgotten }
+        let holds = self.holds.values().filter(|hold| hold.until < today).take(max).map(|hold| hold.case.case_ref).collect();
+        Due { overdue, ended, forgotten, holds }
     }
 
     /// Counts of what is in the state, ages as of `now`; the log's sizes are the store's to add.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::audit::event::ItemNumber;
+use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Participant, Register, RegisterError};
 use crate::domain::scope::AuditScope;
@@ -35,6 +36,9 @@ pub struct Snapshot {
 pub struct Later {
     /// The auditors' scopes.
     scopes: Vec<(ParticipantId, AuditScope)>,
+    /// Holds in force. Stands behind everything else of a base, as it came later still.
+    #[serde(skip)]
+    pub holds: Vec<Hold>,
 }
 
 impl State {
@@ -59,6 +63,7 @@ impl State {
             contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
             known: self.known.iter().cloned().collect(),
             later: Later {
+                holds: self.holds(),
                 scopes: self.register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect(),
             },
         }
@@ -74,6 +79,7 @@ impl State {
         let mut state = Self::new(subject_key);
         state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
         state.set_scopes(later.scopes);
+        state.holds = later.holds.into_iter().map(|hold| (hold.case.case_ref, hold)).collect();
         state.register_digest = register_digest;
         state.last_time = last_time;
         state.contacts = contacts.into_iter().collect();

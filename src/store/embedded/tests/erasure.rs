@@ -10,13 +10,16 @@ use super::*;
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::receipt::Receipt;
 use crate::audit::tlog_proof::TlogProof;
+use crate::domain::hold::HoldReason;
 use crate::domain::id::MessageId;
 use crate::domain::time::DAY_MILLIS;
 use crate::policy::command::{Body, Command};
 use crate::store::contract::case_bed::{LAB, NoticeWish, OSLO, RU_OSLO, accepted, id, report, result, submission, wish};
+use crate::store::contract::holds::place_hold;
 use crate::store::embedded::base::read_state;
 use crate::store::embedded::contents::{Holder, Location, open_holder, read};
 use crate::store::embedded::disk::RealDisk;
+use crate::store::embedded::fsck::fsck;
 use crate::store::embedded::journal::Reader;
 use crate::store::embedded::keys::Keys;
 use crate::store::embedded::layout::{Current, Format, Layout};
@@ -67,7 +70,12 @@ impl Needles {
     }
 
     fn found_below(&self, folder: &Path) -> HashSet<&str> {
-        files_below(folder).iter().flat_map(|path| self.found_in(&std::fs::read(path).unwrap())).collect()
+        // What the store itself removes meanwhile holds nothing.
+        let read = |path: &std::path::PathBuf| match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            read => read.unwrap(),
+        };
+        files_below(folder).iter().flat_map(|path| self.found_in(&read(path))).collect()
     }
 }
 
@@ -116,15 +124,22 @@ impl Holding {
                 let location = Location { holder: Holder::Base(number), offset: *offset, len: *len, place };
                 out.extend_from_slice(&read(&file, &location).unwrap());
             }
-            let archive = Archive::new(&self.layout, &self.keys, base.months.clone());
+            let archive = Archive::new(&self.layout, &self.keys, base.months.clone(), base.held.clone());
+            let mut show = |slot: &crate::store::embedded::records::Slot| {
+                out.extend_from_slice(&slot.entry.record.sender_part());
+                out.extend_from_slice(&slot.entry.record.gateway_part());
+                out.extend_from_slice(&postcard::to_stdvec(&slot.entry.record).unwrap());
+            };
             archive
                 .scan(0, u64::MAX, &mut |_, slot| {
-                    out.extend_from_slice(&slot.entry.record.sender_part());
-                    out.extend_from_slice(&slot.entry.record.gateway_part());
-                    out.extend_from_slice(&postcard::to_stdvec(&slot.entry.record).unwrap());
+                    show(&slot);
                     true
                 })
                 .unwrap();
+            for index in archive.held().between(0, u64::MAX) {
+                show(&archive.held().slot(index).unwrap().unwrap());
+            }
+            out.extend_from_slice(&postcard::to_stdvec(&(&base.snapshot.later.holds, &base.held)).unwrap());
             out.extend_from_slice(&postcard::to_stdvec(&base).unwrap());
         }
         let mut reader = Reader::new(&self.layout, Some(&self.keys), chain);
@@ -172,6 +187,9 @@ async fn calendar(bed: &Bed) {
     }
     for case_ref in due.forgotten {
         bed.store().act(Command::ForgetCase { case_ref }).await.unwrap();
+    }
+    for case_ref in due.holds {
+        bed.store().act(Command::EndHold { case_ref }).await.unwrap();
     }
 }
 
@@ -299,6 +317,81 @@ async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
     }
     assert_eq!(store.content(ItemNumber::main(opened.index)).await.unwrap(), None);
     assert_eq!(store.receipt(&id(OSLO), notice_id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let short = NoticeWish { probation_end: "2026-12-01", to: "2026-12-01", ..wish() };
+    let (held_id, held) = bed.send_notice(&short, None).await.unwrap();
+    let (other_id, other) = bed.send_notice(&short, None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    let until = "2029-06-30";
+    place_hold(&bed, held.case_ref.unwrap(), HoldReason::Complaint, until).await.unwrap();
+    let pass = async |days: i64| {
+        home.clock.advance_millis(days * DAY_MILLIS);
+        calendar(&bed).await;
+        store.act(Command::Note(Event::Stopped)).await.unwrap();
+        store.turn_now().await.unwrap();
+    };
+    let all_keys = Holding::of(&home).all_keys();
+    let of = |label: &str, message_id: MessageId, accepted: &Accepted| {
+        let mut needles = Needles::default();
+        needles.value(&format!("{label} id"), message_id.as_bytes(), &all_keys);
+        needles.value(&format!("{label} id as text"), message_id.to_string().as_bytes(), &all_keys);
+        needles.value(&format!("{label} case"), accepted.case_ref.unwrap().as_bytes(), &all_keys);
+        needles
+    };
+    let (needles, others) = (of("held", held_id, &held), of("other", other_id, &other));
+    // Fourteen months after: the month is gone, one case is not.
+    for _ in 0..20 {
+        pass(29).await;
+    }
+    let holding = Holding::of(&home);
+    assert!(needles.found_in(&holding.plain()).contains("held id as text"), "the positive control");
+    assert_eq!(others.found_in(&holding.plain()).iter().filter(|label| label.contains("id")).count(), 0);
+    assert_eq!(needles.found_below(home.dir.path()), HashSet::new(), "sealed");
+    let backup = home.dir.path().join("backup");
+    back_up(&home, &backup);
+    let proof = store.prove(held.index).await.unwrap().unwrap();
+    assert!(proof.record.is_some() && store.prove(other.index).await.unwrap().unwrap().record.is_none());
+    assert_eq!(store.receipt(&id(OSLO), held_id).await.unwrap(), Some(held.clone()), "the same bytes as ever");
+    let timeline = RecordFilter { case_ref: held.case_ref, ..RecordFilter::default() };
+    let page = store.records(&timeline, 100).await.unwrap();
+    let kinds: Vec<u16> = page.entries.iter().map(|entry| entry.record.as_ref().unwrap().kind).collect();
+    assert_eq!(kinds, [10, 20, 21, 63, 24, 26]);
+    let hold_keys: Vec<_> = holding.raw_keys().into_iter().filter(|(name, ..)| name.starts_with("holds-")).collect();
+    assert_eq!(hold_keys.len(), 1);
+    assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
+
+    // Its last day is over: the key goes, and with it every byte.
+    for _ in 0..14 {
+        pass(29).await;
+    }
+    assert!(store.holds().await.unwrap().is_empty());
+    back_up(&home, &backup);
+    let mut gone = Needles::default();
+    for (name, wrapped, key) in &hold_keys {
+        gone.add(format!("wrapped key {name}"), wrapped);
+        gone.add(format!("key {name}"), key);
+    }
+    assert_eq!(gone.found_below(home.dir.path()), HashSet::new(), "the key of the hold");
+    let left = needles.found_in(&holding.plain()).into_iter().filter(|label| label.contains("id")).count();
+    assert_eq!(left, 0, "no message is named any more");
+    assert_eq!(files_below(&home.data().join("holds")).len(), 0);
+    let erased = RecordFilter { kinds: vec![32, 65], ..RecordFilter::default() };
+    let told = store.records(&erased, 10).await.unwrap().entries;
+    let told: Vec<_> = told.iter().map(|entry| entry.record.as_ref().map(|record| (record.kind, record.count)).unwrap()).collect();
+    assert_eq!(told, [(65, None), (32, Some(6))], "ended, then erased");
+    Receipt::verify(std::str::from_utf8(&held.receipt).unwrap(), &verifier(), &origin()).unwrap();
+    let bare = store.prove(held.index).await.unwrap().unwrap();
+    assert_eq!((bare.record, bare.leaf), (None, proof.leaf));
+    for bytes in [&proof.proof, &bare.proof] {
+        TlogProof::parse(std::str::from_utf8(bytes).unwrap()).unwrap().verify(&proof.leaf, &verifier()).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
         26 => ("Saken er glemt", "Case forgotten"),
         30 => ("Innhold slettet", "Content erased"),
         31 => ("Oppføringer slettet etter regelen", "Records erased by their rule"),
+        32 => ("Sperrede oppføringer slettet", "Held records erased"),
         40 => ("Nektet", "Refused"),
         41 => ("Nektet, flere i samme minutt", "Refused, several in one minute"),
         42 => ("Ukjente nektet", "Strangers refused"),
@@ -53,6 +54,9 @@ pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
         60 => ("Loggen ble lest", "Log read"),
         61 => ("Spørsmål stilt til loggen", "Log asked"),
         62 => ("Periode gjennomgått", "Period reviewed"),
+        63 => ("Sak sperret mot sletting", "Legal hold placed on a case"),
+        64 => ("Sperring opphevet", "Legal hold lifted"),
+        65 => ("Sperring utløpt", "Legal hold ended"),
         _ => ("Annen hendelse", "Other event"),
     };
     lang.say(nb, en)
@@ -78,6 +82,11 @@ pub(super) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
         (8, _) => return reload_fault(lang, number),
         (22, 1) => ("oppholder seg ikke her", "not staying here"),
         (22, 2) => ("kan ikke identifisere", "cannot identify"),
+        (63, 1) => ("tilsyn med behandlingen", "supervisory inspection"),
+        (63, 2) => ("klage på behandlingen", "complaint"),
+        (63, 3) => ("rettssak eller etterforsking", "court proceedings"),
+        (63, 4) => ("krav om innsyn, retting eller sletting", "data subject's request"),
+        (63, 5) => ("brudd på sikkerheten", "security incident"),
         _ => return Reason::of_number(number).map_or_else(|| number.to_string(), |known| reason(lang, known).to_owned()),
     };
     lang.say(nb, en).to_owned()
@@ -160,6 +169,10 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::ParticipantUnknown => ("ukjent deltaker", "unknown participant"),
         Reason::PeriodNotOver => ("perioden er ikke over", "period is not over"),
         Reason::PeriodTooLong => ("perioden er for lang for ett svar", "period too long for one answer"),
+        Reason::HoldEndPast => ("sperringens siste dag er passert", "last day of the hold is past"),
+        Reason::HoldTooLong => ("sperringen varer lenger enn lovlig", "hold lasts longer than is lawful"),
+        Reason::HoldUnknown => ("ingen sperring på saken", "no hold on the case"),
+        Reason::TooManyHolds => ("for mange sperringer", "too many holds"),
         Reason::RateLimited => ("for mange kall", "too many calls"),
         Reason::ReferencesLimited => ("for mange ukjente referanser", "too many unknown references"),
         Reason::TooManyStreams => ("for mange åpne strømmer", "too many streams"),
@@ -198,6 +211,9 @@ pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
         Verb::GetLogState => ("se loggens tilstand", "see the state of the log"),
         Verb::ListReviews => ("se hva som er gjennomgått", "see what was reviewed"),
         Verb::Review => ("bekrefte en gjennomgang", "state a review"),
+        Verb::PlaceHold => ("sperre en sak mot sletting", "place a legal hold on a case"),
+        Verb::LiftHold => ("oppheve en sperring", "lift a legal hold"),
+        Verb::ListHolds => ("se sperringer", "see legal holds"),
         Verb::Export => ("ta et uttrekk", "take an export"),
         Verb::ReadTiles | Verb::MirrorTiles => ("lese loggens fliser", "read the log's tiles"),
         Verb::ProsecutionGetEvidence | Verb::MunicipalGetEvidence | Verb::LaboratoryGetEvidence => {

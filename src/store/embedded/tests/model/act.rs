@@ -1,11 +1,13 @@
 //! Acts as plain data, from which each store is given a command of its own.
 
 use crate::audit::event::{Event, ItemNumber, MessageKind};
+use crate::domain::hold::{HeldCase, HoldReason};
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
 use crate::domain::participant::{Contact, Participant, Register, Standing};
 use crate::domain::report::MissedAppointment;
 use crate::domain::sample::{Matrix, SamplePart};
 use crate::domain::sensitive::Content;
+use crate::domain::time::Date;
 use crate::policy::command::{Body, Command, Submission};
 use crate::policy::permit::{Caller, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
@@ -180,6 +182,12 @@ pub enum Act {
     Audit {
         case_ref: Option<CaseRef>,
     },
+    Hold {
+        case_ref: CaseRef,
+        until: Date,
+    },
+    Lift(CaseRef),
+    EndHold(CaseRef),
     MarkOverdue(ItemNumber),
     EndCase(CaseRef),
     ForgetCase(CaseRef),
@@ -233,6 +241,17 @@ impl Act {
                 let permit = permit("tilsyn", Verb::ListRecords, NO_CONTENT, register)?;
                 Command::Audit { permit, case_ref: *case_ref, participant: None }
             }
+            Self::Hold { case_ref, until } => Command::PlaceHold {
+                permit: permit("tilsyn", Verb::PlaceHold, NO_CONTENT, register)?,
+                case: HeldCase { case_ref: *case_ref, prosecution: None, unit: None },
+                reason: HoldReason::Complaint,
+                until: *until,
+                ground: None,
+            },
+            Self::Lift(case_ref) => {
+                Command::LiftHold { permit: permit("tilsyn", Verb::LiftHold, NO_CONTENT, register)?, case_ref: *case_ref }
+            }
+            Self::EndHold(case_ref) => Command::EndHold { case_ref: *case_ref },
             Self::MarkOverdue(item) => Command::MarkOverdue { item: *item },
             Self::EndCase(case_ref) => Command::EndCase { case_ref: *case_ref },
             Self::ForgetCase(case_ref) => Command::ForgetCase { case_ref: *case_ref },

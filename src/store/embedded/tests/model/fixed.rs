@@ -96,6 +96,40 @@ fn the_power_goes_in_every_operation_of_a_turn() {
     every_operation_of_a_turn(Fault::Cut);
 }
 
+/// Months go beside a held case, and the hold ends, while each operation of those turns fails once.
+fn every_operation_of_a_turn_beside_a_hold(fault: Fault) {
+    const DAY: i32 = 24 * 60;
+    let mut beside = 0;
+    for after in (0..100).step_by(if every() { 1 } else { 6 }) {
+        let arm = || Op::Arm { after, fault, cut: after % 4 == 2 };
+        let held = [Op::Hold { case: 0, weeks: 120 }, arm(), Op::Turn, NOTICE, Op::Turn, Op::Look { pick: 0 }];
+        let months =
+            [Op::Advance { minutes: 430 * DAY }, Op::Confirm, Op::Audit { case: 1 }, arm(), Op::Turn, Op::Turn, CUT, Op::Turn, LOOK];
+        let over = [Op::Advance { minutes: 430 * DAY }, Op::Confirm, Op::Sweep, Op::Sweep, arm(), Op::Turn, Op::Turn, Op::Fsck, LOOK];
+        let lifted = [Op::Hold { case: 0, weeks: 4 }, Op::Turn, Op::Lift { case: 0 }, arm(), Op::Turn, CUT, Op::Turn, Op::Fsck, LOOK];
+        match run(u64::from(after), &ops(&[&held[..], &months, &over, &lifted].concat()), Lie::None) {
+            Ok(world) => beside += world.counts.get("erasures beside a hold").copied().unwrap_or(0),
+            Err(failure) => panic!("{fault:?} after {after}: {failure:#?}"),
+        }
+    }
+    assert!(beside > 10, "{fault:?}: months went beside a hold {beside} times only");
+}
+
+#[test]
+fn every_operation_of_a_turn_beside_a_hold_fails_once_with_eio() {
+    every_operation_of_a_turn_beside_a_hold(Fault::Eio);
+}
+
+#[test]
+fn every_sync_of_a_turn_beside_a_hold_fails_once() {
+    every_operation_of_a_turn_beside_a_hold(Fault::SyncLost);
+}
+
+#[test]
+fn the_power_goes_in_every_operation_of_a_turn_beside_a_hold() {
+    every_operation_of_a_turn_beside_a_hold(Fault::Cut);
+}
+
 /// The harness can fail: each promise that a disk breaks is found out, by a history that holds on a disk that keeps them.
 #[test]
 fn each_lie_of_a_disk_is_found_out() {

@@ -1,7 +1,9 @@
 //! Everything that can be asked is asked of both stores, and what may not be on disk is looked for there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
@@ -158,6 +160,7 @@ impl World {
             let bases = layout.names("base").map_err(|error| error.to_string())?;
             Ok((replayed.contents, journals.len(), bases))
         })?;
+        self.holds_are_whole()?;
         check!(bases.len() == 2, "a turn leaves {bases:?}");
         check!(journals == 1, "a turn leaves {journals} journals");
         let stray: Vec<u64> = contents.into_keys().filter(|index| !memory.needs_content(*index)).collect();
@@ -171,6 +174,28 @@ impl World {
         }
         disk.forget_removed();
         self.count("turns");
+        Ok(())
+    }
+
+    /// After a turn there is a copy of every record of each held case, and of nothing else.
+    fn holds_are_whole(&self) -> Checked {
+        let (store, memory, layout) = (self.store(), self.memory(), self.layout());
+        let (archive, holds) = (store.engine.archive.load_full(), memory.snapshot().later.holds);
+        let names = self.disk.aside(|| layout.names("holds").map_err(|error| error.to_string()))?;
+        let files = archive.held().files();
+        check!(names.len() == files.len(), "a turn leaves {names:?} and {} of them are in force", files.len());
+        let cases: BTreeSet<_> = files.iter().map(|file| file.case.case_ref).collect();
+        check!(cases == holds.iter().map(|hold| hold.case.case_ref).collect(), "the copies are not those of the holds");
+        let size = store.engine.base_size.load(Ordering::SeqCst);
+        for case in cases {
+            let filter = RecordFilter { case_ref: Some(case), to_index: Some(size), ..RecordFilter::default() };
+            let all = self.wait(memory.records(&filter, usize::MAX)).map_err(|error| error.to_string())?;
+            let all: BTreeSet<u64> = all.entries.iter().map(|entry| entry.index).collect();
+            let of_case = || files.iter().filter(|file| file.case.case_ref == case);
+            let copied: BTreeSet<u64> = of_case().flat_map(|file| file.indices.iter().copied()).collect();
+            let whole = of_case().all(|file| file.whole);
+            check!(copied.is_subset(&all) && (copied == all || !whole), "of a held case {all:?} stand and {copied:?} are copied");
+        }
         Ok(())
     }
 

@@ -30,6 +30,10 @@ pub enum Op {
     Refuse { who: u8, reason: u8 },
     /// An auditor asks.
     Audit { case: u8 },
+    /// An auditor holds a case for so many weeks, or changes the hold on it.
+    Hold { case: u8, weeks: u8 },
+    /// An auditor lifts a hold.
+    Lift { case: u8 },
     /// What time demands is done.
     Sweep,
     /// Acts of one frame.
@@ -109,7 +113,7 @@ fn minutes(dice: &mut Dice) -> i32 {
 
 fn act(dice: &mut Dice) -> Op {
     let some = |dice: &mut Dice, n: usize| dice.one_in(n).then(|| byte(dice));
-    match dice.below(60) {
+    match dice.below(64) {
         0..=10 => Op::Notice { who: byte(dice), wish: byte(dice), replaces: some(dice, 3), validate_only: dice.one_in(12) },
         11..=16 => Op::Report { who: byte(dice), case: byte(dice), day: byte(dice), replaces: some(dice, 4) },
         17..=23 => Op::Result { who: byte(dice), requisition: byte(dice), label: byte(dice), kind: byte(dice), replaces: some(dice, 3) },
@@ -122,6 +126,8 @@ fn act(dice: &mut Dice) -> Op {
         52 => Op::Register { variant: byte(dice) },
         53 => Op::Refuse { who: byte(dice), reason: byte(dice) },
         54 => Op::Audit { case: byte(dice) },
+        55..=57 => Op::Hold { case: byte(dice), weeks: byte(dice) },
+        58 => Op::Lift { case: byte(dice) },
         _ => Op::Sweep,
     }
 }

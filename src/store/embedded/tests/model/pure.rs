@@ -59,6 +59,7 @@ pub fn run(seed: u64, ops: &[Op]) -> Checked<usize> {
                     world.act_alone(&Act::ForgetCase(case_ref));
                     own.told.retain(|_, told| told.accepted.case_ref != Some(case_ref));
                 }
+                due.holds.into_iter().for_each(|case_ref| drop(world.act_alone(&Act::EndHold(case_ref))));
             }
             op => acts += own.step(&mut world, op)?,
         }

@@ -10,6 +10,7 @@ use super::op::Op;
 use super::world::{Answer, Checked, Sent, World, check};
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
+use crate::domain::time::DAY_MILLIS;
 use crate::policy::reason::Reason;
 use crate::store::Store;
 use crate::store::contract::case_bed::id;
@@ -147,7 +148,8 @@ impl World {
         let store = self.store();
         let Ok(due) = self.wait(store.due(store.now(), OVERDUE, 50)) else { return Ok(()) };
         let acts = due.overdue.into_iter().map(Act::MarkOverdue).chain(due.ended.into_iter().map(Act::EndCase));
-        let acts: Vec<Act> = acts.chain(due.forgotten.into_iter().map(Act::ForgetCase)).collect();
+        let acts = acts.chain(due.forgotten.into_iter().map(Act::ForgetCase));
+        let acts: Vec<Act> = acts.chain(due.holds.into_iter().map(Act::EndHold)).collect();
         drop(store);
         acts.into_iter().try_for_each(|act| self.put(vec![act]))
     }
@@ -290,6 +292,11 @@ impl World {
                 Some(Act::Refuse { who, reason: REASONS[usize::from(reason) % REASONS.len()] })
             }
             Op::Audit { case } => Some(Act::Audit { case_ref: Some(self.case(case)) }),
+            Op::Hold { case, weeks } => {
+                let until = self.memory().now().plus_millis(i64::from(weeks) * 7 * DAY_MILLIS).oslo_date();
+                Some(Act::Hold { case_ref: self.case(case), until })
+            }
+            Op::Lift { case } => Some(Act::Lift(self.case(case))),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ use super::act::{Act, Letter};
 use crate::audit::event::{Event, ItemNumber};
 use crate::audit::tree::Hash;
 use crate::clock::{Clock as _, Entropy, MockClock, SeededEntropy};
+use crate::domain::hold::last_lawful_day;
 use crate::domain::id::{CaseRef, RequisitionId};
 use crate::domain::time::{Timestamp, plus_months};
 use crate::policy::reason::Reason;
@@ -232,7 +233,7 @@ impl World {
         } else {
             self.feed(&slots);
         }
-        let is_note = |kind: u16| [1, 2, 3, 30, 31].contains(&kind);
+        let is_note = |kind: u16| [1, 2, 3, 30, 31, 32].contains(&kind);
         let now = self.clock.now();
         for act in std::mem::take(&mut self.pending) {
             let Some(record) = next.front() else { break };
@@ -293,11 +294,19 @@ impl World {
     fn mirror_erasure(&mut self) -> Checked {
         let store = self.store();
         let kept = store.engine.archive.load().first_kept().unwrap_or_else(|| store.engine.core.lock().tail_first);
-        let erased = self.memory().erase_below(kept);
-        let Some(newest) = erased.iter().max() else { return Ok(()) };
+        let held: BTreeSet<u64> = store.engine.archive.load().held().between(0, kept).collect();
+        let erased = self.memory().erase_below(kept, &held);
+        let Some(newest) = erased.iter().map(|record| record.time).max() else { return Ok(()) };
         let today = self.turned_at.ok_or("records are erased although nothing was turned over")?.oslo_date();
-        let first = crate::store::embedded::records::month_of(*newest);
+        let first = crate::store::embedded::records::month_of(newest);
         check!(plus_months(first, KEEP_MONTHS as i32 + 1) <= today, "records of {first} were erased on {today}");
+        let holds: BTreeSet<Option<CaseRef>> = self.memory().snapshot().later.holds.iter().map(|hold| Some(hold.case.case_ref)).collect();
+        let mut lost = erased.iter().filter(|record| holds.contains(&record.case_ref));
+        let lost = lost.find(|record| last_lawful_day(record.time.oslo_date()) >= today);
+        check!(lost.is_none(), "a record of a held case was erased on {today}: {lost:?}");
+        if !held.is_empty() {
+            self.count("erasures beside a hold");
+        }
         self.count("erasures of records");
         Ok(())
     }

@@ -1,0 +1,121 @@
+//! `samband audit hold`: keeps the records of a case beyond their months, ends that again, shows what is held.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::cli::client::{Client, ConnectArgs};
+use crate::cli::exit::CliError;
+use crate::cli::output::Output;
+use crate::cli::schema::Service;
+
+/// What `audit hold --help` shows.
+pub const HELP: &str = "Examples:
+  samband audit hold place 04HMAS-W9NF6Y-Y41J5S --reason complaint --until 2027-06-30 --identity certs-dev/tilsyn
+  samband audit hold list --identity certs-dev/tilsyn
+  samband audit hold lift 04HMAS-W9NF6Y-Y41J5S --identity certs-dev/tilsyn
+
+Records go with their month. A hold keeps those of one case in a sealed file of its own, for a stated reason and until a stated day; placing, lifting and end are entries of the log. No record is held beyond 35 whole months after its month, unless the gateway's configuration names a legal ground (hold_ground). An auditor places a hold, within its scope; an operator cannot.";
+
+/// What is done.
+#[derive(Debug, Subcommand)]
+pub enum HoldCommand {
+    /// Hold a case, or give the hold on it another reason or last day
+    Place(PlaceArgs),
+    /// End a hold; what only the hold kept is erased within seconds
+    Lift(LiftArgs),
+    /// Show the holds in force
+    List(ListArgs),
+}
+
+/// Why a case is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReasonArg {
+    /// The supervisory authority looks at the processing
+    SupervisoryInspection,
+    /// Somebody complained of the processing
+    Complaint,
+    /// A court or a prosecution authority needs it
+    CourtProceedings,
+    /// The data subject's request is not settled
+    DataSubjectRequest,
+    /// A breach of security is being looked into
+    SecurityIncident,
+}
+
+impl ReasonArg {
+    const fn wire(self) -> &'static str {
+        match self {
+            Self::SupervisoryInspection => "HOLD_REASON_SUPERVISORY_INSPECTION",
+            Self::Complaint => "HOLD_REASON_COMPLAINT",
+            Self::CourtProceedings => "HOLD_REASON_COURT_PROCEEDINGS",
+            Self::DataSubjectRequest => "HOLD_REASON_DATA_SUBJECT_REQUEST",
+            Self::SecurityIncident => "HOLD_REASON_SECURITY_INCIDENT",
+        }
+    }
+}
+
+/// Arguments of `audit hold place`.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// The case: 18 characters, shown 6-6-6
+    #[arg(value_name = "CASE")]
+    pub case: String,
+    /// Why
+    #[arg(long, value_enum)]
+    pub reason: ReasonArg,
+    /// The last day, YYYY-MM-DD in Oslo
+    #[arg(long, value_name = "DAY")]
+    pub until: String,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Arguments of `audit hold lift`.
+#[derive(Debug, Args)]
+pub struct LiftArgs {
+    /// The case: 18 characters, shown 6-6-6
+    #[arg(value_name = "CASE")]
+    pub case: String,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Arguments of `audit hold list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`].
+pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
+    match command {
+        HoldCommand::Place(PlaceArgs { case, reason, until, connect }) => {
+            let request = json!({"case_ref": case, "reason": reason.wire(), "until": until});
+            Client::new(connect)?.ask(Service::Audit, "PlaceHold", &request).await?;
+            out.result(&format!("held {case} until {until}"), &json!({"held": request}));
+        }
+        HoldCommand::Lift(LiftArgs { case, connect }) => {
+            Client::new(connect)?.ask(Service::Audit, "LiftHold", &json!({"case_ref": case})).await?;
+            out.result(&format!("lifted the hold on {case}"), &json!({"lifted": case}));
+        }
+        HoldCommand::List(ListArgs { connect }) => {
+            let answer = Client::new(connect)?.ask(Service::Audit, "ListHolds", &json!({})).await?;
+            let holds = answer.get("holds").and_then(Value::as_array).cloned().unwrap_or_default();
+            let lines: Vec<String> = holds.iter().map(line).collect();
+            let text = if lines.is_empty() { "no case is held".to_owned() } else { lines.join("\n") };
+            out.result(&text, &answer);
+        }
+    }
+    Ok(())
+}
+
+fn line(hold: &Value) -> String {
+    let text = |name: &str| hold.get(name).and_then(Value::as_str).unwrap_or_default();
+    let reason = text("reason").trim_start_matches("HOLD_REASON_").to_lowercase().replace('_', " ");
+    let ground = hold.get("ground").and_then(Value::as_str).map_or_else(String::new, |ground| format!(", under {ground}"));
+    format!("{} until {}: {reason}, by {} ({}){ground}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
+}

@@ -1,0 +1,114 @@
+//! Legal holds: an auditor in whose scope a case lies keeps its records beyond their months, and ends that again.
+//!
+//! Auditors and not operators: what has to be kept may be needed to look into what an operator did.
+
+use super::PageOf;
+use crate::audit::event::{Asked, kind};
+use crate::audit::record::Record;
+use crate::audit::sight::Sight;
+use crate::domain::hold::{HeldCase, Hold, HoldGround, HoldReason};
+use crate::domain::id::CaseRef;
+use crate::domain::time::Date;
+use crate::gateway::{Gateway, Refusal};
+use crate::policy::command::Command;
+use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
+use crate::policy::table::Verb;
+use crate::store::{RecordFilter, StoreError};
+
+/// Records that are looked at for the parties of a case.
+const LOOKED_AT: usize = 1000;
+
+/// The parties of a case, as far as these records of it tell them.
+fn parties<'r>(case_ref: CaseRef, records: impl Iterator<Item = &'r Record>) -> HeldCase {
+    let mut case = HeldCase { case_ref, prosecution: None, unit: None };
+    for record in records {
+        let (prosecution, unit) = match record.kind {
+            kind::NOTICE_ACCEPTED | kind::NOTICE_WITHDRAWN => (&record.actor, &record.recipient),
+            kind::REPORT_ACCEPTED | kind::REPORT_WITHDRAWN => (&record.recipient, &record.actor),
+            kind::RESULT_ACCEPTED | kind::RESULT_WITHDRAWN => (&record.recipient, &None),
+            kind::CASE_ENDED => (&record.sender, &None),
+            kind::HOLD_PLACED => (&record.sender, &record.recipient),
+            _ => continue,
+        };
+        case.prosecution = case.prosecution.or_else(|| prosecution.clone());
+        case.unit = case.unit.or_else(|| unit.clone());
+    }
+    case
+}
+
+impl Gateway {
+    /// Names what lets a hold last beyond the lawful maximum, once.
+    pub fn set_hold_ground(&self, ground: HoldGround) {
+        _ = self.hold_ground.set(ground);
+    }
+
+    /// Holds the records of `case_ref` until the end of the day `until`, or gives the hold on it other terms; an event when this returns. The copy
+    /// is made by the next turn, which is due at once.
+    ///
+    /// # Errors
+    /// [`Reason::ReferenceUnknown`] when no record of the case is kept within the caller's scope, [`Reason::HoldEndPast`], [`Reason::HoldTooLong`],
+    /// [`Reason::TooManyHolds`], not the caller's call, or the store's refusal.
+    pub async fn place_hold(&self, caller: &Caller, case_ref: CaseRef, reason: HoldReason, until: Date) -> Result<(), Refusal> {
+        let permit = self.permit_or_refuse(caller, Verb::PlaceHold).await?;
+        let acted = async {
+            let Some(case) = self.case_within(&self.sight(caller), case_ref).await? else {
+                return Err(StoreError::Denied(Reason::ReferenceUnknown.into()));
+            };
+            let ground = self.hold_ground.get().cloned();
+            self.store.act(Command::PlaceHold { permit, case, reason, until, ground }).await
+        };
+        match acted.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(caller, Verb::PlaceHold, error, None).await),
+        }
+    }
+
+    /// Ends the hold on `case_ref`; an event when this returns. What its month no longer keeps is erased by the next turn, which is due at once.
+    ///
+    /// # Errors
+    /// [`Reason::HoldUnknown`] when there is none, or the case is not within the caller's scope; not the caller's call, or the store's refusal.
+    pub async fn lift_hold(&self, caller: &Caller, case_ref: CaseRef) -> Result<(), Refusal> {
+        let permit = self.permit_or_refuse(caller, Verb::LiftHold).await?;
+        let acted = async {
+            if self.case_within(&self.sight(caller), case_ref).await?.is_none() {
+                return Err(StoreError::Denied(Reason::HoldUnknown.into()));
+            }
+            self.store.act(Command::LiftHold { permit, case_ref }).await
+        };
+        match acted.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(caller, Verb::LiftHold, error, None).await),
+        }
+    }
+
+    /// Holds in force on cases within the caller's scope, by case.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn holds(&self, caller: &Caller) -> Result<Vec<Hold>, Refusal> {
+        self.ask(caller, Verb::ListHolds, Asked::default(), PageOf::First).await?;
+        let found = async {
+            let (sight, mut seen) = (self.sight(caller), Vec::new());
+            for hold in self.store.holds().await? {
+                if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.is_some() {
+                    seen.push(hold);
+                }
+            }
+            Ok(seen)
+        };
+        match found.await {
+            Ok(holds) => Ok(holds),
+            Err(error) => Err(self.failed(caller, Verb::ListHolds, error, None).await),
+        }
+    }
+
+    /// The case, if `sight` sees a record of something that happened in it. Who only asked for it, or held it, makes no case.
+    async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Option<HeldCase>, StoreError> {
+        let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+        let page = self.store.records(&filter, LOOKED_AT).await?;
+        let records = || page.entries.iter().filter_map(|entry| entry.record.as_ref());
+        let happened = |record: &&Record| !matches!(record.kind, kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HELD_ERASED);
+        Ok(records().filter(happened).any(|record| sight.sees(record)).then(|| parties(case_ref, records())))
+    }
+}

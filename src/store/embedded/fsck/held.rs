@@ -1,0 +1,54 @@
+//! The files of held records: each record against the leaf that stands in the log.
+
+use super::FsckReport;
+use crate::audit::bundle;
+use crate::audit::leaf::Leaf;
+use crate::audit::tile_nodes::TileRead as _;
+use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind};
+use crate::store::embedded::error::OpenError;
+use crate::store::embedded::holds::{self, HeldFile};
+use crate::store::embedded::keys::Keys;
+use crate::store::embedded::layout::Layout;
+use crate::store::embedded::records::{HEADER_LEN, SLOT_LEN};
+use crate::store::embedded::tiles::TileFolder;
+use crate::store::evidence;
+
+/// Every record of every file.
+pub fn check(layout: &Layout, keys: &Keys, files: &[HeldFile], published: u64, report: &mut FsckReport) -> Result<(), OpenError> {
+    let folder = TileFolder::new(layout);
+    for file in files {
+        let opened = match holds::open(layout, keys, file) {
+            Ok(opened) => opened,
+            Err(error) => {
+                report.take(Err(error))?;
+                continue;
+            }
+        };
+        for (number, index) in file.indices.iter().enumerate() {
+            let slot = match holds::read(&opened, file, number) {
+                Ok(slot) => slot,
+                Err(error) => {
+                    report.take(Err(error))?;
+                    continue;
+                }
+            };
+            report.records += 1;
+            let leaf = evidence::leaf(&slot.entry.record, &slot.entry.openings);
+            if leaf_at(&folder, *index, published).is_some_and(|stored| stored != *leaf.as_bytes()) {
+                let what = format!("the record at log index {index} is not the one in the log");
+                report.found(file.name(), (HEADER_LEN + number * SLOT_LEN) as u64, what);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The published leaf at `index`; none when its bundle cannot be read, which is a finding of its own.
+fn leaf_at(folder: &TileFolder, index: u64, published: u64) -> Option<[u8; Leaf::LEN]> {
+    let width = u64::from(TILE_WIDTH);
+    let first = index / width * width;
+    let wide = u16::try_from(published.checked_sub(first)?.min(width)).ok()?;
+    let bytes = folder.read(TileId::new(TileKind::Entries, index / width, wide).ok()?).ok()?;
+    let entries = bundle::decode(&bytes, wide).ok()?;
+    (*entries.get(usize::try_from(index - first).ok()?)?).try_into().ok()
+}

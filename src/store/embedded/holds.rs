@@ -1,0 +1,324 @@
+//! Held records: what a legal hold keeps beyond its month, one sealed file with its own key for each hold.
+//!
+//! `header (32): "SbHld1\0\0" ‖ log index of the placing (8) ‖ slots (8) ‖ CRC-32 (4) ‖ zeros`, then slots as in a record file, each authenticated
+//! with its log index. Which index stands in which slot is in the base. A file is written once, by the turn whose number its name ends with, and is
+//! never changed: what joins or leaves a hold is a new file under a new key, and the old one goes with its key.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::disk::{Appender, Open};
+use super::error::{IoContext as _, OpenError};
+use super::journal::SealedFile;
+use super::keys::Keys;
+use super::layout::{Layout, sync_dir};
+use super::records::{Archive, HEADER_LEN, Month, SLOT_LEN, Slot, plain_of_slot, slot_of_plain};
+use crate::audit::event::Event;
+use crate::clock::Entropy;
+use crate::domain::hold::{HeldCase, Hold, last_lawful_day};
+use crate::domain::id::CaseRef;
+use crate::domain::time::Date;
+use crate::store::sealer::Place;
+
+const MAGIC: &[u8; 8] = b"SbHld1\0\0";
+
+/// One file of held records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFile {
+    /// Whose.
+    pub case: HeldCase,
+    /// Log index of the event that placed the hold.
+    pub placed: u64,
+    /// Number of the base that it was written with.
+    pub base: u64,
+    /// Every record of the case could be read when it was written; else the next turn looks again.
+    pub whole: bool,
+    /// Log index of the record in each slot, ascending.
+    pub indices: Vec<u64>,
+}
+
+impl HeldFile {
+    /// Its name. It does not tell the case.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("holds/{:012}-{:012}.rec", self.placed, self.base)
+    }
+}
+
+/// The number of the base that a file of this name was written with, if the name is one of this store's making.
+#[must_use]
+pub fn base_of_name(name: &str) -> Option<u64> {
+    let number = |digits: &str| (digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten();
+    let (placed, base) = name.strip_prefix("holds/")?.strip_suffix(".rec")?.split_once('-')?;
+    number(placed).and_then(|_: u64| number(base))
+}
+
+fn place(slot: u64, index: u64) -> Place {
+    Place { sequence: slot, part: 0, position: index }
+}
+
+fn header(file: &HeldFile) -> [u8; HEADER_LEN] {
+    let mut header = [0_u8; HEADER_LEN];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..16].copy_from_slice(&file.placed.to_le_bytes());
+    header[16..24].copy_from_slice(&(file.indices.len() as u64).to_le_bytes());
+    let crc = crc32fast::hash(&header[..24]);
+    header[24..28].copy_from_slice(&crc.to_le_bytes());
+    header
+}
+
+/// Writes a file of these slots under a key of its own, durable before this returns.
+fn write((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), file: &HeldFile, slots: &[(u64, Slot)]) -> Result<(), OpenError> {
+    let name = file.name();
+    let path = layout.path(&name);
+    // The file before its key, as a key without its file counts as a leftover and one with an empty file does too.
+    let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
+    let sealer = keys.create(&name, entropy)?;
+    out.append(&header(file)).at("cannot write", &path)?;
+    let mut sealed = Vec::with_capacity(SLOT_LEN);
+    for (number, (index, slot)) in (0_u64..).zip(slots) {
+        sealed.clear();
+        sealer.seal_into(place(number, *index), &plain_of_slot(*index, slot)?[..], &mut sealed);
+        out.append(&sealed).at("cannot write", &path)?;
+    }
+    out.finish().at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
+    sync_dir(layout.disk(), &layout.path("holds"))
+}
+
+/// Opens a file for reading, its header checked.
+pub fn open(layout: &Layout, keys: &Keys, file: &HeldFile) -> Result<SealedFile, OpenError> {
+    let name = file.name();
+    let handle = layout.open(&name)?;
+    let mut found = [0_u8; HEADER_LEN];
+    handle.read_exact_at(&mut found, 0).map_err(|_| OpenError::damage(&name, 0, "the file ends within its header"))?;
+    if found != header(file) {
+        return Err(OpenError::damage(&name, 0, "the header of the file of held records is not what was written"));
+    }
+    let end = HEADER_LEN as u64 + file.indices.len() as u64 * SLOT_LEN as u64;
+    if handle.len().at("cannot look at", &layout.path(&name))? > end {
+        return Err(OpenError::damage(&name, end, "the file is longer than what was written"));
+    }
+    Ok(SealedFile { file: handle, sealer: keys.open(&name)? })
+}
+
+/// Reads the record in slot `number`.
+pub fn read(opened: &SealedFile, file: &HeldFile, number: usize) -> Result<Slot, OpenError> {
+    let offset = (HEADER_LEN + number * SLOT_LEN) as u64;
+    let damage = |what: &str| OpenError::damage(&file.name(), offset, what);
+    let index = file.indices.get(number).ok_or_else(|| damage("there is no such record"))?;
+    let mut sealed = [0_u8; SLOT_LEN];
+    opened.file.read_exact_at(&mut sealed, offset).map_err(|_| damage("the file ends before this record"))?;
+    let plain = opened.sealer.open(place(number as u64, *index), &[], &sealed).map_err(|error| damage(&error.to_string()))?;
+    slot_of_plain(&plain).ok_or_else(|| damage("the record has another shape"))
+}
+
+/// Reads the files of held records in force.
+#[derive(Debug)]
+pub struct HeldRecords {
+    layout: Layout,
+    keys: Keys,
+    files: Vec<HeldFile>,
+    /// File and slot of a log index.
+    at: BTreeMap<u64, (usize, usize)>,
+    open: Mutex<HashMap<usize, Arc<SealedFile>>>,
+}
+
+impl HeldRecords {
+    /// Of these files.
+    #[must_use]
+    pub fn new(layout: &Layout, keys: &Keys, files: Vec<HeldFile>) -> Self {
+        let slots = |(file, held): (usize, &HeldFile)| held.indices.clone().into_iter().zip((0..).map(move |slot| (file, slot)));
+        let at = files.iter().enumerate().flat_map(slots).collect();
+        Self { layout: layout.clone(), keys: keys.clone(), files, at, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn files(&self) -> &[HeldFile] {
+        &self.files
+    }
+
+    /// Log indices from `from` up to `to` whose records are held, ascending.
+    pub fn between(&self, from: u64, to: u64) -> impl Iterator<Item = u64> {
+        self.at.range(from..to.max(from)).map(|(index, _)| *index)
+    }
+
+    /// The held record at a log index; `None` when there is none.
+    pub fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
+        let Some((file, slot)) = self.at.get(&index).copied() else { return Ok(None) };
+        let held = &self.files[file];
+        let opened = {
+            let mut cache = self.open.lock();
+            match cache.get(&file) {
+                Some(opened) => Arc::clone(opened),
+                None => {
+                    let opened = Arc::new(open(&self.layout, &self.keys, held)?);
+                    cache.insert(file, Arc::clone(&opened));
+                    opened
+                }
+            }
+        };
+        read(&opened, held, slot).map(Some)
+    }
+}
+
+/// Whether the files are those of other holds than these: then a turn is due.
+#[must_use]
+pub fn differ(holds: &[Hold], files: &[HeldFile]) -> bool {
+    let wanted: BTreeSet<u64> = holds.iter().map(|hold| hold.placed).collect();
+    wanted != files.iter().map(|file| file.placed).collect()
+}
+
+/// What a turn makes of the held records.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// The files in force from here.
+    pub files: Vec<HeldFile>,
+    /// Names of those that go.
+    pub gone: Vec<String>,
+    /// What the log is to be told of them.
+    pub erased: Vec<Event>,
+}
+
+/// What is carried over from, besides the holds.
+pub struct Sources<'s> {
+    /// The files in force before.
+    pub files: Vec<HeldFile>,
+    /// The record files, with what this turn added and before it takes any away.
+    pub months: &'s [Month],
+    /// Log index of the first of `fresh`.
+    pub first: u64,
+    /// Entries since the last turn.
+    pub fresh: &'s [Slot],
+    /// What day it is; none when the calendar is not believed, and then nothing outlives anything.
+    pub today: Option<Date>,
+}
+
+/// Writes what `holds` need beyond the files there are, for base `base`.
+///
+/// A crash before the base is in force leaves files that no base names, which the next start destroys; after it, the old ones are such.
+///
+/// # Errors
+/// Whatever the disk says. A record that cannot be read is no error: it stays where it is, for `audit fsck` to name.
+pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], sources: Sources<'_>) -> Result<Carried, OpenError> {
+    let (layout, keys, _) = tools;
+    let Sources { files, months, first, fresh, today } = sources;
+    let mut carried = Carried::default();
+    let cases: BTreeSet<CaseRef> = holds.iter().map(|hold| hold.case.case_ref).collect();
+    let (still, over): (Vec<HeldFile>, Vec<HeldFile>) = files.into_iter().partition(|file| cases.contains(&file.case.case_ref));
+    let mut of_case: HashMap<CaseRef, Vec<HeldFile>> = HashMap::new();
+    still.into_iter().for_each(|file| of_case.entry(file.case.case_ref).or_default().push(file));
+    for file in over {
+        carried.gone.push(file.name());
+        carried.erased.push(Event::HeldErased { case: file.case, records: file.indices.len() as u64 });
+    }
+    let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
+    let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();
+    let (mut found, whole) = if new.is_empty() { (HashMap::new(), true) } else { look_through(layout, keys, months, &new) };
+    for (index, slot) in (first..).zip(fresh) {
+        if let Some(case) = slot.entry.record.case_ref.filter(|case| !new.contains(case) && cases.contains(case)) {
+            found.entry(case).or_default().push((index, slot.clone()));
+        }
+    }
+    for hold in holds {
+        let old = of_case.remove(&hold.case.case_ref).unwrap_or_default();
+        let added = found.remove(&hold.case.case_ref).unwrap_or_default();
+        let whole = whole || !new.contains(&hold.case.case_ref);
+        carry_one(tools, (base, whole), hold, (old, added), today, &mut carried)?;
+    }
+    Ok(carried)
+}
+
+/// Records of `cases` in the record files, and whether all files could be read. Reads all of them: a hold is rare, and the search index is never the
+/// ground of a claim.
+fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (HashMap<CaseRef, Vec<(u64, Slot)>>, bool) {
+    let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
+    let mut found: HashMap<CaseRef, Vec<(u64, Slot)>> = HashMap::new();
+    let (mut index, mut whole) = (archive.first_kept().unwrap_or(0), true);
+    archive.each(index, u64::MAX, &mut |slot| {
+        whole &= slot.is_some();
+        if let Some(slot) = slot
+            && let Some(case) = slot.entry.record.case_ref.filter(|case| cases.contains(case))
+        {
+            found.entry(case).or_default().push((index, slot));
+        }
+        index += 1;
+    });
+    if !whole {
+        tracing::error!("not every record could be read to be held; the next turn tries again: run `samband audit fsck`");
+    }
+    (found, whole)
+}
+
+fn carry_one(
+    tools: (&Layout, &Keys, &dyn Entropy),
+    (base, whole): (u64, bool),
+    hold: &Hold,
+    (old, added): (Vec<HeldFile>, Vec<(u64, Slot)>),
+    today: Option<Date>,
+    carried: &mut Carried,
+) -> Result<(), OpenError> {
+    let (layout, keys, _) = tools;
+    let outlived =
+        |slot: &Slot| hold.ground.is_none() && today.is_some_and(|today| last_lawful_day(slot.entry.record.time.oslo_date()) < today);
+    let mut slots: BTreeMap<u64, Slot> = added.into_iter().collect();
+    let (mut merged, mut dropped) = (Vec::new(), 0);
+    let mut changed =
+        old.is_empty() || old.iter().any(|file| file.whole != whole || slots.keys().any(|index| !file.indices.contains(index)));
+    for file in old {
+        let (mut readable, mut damaged) = (Vec::new(), 0);
+        let opened = open(layout, keys, &file);
+        for (number, index) in file.indices.iter().enumerate() {
+            match opened.as_ref().map_err(|_| ()).and_then(|opened| read(opened, &file, number).map_err(|_| ())) {
+                Ok(slot) => readable.push((*index, slot)),
+                Err(()) => damaged += 1,
+            }
+        }
+        let over = readable.iter().filter(|(_, slot)| outlived(slot)).count() as u64;
+        if damaged > 0 && over == 0 {
+            // Left as it is: what is damaged is to be found.
+            tracing::error!(file = %file.name(), damaged, "held records cannot be read; run `samband audit fsck`");
+            slots.retain(|index, _| !file.indices.contains(index));
+            carried.files.push(file);
+            continue;
+        }
+        changed |= over > 0;
+        dropped += over;
+        slots.extend(readable);
+        merged.push(file);
+    }
+    if !changed {
+        carried.files.append(&mut merged);
+        return Ok(());
+    }
+    slots.retain(|_, slot| !outlived(slot));
+    if slots.is_empty() && merged.is_empty() && carried.files.iter().any(|file| file.case.case_ref == hold.case.case_ref) {
+        return Ok(());
+    }
+    let slots: Vec<(u64, Slot)> = slots.into_iter().collect();
+    let file =
+        HeldFile { case: hold.case.clone(), placed: hold.placed, base, whole, indices: slots.iter().map(|(index, _)| *index).collect() };
+    write(tools, &file, &slots)?;
+    carried.files.push(file);
+    carried.gone.extend(merged.iter().map(HeldFile::name));
+    if dropped > 0 {
+        carried.erased.push(Event::HeldErased { case: hold.case.clone(), records: dropped });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_our_own_making_are_files_of_holds() {
+        assert_eq!(base_of_name("holds/000000000012-000000000003.rec"), Some(3));
+        for name in ["holds/12-3.rec", "holds/000000000012.rec", "holds/000000000012-000000000003.rec.bak", "records/2026-11.rec"] {
+            assert_eq!(base_of_name(name), None, "{name}");
+        }
+    }
+}
