@@ -91,3 +91,122 @@ async fn the_watch_follows_and_a_mark_of_another_root_is_a_fork() {
     fs::write(bed.path("mark"), first.replace("\n\n", "\n \n")).unwrap();
     assert_eq!(bed.run("tilsyn", &watch).await.unwrap_err().code(), 2, "a mark that was changed is no first round");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_keeps_the_proof_that_its_message_was_fetched_and_acknowledged() {
+    let bed = Bed::new().await;
+    let vkey = bed.vkey();
+    fs::write(bed.path("notice.json"), notice()).unwrap();
+    bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+    let id = bed.outbox("politi-oslo", ".tlog-proof")[0].file_stem().unwrap().to_str().unwrap().to_owned();
+    let evidence = format!("receipt evidence {id} --as prosecution --out ~/evidence");
+    bed.run("politi-oslo", &evidence).await.unwrap();
+    assert!(!bed.path("evidence").exists(), "nothing has become of it yet");
+    bed.run("ru-oslo", "receive --as municipal --out ~/in --ack").await.unwrap();
+    bed.run("politi-oslo", &evidence).await.unwrap();
+    let mut files: Vec<_> = fs::read_dir(bed.path("evidence")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let names: Vec<String> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].starts_with(&format!("{id}.ACKNOWLEDGED.")) && names[1].starts_with(&format!("{id}.HANDED_OUT.")), "{names:?}");
+    for file in &files {
+        for verify in ["receipt verify", "audit verify"] {
+            bed.offline(&format!("{verify} {} --vkey {vkey}", file.display())).await.unwrap();
+        }
+        let text = fs::read_to_string(file).unwrap();
+        fs::write(bed.path("bad.tlog-proof"), text.replacen("index ", "index 1", 1)).unwrap();
+        assert_eq!(bed.offline(&format!("receipt verify ~/bad.tlog-proof --vkey {vkey}")).await.unwrap_err().code(), 1);
+    }
+    let error = bed.run("politi-innlandet", &evidence).await.unwrap_err();
+    assert_eq!(error.code(), 1, "it is another's message: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_placed_shown_and_lifted_and_its_file_comes_and_goes() {
+    let bed = Bed::new().await;
+    fs::write(bed.path("notice.json"), notice()).unwrap();
+    bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+    let case = bed.json_of("politi-oslo", ".notice.json")["case_ref"].as_str().unwrap().to_owned();
+    let year = crate::clock::Clock::now(&crate::clock::SystemClock).oslo_date().year() + 1;
+    let place = |case: &str, until: String| format!("audit hold place {case} --reason complaint --until {until}");
+    let held = || fs::read_dir(bed.path("dev/data/holds")).map_or(0, Iterator::count);
+    bed.run("tilsyn", "audit hold list").await.unwrap();
+    for (line, code) in [
+        (place("04HMAS-W9NF6Y-Y41J5S", format!("{year}-06-30")), 1),
+        (place(&case, "2020-01-01".to_owned()), 1),
+        (place(&case, format!("{}-06-30", year + 5)), 1),
+        (format!("audit hold lift {case}"), 1),
+    ] {
+        assert_eq!(bed.run("tilsyn", &line).await.unwrap_err().code(), code, "{line}");
+    }
+    assert_eq!(bed.run("politi-oslo", &place(&case, format!("{year}-06-30"))).await.unwrap_err().code(), 1);
+    bed.run("tilsyn", &place(&case, format!("{year}-06-30"))).await.unwrap();
+    bed.run("tilsyn", "audit hold list").await.unwrap();
+    let until = async |wanted: usize| {
+        for _ in 0..600 {
+            if held() == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{} files of holds after a minute, not {wanted}", held());
+    };
+    until(1).await;
+    bed.run("tilsyn", &format!("audit hold lift {case}")).await.unwrap();
+    until(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_folder_gives_the_same_bytes_as_the_gateway_gave() {
+    let bed = Bed::new().await;
+    let vkey = bed.vkey();
+    fs::write(bed.path("notice.json"), notice()).unwrap();
+    for _ in 0..2 {
+        bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+    }
+    bed.run("ru-oslo", "receive --as municipal --out ~/in --ack").await.unwrap();
+    let case = bed.json_of("politi-oslo", ".notice.json")["case_ref"].as_str().unwrap().to_owned();
+    let wanted = [String::new(), "--from-index 2 --to-index 5".to_owned(), format!("--case {case}"), "--since 2020-01-01".to_owned()];
+    for (n, what) in wanted.iter().enumerate() {
+        bed.run("tilsyn", &format!("audit export --vkey {vkey} {what} --out ~/live-{n}.tar")).await.unwrap();
+    }
+    let folder = "--data-dir ~/dev/data --storage-key ~/dev/storage-key";
+    let running = bed.offline(&format!("audit export --vkey {vkey} {folder} --out ~/none.tar")).await.unwrap_err();
+    assert!(running.to_string().contains("in use by another gateway"), "{running}");
+    let bed = bed.stopped().await;
+    for (n, what) in wanted.iter().enumerate() {
+        let live = fs::read(bed.path(&format!("live-{n}.tar"))).unwrap();
+        let checkpoint = member(&live, "checkpoint");
+        fs::write(bed.path("checkpoint"), &checkpoint).unwrap();
+        // What the live export ended with: before its own event.
+        let to = member(&live, "manifest.txt");
+        let to = String::from_utf8(to).unwrap().lines().find_map(|line| line.strip_prefix("to_index=").map(str::to_owned)).unwrap();
+        let what = if what.contains("--to-index") { what.clone() } else { format!("{what} --to-index {to}") };
+        bed.offline(&format!("audit export --vkey {vkey} {folder} {what} --checkpoint ~/checkpoint --out ~/stopped.tar")).await.unwrap();
+        assert!(fs::read(bed.path("stopped.tar")).unwrap() == live, "{what}: other bytes");
+    }
+    bed.offline(&format!("audit export --vkey {vkey} {folder} --out ~/newest.tar")).await.unwrap();
+    bed.offline("audit verify ~/newest.tar").await.unwrap();
+    fs::write(bed.path("storage-key"), format!("{}\n", "0".repeat(64))).unwrap();
+    let other = format!("audit export --vkey {vkey} --data-dir ~/dev/data --storage-key ~/storage-key --out ~/none.tar");
+    assert!(bed.offline(&other).await.unwrap_err().to_string().contains("storage key"));
+    fs::write(bed.path("checkpoint"), "log\n1\nAAAA\n\n— x y\n").unwrap();
+    let error = bed.offline(&format!("audit export --vkey {vkey} {folder} --checkpoint ~/checkpoint --out ~/none.tar")).await;
+    assert!(error.unwrap_err().to_string().contains("not signed by the key of this store's log"));
+    assert!(!bed.path("none.tar").exists());
+}
+
+/// A file of a tar archive.
+fn member(tar: &[u8], name: &str) -> Vec<u8> {
+    let mut at = 0;
+    while at + 512 <= tar.len() {
+        let text =
+            |from: usize, len: usize| String::from_utf8_lossy(&tar[at + from..at + from + len]).trim_end_matches(['\0', ' ']).to_owned();
+        let size = usize::from_str_radix(&text(124, 12), 8).unwrap_or(0);
+        if text(0, 100).ends_with(name) {
+            return tar[at + 512..at + 512 + size].to_vec();
+        }
+        at += 512 + size.div_ceil(512) * 512;
+    }
+    panic!("no {name} in the bundle");
+}

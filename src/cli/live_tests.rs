@@ -20,6 +20,21 @@ pub(super) struct Bed {
     serving: Serving,
 }
 
+/// A bed whose gateway has stopped.
+pub(super) struct Stopped {
+    dir: tempfile::TempDir,
+}
+
+impl Stopped {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(super) async fn offline(&self, line: &str) -> Result<(), CliError> {
+        run_line(&format!("samband {line}").replace("~/", &format!("{}/", self.dir.path().display()))).await
+    }
+}
+
 impl Bed {
     pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -47,6 +62,12 @@ impl Bed {
 
     pub(super) async fn offline(&self, line: &str) -> Result<(), CliError> {
         run_line(&format!("samband {line}").replace("~/", &format!("{}/", self.dir.path().display()))).await
+    }
+
+    pub(super) async fn stopped(self) -> Stopped {
+        let Self { dir, home: _, serving } = self;
+        serving.stop().await.unwrap();
+        Stopped { dir }
     }
 
     pub(super) fn vkey(&self) -> String {

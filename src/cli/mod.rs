@@ -8,6 +8,7 @@ mod demo;
 mod dev_home;
 mod directory;
 mod doctor;
+mod evidence;
 mod exit;
 mod explain;
 mod gateway;

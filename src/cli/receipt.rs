@@ -14,6 +14,7 @@ use crate::domain::id::MessageId;
 use crate::tls::files;
 
 use super::client::{Client, ConnectArgs};
+use super::evidence;
 use super::exit::CliError;
 use super::outbox::write_durably;
 use super::output::Output;
@@ -30,6 +31,9 @@ pub enum ReceiptCommand {
     /// Fetch the receipt of an own message again: the same bytes as the first time
     #[command(after_help = GET_HELP)]
     Get(GetArgs),
+    /// Fetch the proofs of what became of an own message: handed out, acknowledged, returned, ended undelivered
+    #[command(after_help = evidence::HELP)]
+    Evidence(evidence::EvidenceArgs),
     /// Verify a receipt with the log's public key alone, offline
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -91,6 +95,7 @@ pub struct VerifyArgs {
 pub async fn run(command: &ReceiptCommand, out: Output) -> Result<(), CliError> {
     match command {
         ReceiptCommand::Get(args) => get(args, out).await,
+        ReceiptCommand::Evidence(args) => evidence::run(args, out).await,
         ReceiptCommand::Verify(args) => verify(args, out),
     }
 }
@@ -185,26 +190,24 @@ fn verify(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
         let beside = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check_content(&proved, content, args.outbox.as_deref().unwrap_or(beside))?;
     }
-    show_with(&proved, &origin, Some((&verifier, args.content.as_ref().map(|_| true))), out);
+    show_with(&proved, &origin, (&verifier, args.content.as_ref().map(|_| true)), out);
     Ok(())
 }
 
-/// Prints what was proved.
-pub fn show(proved: &Proved, origin: &Origin, out: Output) {
-    show_with(proved, origin, None, out);
+/// Prints what was proved, also in plain words.
+pub fn show(proved: &Proved, origin: &Origin, verifier: &LogVerifier, out: Output) {
+    show_with(proved, origin, (verifier, None), out);
 }
 
-/// Prints what was proved, also in plain words when the key is given, with whether the content was shown.
-fn show_with(proved: &Proved, origin: &Origin, words: Option<(&LogVerifier, Option<bool>)>, out: Output) {
+/// Prints what was proved, also in plain words, with whether the content was shown.
+fn show_with(proved: &Proved, origin: &Origin, (verifier, content): (&LogVerifier, Option<bool>), out: Output) {
     let lines: Vec<&str> = proved.record.lines().filter(|line| *line != "samband/v1").collect();
     let record: serde_json::Map<String, Value> =
         lines.iter().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.into())).collect();
     let mut text = format!("holds: entry {} of {} at size {}\n  {}", proved.index, origin.as_str(), proved.size, lines.join("\n  "));
     let mut json = json!({"verified": true, "log": origin.as_str(), "log_index": proved.index, "size": proved.size, "record": record});
-    if let Some((verifier, content)) = words {
-        text.push('\n');
-        text.push_str(&in_words(proved, origin.as_str(), &verifier.to_string(), content));
-        json["content_shown"] = (content == Some(true)).into();
-    }
+    text.push('\n');
+    text.push_str(&in_words(proved, origin.as_str(), &verifier.to_string(), content));
+    json["content_shown"] = (content == Some(true)).into();
     out.result(&text, &json);
 }

@@ -37,6 +37,18 @@ pub fn in_words(proved: &Proved, log: &str, key: &str, content: Option<bool>) ->
         proved.size,
         field("time"),
     );
+    let happened = match field("event") {
+        "HANDED_OUT" => "Its recipient's system fetched the message then; that alone does not say that it kept it.",
+        "ACKNOWLEDGED" => "Its recipient's system said then that it has stored the message.",
+        "NOTICE_RETURNED" => "The unit gave the notice back then, for the reason of that number.",
+        "OVERDUE" => "Its recipient had not acknowledged the message in time then; it is still deliverable.",
+        "ENDED_UNDELIVERED" => "The case ended then, and the message was erased without having been fetched and acknowledged.",
+        _ => "",
+    };
+    if !happened.is_empty() {
+        text.push('\n');
+        text.push_str(happened);
+    }
     match (content, line(record, "content_commit")) {
         (Some(true), _) => text.push_str(
             "\nIt also shows what was sent: the given content under the salt of the outbox is the very content that was accepted.",

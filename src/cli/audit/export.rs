@@ -1,6 +1,6 @@
 //! `samband audit export`: a range of the log as a bundle that proves itself offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -11,26 +11,35 @@ use super::bundle::write::{Frame, Writer};
 use super::list::instant;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _};
+use crate::audit::note::LogVerifier;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::tree::Hash;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
+use crate::config::keys::read_storage_key;
 use crate::domain::id::CaseRef;
 use crate::domain::time::Timestamp;
 use crate::grpc::pb::{self, export_response::Part};
+use crate::store::embedded::OpenError;
+use crate::store::embedded::stopped::{StoppedLog, Wanted};
+use crate::tls::files;
 
 /// What `audit export --help` shows.
 pub const HELP: &str = "Examples:
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --since 2026-10-01 --until 2026-11-01 --out october.tar
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --case 04HMAS-W9NF6Y-Y41J5S --out case.tar
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --from-index 0 --to-index 1000 --out first.tar
+  samband audit export --data-dir /var/lib/samband/data --storage-key /etc/samband/storage-key --vkey log.vkey --out all.tar
 
 The bundle is one tar file: every entry of the range with what opens it, the signed head, the hashes between the two, the log's key, the records
 as CSV and JSON Lines, and how to check it all by hand. Same range and same head, same bytes. A bundle of a case holds the entries between its
 first and last record; those of other cases stay closed, as do those outside the auditor's scope. It is checked before the command ends; anyone can
-check it again with `samband audit verify`. The format: docs/bundle.md.";
+check it again with `samband audit verify`. The format: docs/bundle.md.
+
+With --data-dir the same bundle comes from the folder of a stopped gateway, or a copy of one, and its storage key: every record that is kept, no scope,
+and no entry in the log that tells of it. Under the same head (--checkpoint) it is the same bytes as from the running gateway.";
 
 /// Arguments of `audit export`.
 #[derive(Debug, Args)]
@@ -59,8 +68,24 @@ pub struct ExportArgs {
     /// A tlog-policy file: the bundle's head must have the quorum
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    #[command(flatten)]
-    pub connect: ConnectArgs,
+    /// Take it from this data folder of a stopped gateway, not from a running one
+    #[arg(long, value_name = "DATA_DIR", requires = "storage_key")]
+    pub data_dir: Option<PathBuf>,
+    /// The storage key of that folder
+    #[arg(long, value_name = "FILE", requires = "data_dir")]
+    pub storage_key: Option<PathBuf>,
+    /// The signed head to prove it under: an older one of that log, as a bundle holds it [default: the last that was published]
+    #[arg(long, value_name = "FILE", requires = "data_dir")]
+    pub checkpoint: Option<PathBuf>,
+    /// The gateway's address
+    #[arg(long, env = "SAMBAND_GATEWAY", value_name = "URL", default_value = "https://localhost:8443", help_heading = "Connection")]
+    pub gateway: String,
+    /// Folder with cert.pem and key.pem of the auditor that calls
+    #[arg(long, env = "SAMBAND_IDENTITY", value_name = "DIR", required_unless_present = "data_dir", help_heading = "Connection")]
+    pub identity: Option<PathBuf>,
+    /// The CA of the gateway's certificate [default: ca.pem in the folder above --identity]
+    #[arg(long, env = "SAMBAND_CA", value_name = "FILE", help_heading = "Connection")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -70,61 +95,11 @@ pub struct ExportArgs {
 pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
-    let client = Client::new(&args.connect)?;
-    let proto_time = |at: Timestamp| prost_types::Timestamp {
-        seconds: at.millis().div_euclid(1000),
-        nanos: i32::try_from(at.millis().rem_euclid(1000) * 1_000_000).unwrap_or(0),
-    };
-    let request = pb::ExportRequest {
-        from_index: args.from_index,
-        to_index: args.to_index,
-        from_time: args.since.map(proto_time),
-        to_time: args.until.map(proto_time),
-        case_ref: args.case.map(|case| case.to_string()),
-    };
     let begun = Instant::now();
-    let mut answers = client.typed_stream::<_, pb::ExportResponse>("/samband.v1.AuditService/Export", request).await?;
-    let broken = || CliError::Unreachable("the export broke off before its end; run it again".to_owned());
-    let Some(Part::Frame(frame)) = answers.next().await?.and_then(|answer| answer.part) else { return Err(broken()) };
-    let wrong = |what: &str| CliError::Failed(format!("the gateway's export is out of shape: {what}"));
-    let checkpoint = String::from_utf8(frame.checkpoint.to_vec()).map_err(|_| wrong("its checkpoint is no text"))?;
-    let head = Checkpoint::open(&checkpoint, &verifier).map_err(|error| CliError::Failed(format!("the gateway's checkpoint: {error}")))?;
-    let hashes = |hashes: &[bytes::Bytes]| -> Option<Vec<Hash>> {
-        hashes.iter().map(|hash| Some(Hash::from_bytes(hash.as_ref().try_into().ok()?))).collect()
+    let writer = match (&args.data_dir, &args.storage_key) {
+        (Some(dir), Some(key)) => from_folder(args, dir, key, &verifier, out)?,
+        _ => from_gateway(args, &verifier, out).await?,
     };
-    let frame = Frame {
-        vkey: verifier.to_string(),
-        size: head.size(),
-        from: frame.from_index,
-        to: frame.to_index,
-        edge: hashes(&frame.edge).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
-        consistency: hashes(&frame.consistency).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
-        case_ref: args.case,
-        checkpoint,
-    };
-    let bar = out.progress(frame.to.saturating_sub(frame.from), "entries exported");
-    let mut writer = Writer::create(&args.out, frame)?;
-    loop {
-        match answers.next().await?.and_then(|answer| answer.part) {
-            Some(Part::Entries(batch)) => {
-                for entry in &batch.entries {
-                    let entry = open(entry).ok_or_else(|| wrong("an entry does not open to a record"))?;
-                    if matches!(entry.held, Held::Unreadable) {
-                        return Err(CliError::Failed(format!(
-                            "the gateway cannot read the record of entry {0}: ask its operator for `audit fsck`; export around it with --to-index {0} and --from-index {1}",
-                            entry.index,
-                            entry.index + 1,
-                        )));
-                    }
-                    writer.push(&entry)?;
-                }
-                bar.inc(batch.entries.len() as u64);
-            }
-            Some(Part::End(_)) => break,
-            _ => return Err(broken()),
-        }
-    }
-    bar.finish_and_clear();
     let (manifest, bytes) = writer.finish(origin)?;
     let exported = begun.elapsed();
     let bar = out.progress(manifest.to - manifest.from, "entries checked");
@@ -156,6 +131,118 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     });
     out.result(&text, &json);
     Ok(())
+}
+
+fn unreadable(index: u64) -> CliError {
+    CliError::Failed(format!(
+        "the record of entry {index} cannot be read: `samband audit fsck` tells why; export around it with --to-index {index} and --from-index {}",
+        index + 1,
+    ))
+}
+
+async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
+    let identity = args.identity.clone().ok_or_else(|| CliError::Usage("--identity: who asks?".to_owned()))?;
+    let client = Client::new(&ConnectArgs { gateway: args.gateway.clone(), identity, ca: args.ca.clone() })?;
+    let proto_time = |at: Timestamp| prost_types::Timestamp {
+        seconds: at.millis().div_euclid(1000),
+        nanos: i32::try_from(at.millis().rem_euclid(1000) * 1_000_000).unwrap_or(0),
+    };
+    let request = pb::ExportRequest {
+        from_index: args.from_index,
+        to_index: args.to_index,
+        from_time: args.since.map(proto_time),
+        to_time: args.until.map(proto_time),
+        case_ref: args.case.map(|case| case.to_string()),
+    };
+    let mut answers = client.typed_stream::<_, pb::ExportResponse>("/samband.v1.AuditService/Export", request).await?;
+    let broken = || CliError::Unreachable("the export broke off before its end; run it again".to_owned());
+    let Some(Part::Frame(frame)) = answers.next().await?.and_then(|answer| answer.part) else { return Err(broken()) };
+    let wrong = |what: &str| CliError::Failed(format!("the gateway's export is out of shape: {what}"));
+    let checkpoint = String::from_utf8(frame.checkpoint.to_vec()).map_err(|_| wrong("its checkpoint is no text"))?;
+    let head = Checkpoint::open(&checkpoint, verifier).map_err(|error| CliError::Failed(format!("the gateway's checkpoint: {error}")))?;
+    let hashes = |hashes: &[bytes::Bytes]| -> Option<Vec<Hash>> {
+        hashes.iter().map(|hash| Some(Hash::from_bytes(hash.as_ref().try_into().ok()?))).collect()
+    };
+    let frame = Frame {
+        vkey: verifier.to_string(),
+        size: head.size(),
+        from: frame.from_index,
+        to: frame.to_index,
+        edge: hashes(&frame.edge).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
+        consistency: hashes(&frame.consistency).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
+        case_ref: args.case,
+        checkpoint,
+    };
+    let bar = out.progress(frame.to.saturating_sub(frame.from), "entries exported");
+    let mut writer = Writer::create(&args.out, frame)?;
+    loop {
+        match answers.next().await?.and_then(|answer| answer.part) {
+            Some(Part::Entries(batch)) => {
+                for entry in &batch.entries {
+                    let entry = open(entry).ok_or_else(|| wrong("an entry does not open to a record"))?;
+                    if matches!(entry.held, Held::Unreadable) {
+                        return Err(unreadable(entry.index));
+                    }
+                    writer.push(&entry)?;
+                }
+                bar.inc(batch.entries.len() as u64);
+            }
+            Some(Part::End(_)) => break,
+            _ => return Err(broken()),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(writer)
+}
+
+fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
+    let key = read_storage_key(key).map_err(|error| CliError::Config(error.to_string()))?;
+    let given = args.checkpoint.as_deref().map(|file| files::read(file, files::SECRET_BYTES_MAX)).transpose();
+    let given = given.map_err(|error| CliError::Usage(error.to_string()))?;
+    let given = given.as_deref().map(String::from_utf8_lossy);
+    let failed = |error: OpenError| match error {
+        error @ OpenError::Damaged(_) => CliError::Storage(error.to_string()),
+        error => CliError::Config(error.to_string()),
+    };
+    let log = StoppedLog::open(dir, key, given.as_deref()).map_err(failed)?;
+    if log.verifier().to_string() != verifier.to_string() {
+        return Err(CliError::Failed(format!("the folder's log is signed by {}, which is not the given key", log.verifier())));
+    }
+    let wanted = Wanted { from_index: args.from_index, to_index: args.to_index, since: args.since, until: args.until, case_ref: args.case };
+    let range = log.range(&wanted).map_err(failed)?;
+    let (from, to) = range.ok_or_else(|| CliError::Failed("there is no such entry in this log, or its record is erased".to_owned()))?;
+    let frame = Frame {
+        vkey: verifier.to_string(),
+        checkpoint: log.checkpoint().to_owned(),
+        size: log.head().size(),
+        from,
+        to,
+        edge: log.edge(from).map_err(failed)?,
+        consistency: log.consistency(to).map_err(failed)?,
+        case_ref: args.case,
+    };
+    let bar = out.progress(to - from, "entries exported");
+    let mut writer = Writer::create(&args.out, frame)?;
+    let mut next = from;
+    while next < to {
+        let entries = log.entries(next, to, args.case);
+        for entry in &entries {
+            if matches!(entry.held, Held::Unreadable) {
+                return Err(unreadable(entry.index));
+            }
+            if entry.leaf.is_none() {
+                return Err(CliError::Storage(format!(
+                    "the published log cannot be read at entry {}; run `samband audit fsck`",
+                    entry.index
+                )));
+            }
+            writer.push(entry)?;
+        }
+        next += entries.len() as u64;
+        bar.inc(entries.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(writer)
 }
 
 fn open(entry: &pb::ExportEntry) -> Option<OpenEntry> {

@@ -8,22 +8,33 @@ use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 use crate::cli::schema::Service;
 
-/// What `audit hold --help` shows.
-pub const HELP: &str = "Examples:
+/// What `audit hold place --help` shows.
+pub const PLACE_HELP: &str = "Examples:
   samband audit hold place 04HMAS-W9NF6Y-Y41J5S --reason complaint --until 2027-06-30 --identity certs-dev/tilsyn
-  samband audit hold list --identity certs-dev/tilsyn
-  samband audit hold lift 04HMAS-W9NF6Y-Y41J5S --identity certs-dev/tilsyn
 
 Records go with their month. A hold keeps those of one case in a sealed file of its own, for a stated reason and until a stated day; placing, lifting and end are entries of the log. No record is held beyond 35 whole months after its month, unless the gateway's configuration names a legal ground (hold_ground). An auditor places a hold, within its scope; an operator cannot.";
+
+/// What `audit hold lift --help` shows.
+pub const LIFT_HELP: &str = "Examples:
+  samband audit hold lift 04HMAS-W9NF6Y-Y41J5S --identity certs-dev/tilsyn
+
+What only the hold kept is erased within seconds, with the key of its file.";
+
+/// What `audit hold list --help` shows.
+pub const LIST_HELP: &str = "Examples:
+  samband audit hold list --identity certs-dev/tilsyn";
 
 /// What is done.
 #[derive(Debug, Subcommand)]
 pub enum HoldCommand {
     /// Hold a case, or give the hold on it another reason or last day
+    #[command(after_help = PLACE_HELP)]
     Place(PlaceArgs),
     /// End a hold; what only the hold kept is erased within seconds
+    #[command(after_help = LIFT_HELP)]
     Lift(LiftArgs),
     /// Show the holds in force
+    #[command(after_help = LIST_HELP)]
     List(ListArgs),
 }
 

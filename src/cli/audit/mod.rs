@@ -39,7 +39,7 @@ pub enum AuditCommand {
     #[command(after_help = review::HELP)]
     Review(review::ReviewArgs),
     /// Keep the records of a case beyond their months: a legal hold
-    #[command(subcommand, after_help = hold::HELP)]
+    #[command(subcommand)]
     Hold(hold::HoldCommand),
     /// Take a period or a case out of the log, as a bundle that proves itself
     #[command(after_help = export::HELP)]

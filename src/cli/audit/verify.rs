@@ -75,7 +75,7 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
             check_policy(policy, &checkpoint_of_proof(&args.target)?, &verifier, &args.target)?;
         }
         let proved = prove_file(&args.target, &verifier, &origin)?;
-        show(&proved, &origin, out);
+        show(&proved, &origin, &verifier, out);
         return Ok(());
     }
     let receipts = match &args.receipts {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::engine::Engine;
+use super::layout::Layout;
 use super::records::{Archive, Entry};
 use super::tiles::TileFolder;
 use crate::audit::bundle;
@@ -31,7 +32,7 @@ pub fn published_head(engine: &Engine) -> Result<(Bytes, Checkpoint), StoreError
 /// The entries from `from` up to `to`, or to the published size.
 pub fn entries(engine: &Engine, from: u64, to: u64) -> Vec<OpenEntry> {
     let to = to.min(engine.published.load(Ordering::SeqCst));
-    let leaves = leaves(engine, from, to);
+    let leaves = leaves(&engine.layout, engine.published.load(Ordering::SeqCst), from, to);
     loop {
         let archive = engine.archive.load_full();
         let found = held(engine, &archive, from, to);
@@ -42,10 +43,9 @@ pub fn entries(engine: &Engine, from: u64, to: u64) -> Vec<OpenEntry> {
     }
 }
 
-/// The leaves as the published bundles give them.
-fn leaves(engine: &Engine, from: u64, to: u64) -> Vec<Option<Leaf>> {
-    let size = engine.published.load(Ordering::SeqCst);
-    let folder = TileFolder::new(&engine.layout);
+/// The leaves as the bundles of a log that is published up to `size` give them.
+pub fn leaves(layout: &Layout, size: u64, from: u64, to: u64) -> Vec<Option<Leaf>> {
+    let folder = TileFolder::new(layout);
     let mut leaves = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
     let mut next = from;
     while next < to {

@@ -42,6 +42,7 @@ mod replay;
 mod search;
 mod sequencer;
 mod start;
+pub mod stopped;
 mod tiles;
 mod turn;
 

@@ -1,21 +1,20 @@
 //! The front page: the prepared questions with their answers, and what wants attention.
 
-use std::sync::Arc;
-
 use maud::{Markup, html};
 
 use super::super::Site;
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
-use super::super::surveys::Made;
 use super::layout::check_yourself;
 use super::log::Certificate;
 use super::period::Days;
 use super::row::time;
 use super::search::Form;
-use super::{Page, Place, answers};
+use super::{Page, Place, answers, names};
+use crate::audit::event::kind;
 use crate::audit::question::{Answer, Question};
 use crate::audit::range::Checked;
+use crate::domain::hold::Hold;
 use crate::domain::time::{Date, Timestamp};
 use crate::gateway::Refusal;
 use crate::policy::permit::Caller;
@@ -31,6 +30,7 @@ pub(super) struct Front {
     stats: Stats,
     unreviewed: Vec<(Date, Date)>,
     ending: Vec<Certificate>,
+    holds: Vec<Hold>,
     sees_all: bool,
 }
 
@@ -42,12 +42,9 @@ impl Front {
         let now = site.gateway.store().now();
         let ending = super::log::certificates(site, caller, now).into_iter().filter(|certificate| certificate.ends_soon(now)).collect();
         let sees_all = site.gateway.sight(caller).parties().is_none();
-        Ok(Self::of(&made, days, stats, reviews.unreviewed, ending, sees_all))
-    }
-
-    fn of(made: &Arc<Made>, days: Days, stats: Stats, unreviewed: Vec<(Date, Date)>, ending: Vec<Certificate>, sees_all: bool) -> Self {
+        let holds = site.gateway.holds(caller).await?;
         let (answers, checked) = (made.surveyed.answers.clone(), made.surveyed.checked.clone());
-        Self { days, answers, checked, made_at: made.at, stats, unreviewed, ending, sees_all }
+        Ok(Self { days, answers, checked, made_at: made.at, stats, unreviewed: reviews.unreviewed, ending, holds, sees_all })
     }
 
     fn unreviewed_days(&self) -> u64 {
@@ -105,6 +102,7 @@ impl Page for Front {
                 }
                 (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
+            @if !self.holds.is_empty() { (self.held(lang)) }
             (check_yourself(lang, &days.commands(), &days.call(&Question::ALL), None))
         }
     }
@@ -132,6 +130,13 @@ impl Front {
                         dt { a class="ds-link" href=(PageRoute::Reviews.path(lang)) { (lang.say("dager uten gjennomgang", "days not reviewed")) } }
                         dd { (lang.number(self.unreviewed_days())) }
                     }
+                    div data-tone=[(!self.holds.is_empty()).then_some("look")] {
+                        dt {
+                            @if self.holds.is_empty() { (lang.say("saker sperret mot sletting", "cases under legal hold")) }
+                            @else { a class="ds-link" href="#holds" { (lang.say("saker sperret mot sletting", "cases under legal hold")) } }
+                        }
+                        dd { (self.holds.len()) }
+                    }
                     @if self.sees_all {
                         div data-tone=[(!self.ending.is_empty()).then_some("look")] {
                             dt { a class="ds-link" href={ (PageRoute::Log.path(lang)) "#certificates" } { (lang.say("sertifikater løper ut innen 60 dager", "certificates end within 60 days")) } }
@@ -144,11 +149,64 @@ impl Front {
     }
 }
 
+impl Front {
+    /// What outlives its month, why, and for how long.
+    fn held(&self, lang: Lang) -> Markup {
+        html! {
+            section aria-labelledby="holds" {
+                h2 class="ds-heading" data-size="sm" id="holds" { (lang.say("Saker sperret mot sletting", "Cases under legal hold")) }
+                p {
+                    (lang.say(
+                        "Oppføringene i disse sakene slettes ikke med måneden sin, men når sperringen løper ut eller oppheves, og aldri senere enn 35 hele måneder etter måneden sin uten eget hjemmelsgrunnlag.",
+                        "The records of these cases do not go with their month but when the hold ends or is lifted, and never later than 35 whole months after their month without a legal ground of its own.",
+                    ))
+                }
+                div class="scroll" role="group" aria-labelledby="holds" tabindex="0" {
+                    table class="ds-table" {
+                        thead { tr {
+                            th scope="col" { (lang.say("Sak", "Case")) }
+                            th scope="col" { (lang.say("Grunn", "Reason")) }
+                            th scope="col" { (lang.say("Til og med", "Until and including")) }
+                            th scope="col" { (lang.say("Av", "By")) }
+                            th scope="col" { (lang.say("Oppføring", "Entry")) }
+                        } }
+                        tbody {
+                            @for hold in &self.holds {
+                                tr {
+                                    td { a class="ds-link" href=(PageRoute::Case(hold.case.case_ref).path(lang)) { (hold.case.case_ref) } }
+                                    td {
+                                        (names::reason_of(lang, kind::HOLD_PLACED, hold.reason.number()))
+                                        @if let Some(ground) = &hold.ground { (lang.say(", hjemmel: ", ", under: ")) (ground) }
+                                    }
+                                    td class="time" { (hold.until) }
+                                    td { (hold.auditor) ", " (lang.say("nøkkel ", "key ")) (hold.key_label) }
+                                    td { a class="ds-link" href=(PageRoute::Entry(hold.placed).path(lang)) { (hold.placed) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 impl Front {
     pub(super) fn samples() -> Vec<Self> {
         use super::tests::{answer, checked, findings};
+        use crate::domain::hold::{HeldCase, HoldGround, HoldReason};
+        use crate::domain::id::CaseRef;
         let day = Date::constant(2026, 11, 20);
+        let hold = Hold {
+            case: HeldCase { case_ref: CaseRef::from_bytes([7; 10]), prosecution: None, unit: None },
+            placed: 12,
+            auditor: "tilsyn".parse().expect("an id"),
+            key_label: "dev".to_owned(),
+            reason: HoldReason::Complaint,
+            until: day,
+            ground: Some(HoldGround::try_from("arkivlova § 9".to_owned()).expect("a ground")),
+        };
         let of = |holds, unreviewed, sees_all| Self {
             days: Days { from: Some(day), ..Days::default() },
             answers: findings().into_iter().map(|(question, finding)| answer(question, finding, holds)).collect(),
@@ -157,6 +215,7 @@ impl Front {
             stats: Stats { durable_size: 1000, overdue: 3, ..Stats::default() },
             unreviewed,
             ending: Vec::new(),
+            holds: if sees_all { vec![hold.clone()] } else { Vec::new() },
             sees_all,
         };
         vec![of(true, Vec::new(), true), of(false, vec![(day, day)], false)]

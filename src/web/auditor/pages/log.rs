@@ -8,6 +8,7 @@ use super::super::route::PageRoute;
 use super::layout::{alert, check_yourself};
 use super::period::Days;
 use super::row::time;
+use super::witnesses::{self, Witnessed};
 use super::{Page, Place, answers};
 use crate::audit::range::Checked;
 use crate::domain::time::Timestamp;
@@ -31,6 +32,8 @@ pub(super) struct Log {
     sees_all: bool,
     certificates: Vec<Certificate>,
     crl_due: Option<Timestamp>,
+    /// None when no witness is configured.
+    witnesses: Option<Witnessed>,
     now: Timestamp,
 }
 
@@ -67,6 +70,7 @@ impl Log {
             sees_all: site.gateway.sight(caller).parties().is_none(),
             certificates: certificates(site, caller, now),
             crl_due: site.tls.crl_next_update(),
+            witnesses: site.gateway.witnesses().map(|witnesses| Witnessed::of(witnesses)),
             now,
         })
     }
@@ -121,6 +125,7 @@ impl Page for Log {
                 ))
             }
             (self.head(lang))
+            (witnesses::section(lang, self.witnesses.as_ref()))
             // Counts of everyone's messages are for whoever sees everyone.
             @if self.sees_all {
                 (self.waiting(lang))
@@ -245,6 +250,7 @@ impl Log {
                 },
             ],
             crl_due: Some(now),
+            witnesses: sees_all.then(Witnessed::sample),
             now,
         };
         let check = (now, super::tests::checked(true));

@@ -16,6 +16,7 @@ mod question;
 mod reviews;
 mod row;
 pub(super) mod search;
+mod witnesses;
 
 #[cfg(test)]
 mod tests;

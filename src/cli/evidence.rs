@@ -1,0 +1,68 @@
+//! `samband receipt evidence`: what became of an own message, as proofs that hold without the gateway.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::domain::id::MessageId;
+use crate::tls::files;
+
+use super::audit::prove::field;
+use super::client::{Client, ConnectArgs};
+use super::exit::CliError;
+use super::outbox::write_durably;
+use super::output::Output;
+use super::role::Role;
+
+/// What `receipt evidence --help` shows.
+pub const HELP: &str = "Examples:
+  samband receipt evidence 019a9b3c-0000-7000-8000-000000000001 --as prosecution --identity certs-dev/politi-oslo --out evidence
+  samband receipt verify evidence/019a9b3c-0000-7000-8000-000000000001.ACKNOWLEDGED.41.tlog-proof --vkey log.vkey
+
+Writes MESSAGE_ID.EVENT.INDEX.tlog-proof for each hand-out, acknowledgement, return and undelivered end of the message. Fetch them while records live,
+13 to 35 months; the proofs hold for ever. Each opens what the sender may know, and nothing else.";
+
+/// Arguments of `receipt evidence`.
+#[derive(Debug, Args)]
+pub struct EvidenceArgs {
+    /// The own message
+    #[arg(value_name = "MESSAGE_ID")]
+    pub id: MessageId,
+    /// The caller's role
+    #[arg(long = "as", value_enum, value_name = "ROLE", env = "SAMBAND_ROLE")]
+    pub role: Role,
+    /// Folder for the proofs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`CliError`]; a message of which nothing has become yet is none.
+pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
+    let client = Client::new(&args.connect)?;
+    let answer = client.ask(args.role.service(), "GetEvidence", &json!({"message_id": args.id.to_string()})).await?;
+    let found = answer["evidence"].as_array().cloned().unwrap_or_default();
+    if found.is_empty() {
+        out.result("nothing has become of it yet that could be proved: not fetched, not returned", &json!({"evidence": []}));
+        return Ok(());
+    }
+    files::make_private_dir(&args.out).map_err(|error| CliError::Usage(error.to_string()))?;
+    for one in &found {
+        let (index, event) = (one["log_index"].as_u64().unwrap_or_default(), one["kind_name"].as_str().unwrap_or_default());
+        // The name becomes a file's: it is the gateway's word, and a word is all that it may be.
+        if event.is_empty() || !event.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {
+            return Err(CliError::Failed("the gateway's answer names no event".to_owned()));
+        }
+        let file = args.out.join(format!("{}.{event}.{index}.tlog-proof", args.id));
+        write_durably(&file, &field(one, "proof")?)?;
+        let time = one["time"].as_str().unwrap_or_default();
+        let json = json!({"event": event, "time": time, "log_index": index, "proof_file": file.display().to_string()});
+        out.result(&format!("{time}  {event} at place {index}\n        {}", file.display()), &json);
+    }
+    Ok(())
+}

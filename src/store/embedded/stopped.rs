@@ -1,0 +1,205 @@
+//! The log of a stopped store, read for evidence by whoever has the folder and the storage key. Nothing is written but the lock's own file, and on a
+//! file system that is read-only not even that.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::checkable::leaves;
+use super::disk::{File, RealDisk};
+use super::error::OpenError;
+use super::keys::Keys;
+use super::layout::{Current, Format, Layout};
+use super::records::Archive;
+use super::replay::{Replayed, replay};
+use super::start::SUBJECT_KEY;
+use super::tiles::TileFolder;
+use crate::audit::checkpoint::Checkpoint;
+use crate::audit::note::LogVerifier;
+use crate::audit::proof::{consistency_proof, verify_consistency};
+use crate::audit::range::{Held, OpenEntry};
+use crate::audit::tile_nodes::TileNodes;
+use crate::audit::tree::{Frontier, Hash, root_at};
+use crate::domain::id::CaseRef;
+use crate::domain::time::Timestamp;
+use crate::store::ENTRIES_AT_ONCE;
+
+/// Which entries are wanted, as an export from a running gateway has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// First index.
+    pub from_index: Option<u64>,
+    /// One past the last index.
+    pub to_index: Option<u64>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// Only this case's records are opened, and the range is from its first to its last.
+    pub case_ref: Option<CaseRef>,
+}
+
+/// A stopped store's log.
+pub struct StoppedLog {
+    layout: Layout,
+    archive: Archive,
+    replayed: Replayed,
+    /// Entries that are published as tiles.
+    published: u64,
+    nodes: TileNodes<TileFolder>,
+    verifier: LogVerifier,
+    head: Checkpoint,
+    checkpoint: String,
+    _lock: Option<Arc<dyn File>>,
+}
+
+impl StoppedLog {
+    /// Opens it. The head is `checkpoint`, an older one that somebody holds, or else the last that was published.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] while a gateway runs on it, [`OpenError::OtherCheckpoint`] for a checkpoint that is not of this log's history, another
+    /// storage key, damage.
+    pub fn open(dir: &Path, storage_key: Zeroizing<[u8; 32]>, checkpoint: Option<&str>) -> Result<Self, OpenError> {
+        let layout = Layout::new(dir, Arc::new(RealDisk));
+        let not_a_store = || OpenError::NotAStore { file: dir.join("FORMAT").display().to_string() };
+        let format = Format::read(&layout)?.ok_or_else(not_a_store)?;
+        let lock = match layout.lock() {
+            Err(OpenError::Io { source, .. }) if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem => None,
+            lock => Some(lock?),
+        };
+        let verifier: LogVerifier = format.log_key.parse().map_err(|_| not_a_store())?;
+        let keys = Keys::new(layout.clone(), storage_key);
+        let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
+        let current = Current::of(&layout)?;
+        let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
+        let replayed = replay((&layout, &keys), *subject_key, &current, &files, None)?;
+        let archive = Archive::new(&layout, &keys, replayed.months.clone(), replayed.held.clone());
+        let text = String::from_utf8_lossy(&layout.read("log/checkpoint")?).into_owned();
+        let newest = Checkpoint::open(&text, &verifier).map_err(|error| OpenError::damage("log/checkpoint", 0, error.to_string()))?;
+        let nodes = TileNodes::new(newest.size(), TileFolder::new(&layout));
+        let damaged = |error: &dyn std::fmt::Display| OpenError::damage("log", 0, error.to_string());
+        if root_at(&nodes, newest.size()).map_err(|error| damaged(&error))? != newest.root() {
+            return Err(damaged(&"the tiles do not lead to the checkpoint's root"));
+        }
+        let (head, checkpoint) = match checkpoint {
+            None => (newest.clone(), text),
+            Some(given) => (Checkpoint::open(given, &verifier).map_err(|_| OpenError::OtherCheckpoint)?, given.to_owned()),
+        };
+        if head.size() > newest.size() || root_at(&nodes, head.size()).map_err(|error| damaged(&error))? != head.root() {
+            return Err(OpenError::OtherCheckpoint);
+        }
+        Ok(Self { layout, archive, replayed, published: newest.size(), nodes, verifier, head, checkpoint, _lock: lock })
+    }
+
+    /// The log's key.
+    #[must_use]
+    pub const fn verifier(&self) -> &LogVerifier {
+        &self.verifier
+    }
+
+    /// The head that everything is proved under.
+    #[must_use]
+    pub const fn head(&self) -> &Checkpoint {
+        &self.head
+    }
+
+    /// The head as it was signed.
+    #[must_use]
+    pub fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
+
+    fn held(&self, index: u64) -> Held {
+        let slot = match index.checked_sub(self.replayed.first()) {
+            Some(at) => Ok(usize::try_from(at).ok().and_then(|at| self.replayed.entries.get(at).cloned())),
+            None => self.archive.slot(index),
+        };
+        match slot {
+            Ok(Some(slot)) => Held::Record(Box::new((slot.entry.record, slot.entry.openings))),
+            Ok(None) => Held::Erased,
+            Err(_) => Held::Unreadable,
+        }
+    }
+
+    /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those of others are closed.
+    #[must_use]
+    pub fn entries(&self, from: u64, to: u64, case_ref: Option<CaseRef>) -> Vec<OpenEntry> {
+        let to = to.min(self.published).min(from.saturating_add(ENTRIES_AT_ONCE));
+        let leaves = leaves(&self.layout, self.published, from, to);
+        let entry = |(index, leaf)| {
+            let held = match self.held(index) {
+                Held::Record(held) if case_ref.is_some_and(|case| held.0.case_ref != Some(case)) => Held::Closed,
+                held => held,
+            };
+            OpenEntry { index, leaf, held }
+        };
+        (from..to).zip(leaves).map(entry).collect()
+    }
+
+    /// The complete subtrees to the left of `from`, largest first.
+    ///
+    /// # Errors
+    /// Damaged tiles.
+    pub fn edge(&self, from: u64) -> Result<Vec<Hash>, OpenError> {
+        let edge = Frontier::at(&self.nodes, from).map_err(|error| OpenError::damage("log", 0, error.to_string()))?;
+        Ok(edge.peaks().map(|(_, _, hash)| hash).collect())
+    }
+
+    /// From the range's end to the head, checked.
+    ///
+    /// # Errors
+    /// Damaged tiles.
+    pub fn consistency(&self, to: u64) -> Result<Vec<Hash>, OpenError> {
+        let damaged = |error: &dyn std::fmt::Display| OpenError::damage("log", 0, error.to_string());
+        let proof = consistency_proof(&self.nodes, to, self.head.size()).map_err(|error| damaged(&error))?;
+        let root = root_at(&self.nodes, to).map_err(|error| damaged(&error))?;
+        verify_consistency(to, &root, self.head.size(), &self.head.root(), &proof).map_err(|error| damaged(&error))?;
+        Ok(proof)
+    }
+
+    fn time_of(&self, index: u64) -> Option<Timestamp> {
+        if let Held::Record(held) = self.held(index) { Some(held.0.time) } else { None }
+    }
+
+    fn first_not_before(&self, at: Timestamp) -> Result<u64, OpenError> {
+        if let Some(found) = self.archive.first_not_before(at)?.filter(|found| *found < self.replayed.first()) {
+            return Ok(found);
+        }
+        let skip = self.replayed.entries.partition_point(|slot| slot.entry.record.time < at) as u64;
+        Ok(self.replayed.first() + skip)
+    }
+
+    /// The range that an export of what is wanted has; none when there are no such entries. With times, one readable entry more on either side shows
+    /// that nothing of the period lies beyond.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn range(&self, wanted: &Wanted) -> Result<Option<(u64, u64)>, OpenError> {
+        let size = self.head.size();
+        let first_kept = self.first_not_before(Timestamp::from_millis(i64::MIN))?;
+        let mut from = wanted.since.map_or(Ok(0), |at| self.first_not_before(at))?;
+        if from <= first_kept {
+            from = 0;
+        }
+        let to = wanted.until.map_or(Ok(size), |at| self.first_not_before(at))?.min(size);
+        let (mut from, mut to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(size));
+        if let Some(at) = wanted.since {
+            while from > first_kept && self.time_of(from).is_none_or(|time| time >= at) {
+                from -= 1;
+            }
+        }
+        if let Some(at) = wanted.until {
+            while to < size && self.time_of(to - 1).is_none_or(|time| time < at) {
+                to += 1;
+            }
+        }
+        let (mut from, mut to) = (from.max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
+        if let Some(case) = wanted.case_ref {
+            let is_of_case = |index: &u64| matches!(self.held(*index), Held::Record(held) if held.0.case_ref == Some(case));
+            let (first, last) = ((from..to).find(is_of_case), (from..to).rev().find(is_of_case));
+            (from, to) = first.zip(last).map_or((0, 0), |(first, last)| (first, last + 1));
+        }
+        Ok((from < to).then_some((from, to)))
+    }
+}
