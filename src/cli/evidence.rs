@@ -18,9 +18,8 @@ use super::role::Role;
 /// What `receipt evidence --help` shows.
 pub const HELP: &str = "Examples:
   samband receipt evidence 019a9b3c-0000-7000-8000-000000000001 --as prosecution --identity certs-dev/politi-oslo --out evidence
-  samband receipt verify evidence/019a9b3c-0000-7000-8000-000000000001.ACKNOWLEDGED.41.tlog-proof --vkey log.vkey
 
-Writes MESSAGE_ID.EVENT.INDEX.tlog-proof for each hand-out, acknowledgement, return and undelivered end of the message. Fetch them while records live,
+Check each with `samband receipt verify FILE --vkey log.vkey`, offline. Writes MESSAGE_ID.EVENT.INDEX.tlog-proof for each hand-out, acknowledgement, return and undelivered end of the message. Fetch them while records live,
 13 to 35 months; the proofs hold for ever. Each opens what the sender may know, and nothing else.";
 
 /// Arguments of `receipt evidence`.

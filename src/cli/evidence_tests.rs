@@ -187,9 +187,11 @@ async fn a_stopped_folder_gives_the_same_bytes_as_the_gateway_gave() {
     }
     bed.offline(&format!("audit export --vkey {vkey} {folder} --out ~/newest.tar")).await.unwrap();
     bed.offline("audit verify ~/newest.tar").await.unwrap();
-    fs::write(bed.path("storage-key"), format!("{}\n", "0".repeat(64))).unwrap();
+    fs::write(bed.path("storage-key"), format!("{}\n", "12".repeat(32))).unwrap();
+    fs::set_permissions(bed.path("storage-key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let other = format!("audit export --vkey {vkey} --data-dir ~/dev/data --storage-key ~/storage-key --out ~/none.tar");
-    assert!(bed.offline(&other).await.unwrap_err().to_string().contains("storage key"));
+    let error = bed.offline(&other).await.unwrap_err();
+    assert!(error.to_string().contains("storage key"), "{error}");
     fs::write(bed.path("checkpoint"), "log\n1\nAAAA\n\n— x y\n").unwrap();
     let error = bed.offline(&format!("audit export --vkey {vkey} {folder} --checkpoint ~/checkpoint --out ~/none.tar")).await;
     assert!(error.unwrap_err().to_string().contains("not signed by the key of this store's log"));
