@@ -3,11 +3,11 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill syscalls power clean; and witness, which runs only when named
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill soak canary sbom syscalls power clean; and witness, which runs only when named
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
-# SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
+# SAMBAND_KILL_ROUNDS (20, long 1000), SAMBAND_POWER_ROUNDS (6, long 500) and SAMBAND_KILL_SEED bound these runs; SAMBAND_SOAK_MINUTES (1, long 60) is how long the soak lasts; SAMBAND_BINARY puts another program to the demo, the client and the kill test.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -28,7 +28,7 @@ wanted=("$@")
 long=
 if [[ " ${wanted[*]} " == *" long "* ]]; then
     long=yes
-    wanted+=(tools release kill syscalls power)
+    wanted+=(tools release kill soak syscalls power)
 fi
 
 # step <name> <heading> <command...>: runs it, says how long it took; all of its output only if it failed.
@@ -46,7 +46,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|advisories: .*|advisories ok|soak: .* losses, .*|canary: .* leaks, .*|sbom: .*|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -71,6 +71,7 @@ packages() {
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     command -v chromium >/dev/null || missing+=(chromium)
     command -v npm >/dev/null || missing+=(nodejs npm)
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
     if [ "${#missing[@]}" -gt 0 ]; then
         as_root apt-get update
         as_root apt-get install -y --no-install-recommends ca-certificates "${missing[@]}"
@@ -171,8 +172,8 @@ demo() {
 
 python_client() {
     cd tests/python
-    PYTHONPATH=$root/tests/kill:$root/tests/syscalls:$root/tests/power "$venv/bin/python" -m unittest -v \
-        test_evidence test_erasure test_kill test_power test_roles test_syscalls
+    PYTHONPATH=$root/tests/kill:$root/tests/syscalls:$root/tests/power:$root/tests/soak:$root/tests/canary "$venv/bin/python" -m unittest -v \
+        test_canary test_erasure test_evidence test_kill test_power test_roles test_soak test_syscalls
 }
 
 # The log over HTTPS as a mirror reads it, by software of others.
@@ -217,6 +218,34 @@ kill_test() {
     verify "$work/kill/data/log" "$work/kill/log.vkey" "$work/kill/receipts"
 }
 
+# Mixed load while certificates, register, clock and process change.
+soak() {
+    local seed=${SAMBAND_KILL_SEED:-} minutes=${SAMBAND_SOAK_MINUTES:-${long:+60}}
+    "$venv/bin/python" tests/soak/soak.py --minutes "${minutes:-1}" ${seed:+--seed "$seed"} --plot "$logs/soak.svg" --figures "$logs/soak.md"
+}
+
+# Marked content through the program, then everything that is left behind is searched. The build with debug assertions is made to panic.
+canary() {
+    cargo build --locked --bin samband
+    "$venv/bin/python" tests/canary/canary.py --debug-binary "$target/debug/samband"
+}
+
+# The bill of materials, held to the schema of CycloneDX; the same commit gives the same bytes.
+sbom() {
+    "$venv/bin/python" deploy/sbom.py "$work/one.cdx.json" --binary "$SAMBAND_BINARY"
+    "$venv/bin/python" deploy/sbom.py "$work/two.cdx.json" --binary "$SAMBAND_BINARY"
+    cmp "$work/one.cdx.json" "$work/two.cdx.json"
+}
+
+# Known vulnerabilities of what is pinned; the database is fetched, and where it cannot be, that is said.
+advisories() {
+    if ! cargo_deny --locked fetch db; then
+        echo "advisories: left out: the database of RustSec cannot be fetched from here"
+        return 0
+    fi
+    cargo_deny --locked check advisories
+}
+
 # Of the commit path, the first calls of each kind on each file; in a long run all calls, also of a first start and of one after a kill.
 syscalls() {
     if [ "$long" ]; then
@@ -251,6 +280,7 @@ step test "unit, contract, property and end-to-end tests" tests
 step identity "a million identity numbers beside NAV's validator" identity
 step schema "lint of the schema" "$venv/bin/buf" lint proto
 step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
+step deny "known vulnerabilities of dependencies" advisories
 step bench "the benches run; their figures are not looked at" cargo bench --locked --profile dev --bench figures -- --seconds 0.2 --in-flight 1,16 --batches 16 --leaves 20000
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
@@ -261,6 +291,9 @@ step tiles "the log over HTTPS by software of others" tiles
 step browser "the auditors' pages in Chromium" browser
 step python "a Python client of every role" python_client
 step kill "killed under load and at each commit point" kill_test
+step soak "a soak: load, reloads, rotation, restarts, a clock that jumps" soak
+step canary "nothing leaks: marked content, searched for everywhere" canary
+step sbom "the bill of materials" sbom
 step syscalls "system calls that fail" syscalls
 step power "power cuts" power
 step clean "the tree is as it was" clean

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod alike;
 mod auditor;
 mod browser;
 mod calls;
