@@ -117,10 +117,31 @@ impl App {
         let stop = CancellationToken::new();
         let server = tokio::spawn(server::serve(gateway.clone(), tls.clone(), incoming, limits, stop.clone()));
         let sweep = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
+        let unused = close_unused(open.clone(), connections.idle_timeout, limits.calls.call_timeout, settings.sweep_interval, stop.clone());
         let people = Arc::new(People { gateway, tls, open, clock });
-        let upkeep = vec![sweep, tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval, stop.clone()))];
+        let unwelcome = tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval, stop.clone()));
+        let upkeep = vec![sweep, unwelcome, tokio::spawn(unused)];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(RunningApp { local_addr, people, reloader: None, connections, stop, server, upkeep })
+    }
+}
+
+/// An answer that its client has not taken so long after the call's time was up ends the connection.
+const UNTAKEN: Duration = Duration::from_secs(60);
+
+/// Closes connections that nothing happens on, and those whose client does not take its answers.
+async fn close_unused(open: Arc<OpenConnections>, idle: Duration, call_timeout: Duration, every: Duration, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let idle = open.close_if(|peer| peer.is_idle_for(idle));
+        let stuck = open.close_if(|peer| peer.is_stuck_for(call_timeout + UNTAKEN));
+        if idle + stuck > 0 {
+            tracing::info!(idle, stuck, "closed connections that were idle or whose answers nobody took");
+        }
     }
 }
 

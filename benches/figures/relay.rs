@@ -11,6 +11,7 @@ use samband::app::{App, AppConfig, RunningApp};
 use samband::clock::Clock;
 use samband::domain::identity::IdentityMode;
 use samband::gateway::{Rate, Settings};
+use samband::grpc::caller::CallLimits;
 use samband::grpc::pb;
 use samband::grpc::pb::laboratory_service_client::LaboratoryServiceClient;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
@@ -151,13 +152,21 @@ impl Run {
 async fn serve(store: Arc<dyn Store>, home: &Home) -> (RunningApp, SocketAddr) {
     let clock: Arc<dyn Clock> = Arc::new(home.clock);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    // What is measured is the gateway, not its limits: one prosecution stands here for a whole country.
     let calls = Rate { burst: u32::MAX, every_micros: 1 };
+    let connections = Limits { received_bytes_per_key_per_s: 1 << 40, ..Limits::default() };
+    let most = CallLimits {
+        calls_max: 8192,
+        calls_per_participant_max: 8192,
+        request_bytes_per_participant_max: 64 << 20,
+        ..CallLimits::default()
+    };
     let app = App::start(AppConfig {
         store,
         tls: Arc::new(TlsSettings::load(home.pki.gateway_files(), clock.clone()).expect("the development PKI was just made")),
         listener,
-        connections: Limits::default(),
-        server: ServerLimits::default(),
+        connections,
+        server: ServerLimits { calls: most, ..ServerLimits::default() },
         gateway: Settings { identity_mode: IdentityMode::Test, calls, ..Settings::default() },
         clock,
     });

@@ -49,7 +49,16 @@ impl Acts<'_> {
         let (message_id, canonical) = (self.messages.id(n), canonical.into());
         Command::Submit {
             permit,
-            submission: Box::new(Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical }),
+            submission: Box::new(Submission {
+                kind,
+                message_id,
+                commit,
+                replaces: None,
+                validate_only: false,
+                body,
+                canonical,
+                mailbox_items_max: usize::MAX,
+            }),
         }
     }
 

@@ -91,7 +91,8 @@ impl Cast {
         let (message_id, commit) = self.fresh();
         let permit = authorize(caller, verb, commit, &self.store.register()).expect("its own call");
         let canonical = Content::from(vec![0x5a; bytes]);
-        let submission = Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical };
+        let submission =
+            Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical, mailbox_items_max: usize::MAX };
         Command::Submit { permit, submission: Box::new(submission) }
     }
 

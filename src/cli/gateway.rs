@@ -14,12 +14,12 @@ use crate::config::keys::{read_log_key, read_storage_key};
 use crate::config::nlk_codes::load_nlk_codes;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
 use crate::gateway::{Gateway, Settings};
-use crate::grpc::server::ServerLimits;
 use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
 use crate::tls::TlsSettings;
 
 use super::exit::CliError;
+use super::open_files;
 use super::witnessing::Witnessing;
 
 /// Calls at work may end within this long after a stop.
@@ -94,12 +94,18 @@ impl Serving {
             _ = store.stop().await;
             return Err(config_error(&format!("{}: {error}", config.participants_file.display())));
         }
+        let limits = open_files::fit(config.limits);
+        tracing::info!(
+            memory_mib = limits.memory_bytes() >> 20,
+            sockets = limits.sockets(),
+            "the most that connections and calls may hold"
+        );
         let app = App::start(AppConfig {
             store,
             tls,
             listener,
-            connections: config.limits.acceptor(),
-            server: ServerLimits::default(),
+            connections: limits.acceptor(),
+            server: limits.server(),
             gateway,
             clock: clock.clone(),
         });
@@ -154,7 +160,7 @@ impl Serving {
 fn settings(config: &Config) -> Settings {
     let OverdueAfter { condition_notice, non_attendance_report, lab_result } = config.overdue_after_s;
     let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-    Settings {
+    let settings = Settings {
         identity_mode: config.identity_mode.into(),
         overdue_after: store::OverdueAfter {
             notice_millis: millis(condition_notice.get()),
@@ -162,7 +168,8 @@ fn settings(config: &Config) -> Settings {
             result_millis: millis(lab_result.get()),
         },
         ..Settings::default()
-    }
+    };
+    config.limits.gateway(settings)
 }
 
 /// What the data disk of a gateway is held to.

@@ -15,6 +15,7 @@ mod gateway;
 mod keys;
 mod mailbox;
 mod memory;
+mod open_files;
 mod outbox;
 mod output;
 mod pki;

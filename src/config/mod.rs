@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod keys;
+pub mod limits;
 pub mod nlk_codes;
 pub mod participants;
 pub mod trust;
@@ -10,15 +11,15 @@ pub mod witnesses;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::domain::hold::HoldGround;
 use crate::tls::files::{self, FileError};
-use crate::tls::{Limits, TlsFiles, TrustError};
+use crate::tls::{TlsFiles, TrustError};
 
 pub use check::{Finding, Severity, check};
+pub use limits::LimitsSection;
 pub use trust::TrustSection;
 pub use witnesses::WitnessesSection;
 
@@ -88,6 +89,17 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
     const fn of(value: u64) -> Self {
         assert!(MIN <= value && value <= MAX, "out of bounds");
         Self(value)
+    }
+
+    /// The nearest number within the bounds.
+    const fn clamped(value: u64) -> Self {
+        Self(if value < MIN {
+            MIN
+        } else if value > MAX {
+            MAX
+        } else {
+            value
+        })
     }
 
     /// The number.
@@ -208,55 +220,6 @@ impl Default for OverdueAfter {
     fn default() -> Self {
         const FIVE_DAYS: Bounded<3600, 7_776_000> = Bounded::of(432_000);
         Self { condition_notice: FIVE_DAYS, non_attendance_report: FIVE_DAYS, lab_result: FIVE_DAYS }
-    }
-}
-
-/// Bounds of the listener. An address is an IPv4 address or an IPv6 network of 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsSection {
-    /// A handshake takes no longer than this, in milliseconds. Default 3000.
-    pub handshake_timeout_ms: Bounded<100, 60_000>,
-    /// Handshakes under way; the oldest makes way. Default 1024.
-    pub handshakes_max: Bounded<1, 65_536>,
-    /// Of these from one address. Default 512.
-    pub handshakes_per_address_max: Bounded<1, 65_536>,
-    /// Established connections. Default 4096.
-    pub connections_max: Bounded<1, 65_536>,
-    /// Of these from one address. Default 1024.
-    pub connections_per_address_max: Bounded<1, 65_536>,
-}
-
-impl Default for LimitsSection {
-    fn default() -> Self {
-        const TIMEOUT: Bounded<100, 60_000> = Bounded::of(3000);
-        const HANDSHAKES: Bounded<1, 65_536> = Bounded::of(1024);
-        const HANDSHAKES_PER_ADDRESS: Bounded<1, 65_536> = Bounded::of(512);
-        const CONNECTIONS: Bounded<1, 65_536> = Bounded::of(4096);
-        const CONNECTIONS_PER_ADDRESS: Bounded<1, 65_536> = Bounded::of(1024);
-        Self {
-            handshake_timeout_ms: TIMEOUT,
-            handshakes_max: HANDSHAKES,
-            handshakes_per_address_max: HANDSHAKES_PER_ADDRESS,
-            connections_max: CONNECTIONS,
-            connections_per_address_max: CONNECTIONS_PER_ADDRESS,
-        }
-    }
-}
-
-impl LimitsSection {
-    /// The bounds as the acceptor takes them.
-    #[must_use]
-    pub fn acceptor(&self) -> Limits {
-        let Self { handshake_timeout_ms, handshakes_max, handshakes_per_address_max, connections_max, connections_per_address_max } = *self;
-        let count = |number: Bounded<1, 65_536>| usize::try_from(number.get()).unwrap_or(usize::MAX);
-        Limits {
-            handshake_timeout: Duration::from_millis(handshake_timeout_ms.get()),
-            handshakes_max: count(handshakes_max),
-            handshakes_per_address_max: count(handshakes_per_address_max),
-            connections_max: count(connections_max),
-            connections_per_address_max: count(connections_per_address_max),
-        }
     }
 }
 
@@ -393,7 +356,7 @@ pub struct Config {
     /// Witnesses of the log. Default: none.
     #[serde(default)]
     pub witnesses: Option<WitnessesSection>,
-    /// Bounds of the listener.
+    /// Bounds of connections, calls and mailboxes.
     #[serde(default)]
     pub limits: LimitsSection,
     /// The process's log.

@@ -43,7 +43,7 @@ fn the_sample_configuration_parses_and_its_relative_paths_are_beside_it() {
     assert_eq!(config.participants_file, sample("participants.toml"));
     assert_eq!(config.data_dir, Path::new("/var/lib/samband/data"));
     assert_eq!(config.nlk_codes_file, None, "the sample names it in a comment only");
-    assert_eq!(config.limits.acceptor(), Limits::default());
+    assert_eq!(config.limits, LimitsSection::default());
     assert_eq!(config.witnesses, None, "the sample shows them in a comment only");
     assert_eq!(config.overdue_after_s, OverdueAfter::default());
     assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "info"));

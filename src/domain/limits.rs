@@ -61,3 +61,9 @@ pub const RECORDS_KEEP_MONTHS_MAX: i32 = 35;
 pub const HOLD_MONTHS_MAX: i32 = 120;
 /// Cases that may be held at once.
 pub const HOLDS_MAX: usize = 1000;
+/// Calls of one participant at once, before its rate holds.
+pub const CALLS_PER_PARTICIPANT_BURST: u32 = 2_000;
+/// Calls of one participant in a second, for ever.
+pub const CALLS_PER_PARTICIPANT_PER_S: u32 = 500;
+/// Items that may wait for one participant.
+pub const MAILBOX_ITEMS_MAX: usize = 100_000;

@@ -1,11 +1,14 @@
-//! Token buckets, one a participant: a burst, then one token in a fixed time.
+//! Token buckets, one a key, such as a participant or an address: a burst, then one token in a fixed time.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use parking_lot::Mutex;
 
-use crate::domain::id::ParticipantId;
 use crate::domain::time::Timestamp;
+
+/// Keys that are remembered. Participants are fewer; of more addresses than this, whatever bounds all of them together holds.
+const KEYS_MAX: usize = 65_536;
 
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,17 +25,25 @@ impl Rate {
     pub const fn one_in_millis(burst: u32, millis: u64) -> Self {
         Self { burst, every_micros: millis * 1000 }
     }
+
+    /// `burst` at once, then `per_second` in a second, at most a million.
+    #[must_use]
+    pub const fn per_second(burst: u32, per_second: u32) -> Self {
+        Self { burst, every_micros: if per_second == 0 { u64::MAX } else { 1_000_000_u64.div_ceil(per_second as u64) } }
+    }
 }
 
-/// The time at which each bucket will be full again, in microseconds. Bounded by the participants there are.
+/// The time at which each bucket will be full again, in microseconds.
 #[derive(Debug)]
-pub(super) struct Buckets {
+pub struct Buckets<K> {
     rate: Rate,
-    full_at: Mutex<HashMap<ParticipantId, i64>>,
+    full_at: Mutex<HashMap<K, i64>>,
 }
 
-impl Buckets {
-    pub(super) fn new(rate: Rate) -> Self {
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    /// Full buckets for all.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
         Self { rate, full_at: Mutex::new(HashMap::new()) }
     }
 
@@ -40,7 +51,7 @@ impl Buckets {
     ///
     /// # Errors
     /// Milliseconds until there is one.
-    pub(super) fn take(&self, of: &ParticipantId, now: Timestamp) -> Result<(), u64> {
+    pub fn take(&self, of: &K, now: Timestamp) -> Result<(), u64> {
         self.look(of, now, true)
     }
 
@@ -48,15 +59,21 @@ impl Buckets {
     ///
     /// # Errors
     /// Milliseconds until there is one.
-    pub(super) fn peek(&self, of: &ParticipantId, now: Timestamp) -> Result<(), u64> {
+    pub fn peek(&self, of: &K, now: Timestamp) -> Result<(), u64> {
         self.look(of, now, false)
     }
 
-    fn look(&self, of: &ParticipantId, now: Timestamp, take: bool) -> Result<(), u64> {
+    fn look(&self, of: &K, now: Timestamp, take: bool) -> Result<(), u64> {
         let now = now.millis().saturating_mul(1000);
         let every = i64::try_from(self.rate.every_micros).unwrap_or(i64::MAX);
         let span = every.saturating_mul(i64::from(self.rate.burst));
         let mut all = self.full_at.lock();
+        if all.len() >= KEYS_MAX {
+            all.retain(|_, full_at| *full_at > now);
+            if all.len() >= KEYS_MAX {
+                all.clear();
+            }
+        }
         // A clock set back must not close a bucket for as long as it was set back.
         let full_at = all.get(of).copied().unwrap_or(now).clamp(now, now.saturating_add(span));
         let wait = full_at.saturating_add(every).saturating_sub(now.saturating_add(span));
@@ -83,7 +100,7 @@ mod tests {
     #[test]
     fn a_burst_then_one_token_in_a_fixed_time_and_each_participant_has_its_own() {
         let buckets = Buckets::new(Rate::one_in_millis(3, 100));
-        let (one, two) = ("aa".parse().unwrap(), "bb".parse().unwrap());
+        let (one, two) = ("aa", "bb");
         for _ in 0..3 {
             assert_eq!(buckets.take(&one, at(1000)), Ok(()));
         }
@@ -96,9 +113,27 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_by_the_second_never_lets_more_through() {
+        assert_eq!(Rate::per_second(5, 500), Rate { burst: 5, every_micros: 2_000 });
+        assert_eq!(Rate::per_second(5, 3).every_micros, 333_334);
+    }
+
+    #[test]
+    fn keys_are_bounded_and_those_whose_bucket_is_full_again_go_first() {
+        let buckets = Buckets::new(Rate::one_in_millis(1, 1_000));
+        for key in 0..KEYS_MAX - 1 {
+            assert_eq!(buckets.take(&key, at(0)), Ok(()));
+        }
+        assert_eq!(buckets.take(&usize::MAX, at(900)), Ok(()));
+        assert_eq!(buckets.take(&(usize::MAX - 1), at(1_000)), Ok(()));
+        assert_eq!(buckets.full_at.lock().len(), 2);
+        assert!(buckets.take(&usize::MAX, at(1_000)).is_err(), "one that is not full again is remembered");
+    }
+
+    #[test]
     fn a_clock_set_back_opens_a_bucket_no_later_than_its_own_span() {
         let buckets = Buckets::new(Rate::one_in_millis(2, 100));
-        let one = "aa".parse().unwrap();
+        let one = "aa";
         assert_eq!(buckets.take(&one, at(1_000_000)), Ok(()));
         assert_eq!(buckets.take(&one, at(1_000)), Err(100));
         assert_eq!(buckets.take(&one, at(1_100)), Ok(()));

@@ -19,7 +19,7 @@ mod witnesses;
 
 use std::sync::{Arc, OnceLock};
 
-pub use bucket::Rate;
+pub use bucket::{Buckets, Rate};
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
 pub use inspect::{
@@ -34,14 +34,14 @@ pub use witnesses::{Cosigned, Heard, NotHeard, Saw, WitnessCall, WitnessState, W
 use crate::audit::event::Event;
 use crate::clock::Clock;
 use crate::domain::hold::HoldGround;
-use crate::domain::id::MessageId;
+use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::time::Timestamp;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::store::{Store, StoreError};
-use bucket::Buckets;
 use leases::Leases;
 use published::TileReaders;
 use refusals::Refusals;
@@ -57,8 +57,8 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     settings: Settings,
     refusals: Refusals,
-    references: Buckets,
-    calls: Buckets,
+    references: Buckets<ParticipantId>,
+    calls: Buckets<ParticipantId>,
     leases: Arc<Leases>,
     inspecting: inspect::Inspecting,
     tile_readers: TileReaders,
@@ -103,6 +103,12 @@ impl Gateway {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The present, for limits by time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What a message is judged by besides itself, now.

@@ -20,7 +20,7 @@ const MINUTE_MILLIS: i64 = 60_000;
 /// Buckets and sums. The keys are closed lists times the minutes since the last sweep, so the maps are bounded.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    events: Buckets,
+    events: Buckets<ParticipantId>,
     sums: Mutex<BTreeMap<(Timestamp, ParticipantId, Reason), u64>>,
     strangers: Mutex<BTreeMap<(Timestamp, Cow<'static, str>), u64>>,
 }
@@ -29,22 +29,9 @@ fn minute_of(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.millis().div_euclid(MINUTE_MILLIS) * MINUTE_MILLIS)
 }
 
-/// Whether a denial is a rule's no. The others say that the gateway or the line was at its bounds; they are summed.
-const fn is_rule(reason: Reason) -> bool {
-    reason.number() < Reason::RateLimited.number()
-}
-
 /// Whether a reason says anything about the caller at all.
 const fn is_the_callers(reason: Reason) -> bool {
-    !matches!(
-        reason,
-        Reason::StorageFull
-            | Reason::Unavailable
-            | Reason::DeadlineExceeded
-            | Reason::Overloaded
-            | Reason::Internal
-            | Reason::StreamTakenOver
-    )
+    !matches!(reason, Reason::StorageFull | Reason::Unavailable | Reason::DeadlineExceeded | Reason::Internal | Reason::StreamTakenOver)
 }
 
 impl Refusals {
@@ -65,7 +52,7 @@ impl Refusals {
         if !is_the_callers(reason) {
             return;
         }
-        if !is_rule(reason) || self.events.take(caller.id(), now).is_err() {
+        if reason.is_a_bound() || self.events.take(caller.id(), now).is_err() {
             return self.sum(now, caller.id(), reason);
         }
         if let Err(error) = store.act(Command::Refuse { caller: caller.clone(), verb, reason, message_id }).await {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::bucket::Rate;
 use crate::domain::identity::IdentityMode;
-use crate::domain::limits::{LEASES_PER_STREAM_MAX, READERS_PER_PARTICIPANT_MAX};
+use crate::domain::limits::{
+    CALLS_PER_PARTICIPANT_BURST, CALLS_PER_PARTICIPANT_PER_S, LEASES_PER_STREAM_MAX, MAILBOX_ITEMS_MAX, READERS_PER_PARTICIPANT_MAX,
+};
 use crate::domain::time::DAY_MILLIS;
 use crate::store::OverdueAfter;
 
@@ -29,6 +31,8 @@ pub struct Settings {
     pub readers_per_participant_max: usize,
     /// Items handed out on one stream and not yet acknowledged.
     pub unacknowledged_per_stream_max: usize,
+    /// Items that may wait for one participant; a new message beyond them is refused, corrections and withdrawals are not.
+    pub mailbox_items_max: usize,
     /// Items that one act hands out.
     pub hand_out_batch_max: usize,
     /// Records that one audit call lists.
@@ -44,9 +48,10 @@ impl Default for Settings {
             sweep_batch_max: 256,
             refusals: Rate::one_in_millis(60, 1_000),
             wrong_references: Rate::one_in_millis(20, 30_000),
-            calls: Rate { burst: 100_000, every_micros: 20 },
+            calls: Rate::per_second(CALLS_PER_PARTICIPANT_BURST, CALLS_PER_PARTICIPANT_PER_S),
             readers_per_participant_max: READERS_PER_PARTICIPANT_MAX,
             unacknowledged_per_stream_max: LEASES_PER_STREAM_MAX,
+            mailbox_items_max: MAILBOX_ITEMS_MAX,
             hand_out_batch_max: 16,
             records_per_call_max: 10_000,
         }

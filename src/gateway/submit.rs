@@ -76,7 +76,8 @@ impl Gateway {
         let permit = authorize(caller, verb, commit, &self.store.register())?;
         // A withdrawal has no content to deliver; its reason stands in the event.
         let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { canonical };
-        let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical };
+        let mailbox_items_max = self.settings.mailbox_items_max;
+        let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical, mailbox_items_max };
         if submission.reference() != Reference::None {
             self.references
                 .peek(caller.id(), self.clock.now())

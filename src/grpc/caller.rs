@@ -2,25 +2,27 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
+use super::request::{OneMessage, check_head};
+use super::room::{Kind, Owner, Place, Room};
 use super::status::{self, Refused};
-use crate::gateway::Gateway;
-use crate::policy::permit::Caller;
+use crate::gateway::{Buckets, Gateway, Rate};
+use crate::policy::permit::{Caller, Denial};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::tls::{self, PeerInfo, Stranger, TlsSettings};
+use crate::tls::{self, PeerInfo, Stranger, TlsSettings, Working};
 
 /// Bounds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +31,35 @@ pub struct CallLimits {
     pub call_timeout: Duration,
     /// Calls at work at once; further ones hear OVERLOADED.
     pub calls_max: usize,
+    /// Of these of one participant; further ones hear TOO_MANY_CALLS.
+    pub calls_per_participant_max: usize,
     /// Streams open at once, in all.
     pub streams_max: usize,
+    /// Of these of one participant; further ones hear TOO_MANY_STREAMS.
+    pub streams_per_participant_max: usize,
+    /// Bytes of requests at work, in all; a request beyond them hears OVERLOADED.
+    pub request_bytes_max: usize,
+    /// Of these of one participant; a request beyond them hears TOO_MANY_BYTES.
+    pub request_bytes_per_participant_max: usize,
+    /// Calls for health of certificates that are not enrolled, by address.
+    pub stranger_calls: Rate,
     /// An answer leaves this much before the client's deadline, so that it arrives.
     pub deadline_margin: Duration,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { call_timeout: Duration::from_secs(30), calls_max: 4096, streams_max: 8192, deadline_margin: Duration::from_millis(50) }
+        Self {
+            call_timeout: Duration::from_secs(30),
+            calls_max: 1024,
+            calls_per_participant_max: 128,
+            streams_max: 2048,
+            streams_per_participant_max: 64,
+            request_bytes_max: 64 * 1024 * 1024,
+            request_bytes_per_participant_max: 4 * 1024 * 1024,
+            stranger_calls: Rate::per_second(60, 5),
+            deadline_margin: Duration::from_millis(50),
+        }
     }
 }
 
@@ -49,8 +71,8 @@ struct Shared {
     gateway: Arc<Gateway>,
     tls: Arc<TlsSettings>,
     limits: CallLimits,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    room: Arc<Room>,
+    strangers: Buckets<IpAddr>,
 }
 
 /// Puts the gate in front of a service.
@@ -67,8 +89,7 @@ impl GateLayer {
     /// A gate that asks `gateway` for the register and the log, and `tls` for revoked certificates.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>, limits: CallLimits) -> Self {
-        let (calls, streams) = (Arc::new(Semaphore::new(limits.calls_max)), Arc::new(Semaphore::new(limits.streams_max)));
-        Self(Arc::new(Shared { gateway, tls, limits, calls, streams }))
+        Self(Arc::new(Shared { gateway, tls, limits, room: Room::new(limits), strangers: Buckets::new(limits.stranger_calls) }))
     }
 }
 
@@ -150,9 +171,14 @@ fn asked_timeout(headers: &HeaderMap) -> Option<Duration> {
 
 impl Shared {
     /// Who is at the other end, by the register in force now.
-    fn caller(&self, peer: &PeerInfo) -> Result<Caller, Box<tonic::Status>> {
+    fn enrolled(&self, peer: &PeerInfo) -> Result<Caller, Stranger> {
         let store = self.gateway.store();
-        tls::caller(peer, &store.register(), &self.tls, store.now()).map_err(|stranger| {
+        tls::caller(peer, &store.register(), &self.tls, store.now())
+    }
+
+    /// As [`Shared::enrolled`]; a stranger is counted and refused.
+    fn caller(&self, peer: &PeerInfo) -> Result<Caller, Box<tonic::Status>> {
+        self.enrolled(peer).map_err(|stranger| {
             let (reason, status) = match stranger {
                 Stranger::Identity(error) => (error.as_reason(), status::of_identity(error)),
                 Stranger::Withdrawn => (Reason::IdentityWithdrawn.code(), status::of_reason(Reason::IdentityWithdrawn)),
@@ -179,31 +205,32 @@ impl Shared {
         status.into_http()
     }
 
-    async fn call<S>(&self, inner: S, request: Request<Body>, caller: Caller, verb: Verb) -> Response<Body>
+    async fn call<S>(&self, inner: S, request: Request<Body>, peer: &PeerInfo, caller: Caller, verb: Verb) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
         S::Future: Send,
     {
         let began = Instant::now();
         let response = match self.admit(&caller, verb).await {
-            Ok(permit) => self.admitted(inner, request, &caller, verb, permit).await,
+            Ok(place) => self.admitted(inner, request, peer, &caller, verb, place).await,
             Err(refusal) => *refusal,
         };
-        let reason = status::refused(response.headers()).map_or("OK", |refused| refused.reason.code());
+        let reason = status::refused(response.headers()).map(|refused| refused.reason);
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(reason, millis, "answered");
+        match reason {
+            // A flood must not fill the process's log either; the sums of the minute tell of it.
+            Some(reason) if reason.is_a_bound() => tracing::debug!(reason = reason.code(), millis, "answered"),
+            reason => tracing::info!(reason = reason.map_or("OK", Reason::code), millis, "answered"),
+        }
         response
     }
 
     /// Suspended, role, rate, room; in this order, and before anything of the request is read.
-    async fn admit(&self, caller: &Caller, verb: Verb) -> Result<OwnedSemaphorePermit, Box<Response<Body>>> {
-        let room = if is_stream(verb) { &self.streams } else { &self.calls };
-        let admitted = match self.gateway.admit(caller, verb).and_then(|()| self.gateway.count_call(caller)) {
-            Ok(()) => room.clone().try_acquire_owned().map_err(|_| Reason::Overloaded.into()),
-            Err(denial) => Err(denial),
-        };
-        match admitted {
-            Ok(permit) => Ok(permit),
+    async fn admit(&self, caller: &Caller, verb: Verb) -> Result<Arc<Place>, Box<Response<Body>>> {
+        let kind = if is_stream(verb) { Kind::Stream } else { Kind::Call };
+        let admitted = self.gateway.admit(caller, verb).and_then(|()| self.gateway.count_call(caller));
+        match admitted.and_then(|()| self.room.enter(Owner::Participant(caller.id().clone()), kind).map_err(Into::into)) {
+            Ok(place) => Ok(place),
             Err(denial) => {
                 let refusal = self.gateway.refuse(caller, verb, denial, None).await;
                 Err(Box::new(status::of_end(refusal).into_http()))
@@ -214,18 +241,27 @@ impl Shared {
     async fn admitted<S>(
         &self,
         mut inner: S,
-        mut request: Request<Body>,
+        request: Request<Body>,
+        peer: &PeerInfo,
         caller: &Caller,
         verb: Verb,
-        permit: OwnedSemaphorePermit,
+        place: Arc<Place>,
     ) -> Response<Body>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
         S::Future: Send,
     {
-        let deadline = self.deadline(verb, request.headers());
-        request.extensions_mut().insert(caller.clone());
-        request.extensions_mut().insert(deadline);
+        let (mut head, body) = request.into_parts();
+        if let Err(reason) = check_head(&head) {
+            let refusal = self.gateway.refuse(caller, verb, reason.into(), None).await;
+            return not_a_call(status::of_end(refusal), reason, &head.method);
+        }
+        let deadline = self.deadline(verb, &head.headers);
+        head.extensions.insert(caller.clone());
+        head.extensions.insert(deadline);
+        let working = peer.begin(is_stream(verb));
+        let patience = is_stream(verb).then_some(self.limits.call_timeout);
+        let request = Request::from_parts(head, Body::new(OneMessage::new(body, place.clone(), patience)));
         let answered = async {
             let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
             let Ok(response) = inner.call(request).await;
@@ -240,23 +276,70 @@ impl Shared {
         };
         match status::refused(response.headers()) {
             Some(refused) => self.settle(caller, verb, refused).await,
-            None => response.map(|inner| Body::new(Held { inner, _permit: permit })),
+            None => response.map(|inner| Body::new(Held { inner, _place: place, _working: Some(working) })),
         }
+    }
+
+    /// Health and reflection: bounded like calls, and their errors get a reason too. Streams of requests, so the body is not looked at.
+    async fn plain<S>(&self, mut inner: S, request: Request<Body>, peer: &PeerInfo, caller: Option<&Caller>) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send,
+    {
+        // A watch of health may last for ever; a check is over at once.
+        let is_stream = !request.uri().path().ends_with("/Check");
+        let place = match self.admit_plain(peer, caller, if is_stream { Kind::Stream } else { Kind::Call }) {
+            Ok(place) => place,
+            Err(denial) => {
+                match caller {
+                    Some(caller) => self.gateway.count_refusal(caller, denial.reason),
+                    None => self.gateway.stranger(denial.reason.code()),
+                }
+                return status::of_denial(&denial).into_http();
+            }
+        };
+        let working = caller.map(|_| peer.begin(is_stream));
+        let answered = async {
+            let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
+            let Ok(response) = inner.call(request).await;
+            response
+        };
+        let Ok(response) = tokio::time::timeout(self.limits.call_timeout, answered).await else {
+            return status::of_reason(Reason::DeadlineExceeded).into_http();
+        };
+        match status::refused(response.headers()) {
+            Some(refused) => refused.status.into_http(),
+            None => response.map(|inner| Body::new(Held { inner, _place: place, _working: working })),
+        }
+    }
+
+    fn admit_plain(&self, peer: &PeerInfo, caller: Option<&Caller>, kind: Kind) -> Result<Arc<Place>, Denial> {
+        let owner = match caller {
+            Some(caller) => {
+                self.gateway.count_call(caller)?;
+                Owner::Participant(caller.id().clone())
+            }
+            None => {
+                let address = peer.address();
+                let wait = |wait| Denial { reason: Reason::RateLimited, retry_after_millis: Some(wait) };
+                self.strangers.take(&address, self.gateway.now()).map_err(wait)?;
+                Owner::Stranger(address)
+            }
+        };
+        Ok(self.room.enter(owner, kind)?)
     }
 }
 
-/// Health and reflection: their errors get a reason too.
-async fn plain<S>(mut inner: S, request: Request<Body>) -> Response<Body>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Send,
-    S::Future: Send,
-{
-    let Ok(()) = std::future::poll_fn(|cx| inner.poll_ready(cx)).await;
-    let Ok(response) = inner.call(request).await;
-    match status::refused(response.headers()) {
-        Some(refused) => refused.status.into_http(),
-        None => response,
+/// The answer to what is no gRPC call: in HTTP's words too, for whoever speaks only those.
+fn not_a_call(status: tonic::Status, reason: Reason, method: &http::Method) -> Response<Body> {
+    let mut response = status.into_http();
+    if reason == Reason::NotGrpc {
+        let is_post = *method == http::Method::POST;
+        *response.status_mut() = if is_post { http::StatusCode::UNSUPPORTED_MEDIA_TYPE } else { http::StatusCode::METHOD_NOT_ALLOWED };
+    } else {
+        response.headers_mut().insert("grpc-accept-encoding", http::HeaderValue::from_static("identity"));
     }
+    response
 }
 
 impl<S> Service<Request<Body>> for Gate<S>
@@ -285,13 +368,14 @@ impl Shared {
         S::Future: Send,
     {
         let asked = asked(request.uri().path());
-        // Health is for load balancers and monitors too: any certificate of a known CA.
-        if asked == Asked::Health {
-            return plain(inner, request).await;
-        }
         let Some(peer) = request.extensions().get::<PeerInfo>().cloned() else {
             return status::of_reason(Reason::Internal).into_http();
         };
+        // Health is for load balancers and monitors too: any certificate of a known CA.
+        if asked == Asked::Health {
+            let caller = self.enrolled(&peer).ok();
+            return self.plain(inner, request, &peer, caller.as_ref()).await;
+        }
         let caller = match self.caller(&peer) {
             Ok(caller) => caller,
             Err(status) => return status.into_http(),
@@ -300,9 +384,9 @@ impl Shared {
             Asked::Call(verb) => {
                 let span =
                     tracing::info_span!("call", verb = verb.call(), participant = caller.id().as_str(), key = caller.key_label.as_str());
-                self.call(inner, request, caller, verb).instrument(span).await
+                self.call(inner, request, &peer, caller, verb).instrument(span).await
             }
-            Asked::Reflection | Asked::Health => plain(inner, request).await,
+            Asked::Reflection | Asked::Health => self.plain(inner, request, &peer, Some(&caller)).await,
             Asked::Unknown => {
                 self.gateway.count_refusal(&caller, Reason::Unimplemented);
                 status::of_reason(Reason::Unimplemented).into_http()
@@ -314,7 +398,8 @@ impl Shared {
 /// An answer's body that keeps its call's place until it is sent or dropped.
 struct Held {
     inner: Body,
-    _permit: OwnedSemaphorePermit,
+    _place: Arc<Place>,
+    _working: Option<Working>,
 }
 
 impl http_body::Body for Held {

@@ -10,6 +10,8 @@ pub mod pb;
 mod prosecution;
 #[cfg(debug_assertions)]
 mod provoke;
+pub mod request;
+mod room;
 pub mod server;
 mod shared;
 pub mod status;

@@ -49,7 +49,7 @@ impl Default for ServerLimits {
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
             stream_window_bytes: 128 * 1024,
-            connection_window_bytes: 1024 * 1024,
+            connection_window_bytes: 256 * 1024,
             calls: CallLimits::default(),
         }
     }

@@ -44,7 +44,9 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::ReplacesMissing
         | Reason::PeriodNotOver
         | Reason::HoldEndPast
-        | Reason::HoldTooLong => Code::InvalidArgument,
+        | Reason::HoldTooLong
+        | Reason::NotGrpc
+        | Reason::OneMessageOnly => Code::InvalidArgument,
         Reason::MessageIdReused | Reason::ResultExists => Code::AlreadyExists,
         Reason::ReplacesUnknown
         | Reason::ReferenceUnknown
@@ -61,11 +63,15 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::TooManyStreams
         | Reason::StorageFull
         | Reason::PeriodTooLong
-        | Reason::TooManyHolds => Code::ResourceExhausted,
-        Reason::Unavailable | Reason::Overloaded => Code::Unavailable,
+        | Reason::TooManyHolds
+        | Reason::Overloaded
+        | Reason::TooManyCalls
+        | Reason::TooManyBytes
+        | Reason::MailboxFull => Code::ResourceExhausted,
+        Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,
-        Reason::Unimplemented => Code::Unimplemented,
+        Reason::Unimplemented | Reason::CompressionNotOffered => Code::Unimplemented,
         Reason::StreamTakenOver => Code::Aborted,
         Reason::StaleMessageId
         | Reason::MunicipalityNotServed
@@ -98,8 +104,8 @@ pub const fn code_of(reason: Reason) -> Code {
 /// Milliseconds to wait before a retry, for reasons that always have one.
 const fn wait_of(reason: Reason) -> Option<u64> {
     match reason {
-        Reason::RateLimited | Reason::Overloaded => Some(250),
-        Reason::ReferencesLimited | Reason::StorageFull => Some(60_000),
+        Reason::RateLimited | Reason::Overloaded | Reason::TooManyCalls | Reason::TooManyBytes => Some(250),
+        Reason::ReferencesLimited | Reason::StorageFull | Reason::MailboxFull => Some(60_000),
         Reason::TooManyStreams | Reason::Unavailable | Reason::DeadlineExceeded | Reason::Internal => Some(1_000),
         _ => None,
     }

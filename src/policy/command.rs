@@ -43,6 +43,8 @@ pub struct Submission {
     pub body: Body,
     /// Canonical content, to be sealed; empty for a withdrawal.
     pub canonical: Content,
+    /// So many items may wait for the recipient; a new message beyond them is refused.
+    pub mailbox_items_max: usize,
 }
 
 impl Submission {

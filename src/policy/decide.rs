@@ -127,6 +127,11 @@ fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timesta
         Body::Result(facts) => result::decide(view, permit, submission, facts, at)?,
         Body::Withdrawal(reason) => withdrawal::decide(view, permit, submission, *reason, at)?,
     };
+    // A correction or a withdrawal takes the place of what it replaces, and is never kept out.
+    let fills = submission.replaces.is_none().then(|| event.acceptance()).flatten();
+    if fills.is_some_and(|acceptance| view.mailboxes.depth(&acceptance.recipient) >= submission.mailbox_items_max) {
+        return Err(Reason::MailboxFull.into());
+    }
     if submission.validate_only {
         let caller = permit.caller();
         return one(Event::Validated { caller: caller.id().clone(), key_label: caller.key_label.clone(), kind: submission.kind });

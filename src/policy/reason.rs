@@ -171,13 +171,33 @@ reasons! {
     /// The deadline passed before the answer was durable.
     DeadlineExceeded = 95, "DEADLINE_EXCEEDED", "the deadline passed; the outcome is unknown: send again with the same message id and get the same receipt";
     /// Overloaded.
-    Overloaded = 96, "OVERLOADED", "the gateway is busy; try again with the same message id";
+    Overloaded = 96, "OVERLOADED", "the gateway is at its bounds; wait as long as RetryInfo says and send again with the same message id";
     /// A fault of the gateway.
     Internal = 97, "INTERNAL", "a fault of the gateway; the operator sees it; try again with the same message id";
     /// No such call.
     Unimplemented = 98, "UNIMPLEMENTED", "there is no such call; exactly three messages are relayed";
     /// Another reader's stream took over.
     StreamTakenOver = 99, "STREAM_TAKEN_OVER", "a newer stream with the same reader_id took over; let only one run";
+    /// Too many calls at work.
+    TooManyCalls = 110, "TOO_MANY_CALLS", "this participant has as many calls at work as it may; wait for an answer, then send the next";
+    /// Too many bytes of requests at work.
+    TooManyBytes = 111, "TOO_MANY_BYTES", "this participant's requests at work hold as many bytes as they may; wait for answers, then send again with the same message id";
+    /// The recipient has not fetched what it has.
+    MailboxFull = 112, "MAILBOX_FULL", "the recipient's mailbox is full until it acknowledges; keep the message and send it again with the same message id";
+    /// Compressed requests are not read.
+    CompressionNotOffered = 113, "COMPRESSION_NOT_OFFERED", "requests are sent uncompressed: grpc-encoding is identity and the compressed flag is 0";
+    /// Not a gRPC request at all.
+    NotGrpc = 114, "NOT_GRPC", "a call is a POST with content-type application/grpc over HTTP/2; use a gRPC library";
+    /// A second message in a call that takes one.
+    OneMessageOnly = 115, "ONE_MESSAGE_ONLY", "a call takes exactly one request message; make a call for each";
+}
+
+impl Reason {
+    /// Whether the gateway or the line was at its bounds, or the bytes were no call; the others are a rule's no. Bounds are summed by the minute.
+    #[must_use]
+    pub const fn is_a_bound(self) -> bool {
+        matches!(self.number(), 90..=99 | 110..=119)
+    }
 }
 
 #[cfg(test)]

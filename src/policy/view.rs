@@ -1,9 +1,30 @@
 //! What a decision may look at: a few entries, loaded by the store for one command.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::case::{Case, IdEntry, Message};
+use crate::audit::event::ItemNumber;
 use crate::domain::hold::Hold;
 use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
+
+/// What waits for whom. The recipient is known only once it is decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mailboxes<'a>(Option<&'a HashMap<ParticipantId, BTreeSet<ItemNumber>>>);
+
+impl<'a> Mailboxes<'a> {
+    /// Of these items.
+    #[must_use]
+    pub const fn of(items: &'a HashMap<ParticipantId, BTreeSet<ItemNumber>>) -> Self {
+        Self(Some(items))
+    }
+
+    /// How many items wait for `recipient`.
+    #[must_use]
+    pub fn depth(&self, recipient: &ParticipantId) -> usize {
+        self.0.and_then(|all| all.get(recipient)).map_or(0, BTreeSet::len)
+    }
+}
 
 /// The entries that a command touches. A store fills what it finds; what is missing is `None`.
 #[derive(Debug)]
@@ -26,6 +47,8 @@ pub struct View<'a> {
     pub case_messages: Vec<&'a Message>,
     /// The contact that the unit of the notice's municipality set itself.
     pub unit_contact: Option<&'a Contact>,
+    /// How much waits for the recipient of a submission.
+    pub mailboxes: Mailboxes<'a>,
     /// Who is retired by the register that comes into force, by id.
     pub passing: Vec<Passing>,
     /// The hold on the case that a hold is placed on, lifted from or ended.
@@ -62,6 +85,7 @@ impl<'a> View<'a> {
             passing: Vec::new(),
             hold: None,
             holds: 0,
+            mailboxes: Mailboxes(None),
         }
     }
 }

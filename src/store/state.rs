@@ -24,7 +24,7 @@ use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
 use crate::policy::case::{Case, IdEntry, ItemBody, Message};
 use crate::policy::command::{Body, Command, Reference, Submission};
-use crate::policy::view::View;
+use crate::policy::view::{Mailboxes, View};
 
 /// Milliseconds for which an ended case still answers `CASE_ENDED` to its parties: 30 days.
 pub const ENDED_CASE_KEPT_MILLIS: i64 = 30 * crate::domain::time::DAY_MILLIS;
@@ -157,6 +157,7 @@ impl State {
     }
 
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
+        view.mailboxes = Mailboxes::of(&self.mailboxes);
         // Two that became one may have chosen the same id: the one with this content is the one that is sent again.
         let same = |entry: &&IdEntry| entry.commit == submission.commit;
         let id = submission.message_id;

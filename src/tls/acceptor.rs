@@ -2,8 +2,9 @@
 //!
 //! The accept loop never waits for a handshake: each has its own task, a deadline and a bounded place.
 
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,18 +12,22 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::config::{Alpn, TlsSettings};
-use super::connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo};
+use super::connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, address_group};
 use super::peer::{IdentityError, PeerIdentity};
 use super::pending::{Pending, Turn};
+use crate::gateway::{Buckets, Rate};
 
 /// How long the accept loop rests after an error such as too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// Between two lines of the log about it.
+const TELL_FAILURES: Duration = Duration::from_secs(10);
 /// Established connections that wait for the server to take them.
 const HANDOVER: usize = 64;
 
@@ -39,6 +44,14 @@ pub struct Limits {
     pub connections_max: usize,
     /// Of these from one address.
     pub connections_per_address_max: usize,
+    /// Connections of one address with no call at work; the longest idle makes way.
+    pub idle_connections_per_address_max: usize,
+    /// A connection with no call at work is closed after this.
+    pub idle_timeout: Duration,
+    /// New sockets of one address; further ones are closed before the handshake.
+    pub handshakes_per_address: Rate,
+    /// Clients of one key are read no faster, in bytes; an HTTP/2 frame costs 64 more.
+    pub received_bytes_per_key_per_s: u64,
 }
 
 impl Default for Limits {
@@ -49,6 +62,10 @@ impl Default for Limits {
             handshakes_per_address_max: 512,
             connections_max: 4096,
             connections_per_address_max: 1024,
+            idle_connections_per_address_max: 256,
+            idle_timeout: Duration::from_secs(900),
+            handshakes_per_address: Rate::per_second(500, 50),
+            received_bytes_per_key_per_s: 1024 * 1024,
         }
     }
 }
@@ -68,6 +85,34 @@ impl Stream for Incoming {
     }
 }
 
+/// Where sockets come from.
+trait Sockets: Send + 'static {
+    fn next(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+}
+
+impl Sockets for TcpListener {
+    fn next(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
+        self.accept()
+    }
+}
+
+/// Failed accepts, told once in a while: out of files, there are twenty in a second.
+#[derive(Debug, Default)]
+struct Failures {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    fn tell(&mut self, error: &io::Error) {
+        self.untold += 1;
+        if self.told.is_none_or(|at| at.elapsed() >= TELL_FAILURES) {
+            tracing::warn!(%error, failures = self.untold, "connections could not be accepted; those that wait are taken when files are free again");
+            *self = Self { untold: 0, told: Some(Instant::now()) };
+        }
+    }
+}
+
 struct Acceptor {
     settings: Arc<TlsSettings>,
     alpn: Alpn,
@@ -75,6 +120,7 @@ struct Acceptor {
     observer: Arc<dyn HandshakeObserver>,
     open: Arc<OpenConnections>,
     pending: Arc<Pending>,
+    rate: Buckets<IpAddr>,
     ready: mpsc::Sender<Connection>,
     stop: CancellationToken,
 }
@@ -92,26 +138,34 @@ pub fn accept(
     let (ready, connections) = mpsc::channel(HANDOVER);
     let stop = CancellationToken::new();
     let pending = Arc::new(Pending::new(limits.handshakes_max, limits.handshakes_per_address_max));
-    let acceptor = Arc::new(Acceptor { settings, alpn, limits, observer, open, pending, ready, stop: stop.clone() });
+    let rate = Buckets::new(limits.handshakes_per_address);
+    let acceptor = Arc::new(Acceptor { settings, alpn, limits, observer, open, pending, rate, ready, stop: stop.clone() });
     tokio::spawn(acceptor.run(listener));
     Incoming { connections, _stop: stop.drop_guard() }
 }
 
 impl Acceptor {
-    async fn run(self: Arc<Self>, listener: TcpListener) {
+    async fn run(self: Arc<Self>, listener: impl Sockets) {
+        let mut failures = Failures::default();
         loop {
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                accepted = listener.next() => accepted,
             };
             match accepted {
                 Ok((socket, remote)) => {
+                    // Closed unread: a handshake costs a millisecond of a processor, this costs next to nothing.
+                    if self.rate.take(&address_group(remote.ip()), self.settings.now()).is_err() {
+                        drop(socket);
+                        self.observer.failed(HandshakeReason::Limit);
+                        continue;
+                    }
                     let turn = self.pending.enter(remote.ip());
                     tokio::spawn(self.clone().establish(socket, remote, turn));
                 }
                 Err(error) => {
                     // Too many open files, or a client that left at once. Neither may end the listener.
-                    tracing::warn!(%error, "accepting a connection failed; trying again");
+                    failures.tell(&error);
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             }
@@ -153,11 +207,68 @@ impl Acceptor {
         let identity = chain.first().map_or(Err(IdentityError::MalformedCertificate), |leaf| PeerIdentity::from_leaf(leaf));
         let peer = PeerInfo::new(remote, identity, chain);
         self.settings.shaken(&peer, generation);
-        let Limits { connections_max, connections_per_address_max, .. } = self.limits;
-        let connection =
-            Connection::new(stream, peer, &self.open, connections_max, connections_per_address_max).ok_or(HandshakeReason::Limit)?;
+        let connection = Connection::new(stream, peer, &self.open, &self.limits).ok_or(HandshakeReason::Limit)?;
         // Asked only now that the connection is among the open ones: a reload that comes later finds it there, one that came earlier is seen here.
         self.settings.check(connection.peer(), self.settings.now())?;
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct OutOfFiles {
+        listener: TcpListener,
+        left: AtomicUsize,
+    }
+
+    impl Sockets for OutOfFiles {
+        async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+            const EMFILE: i32 = 24;
+            if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                return Err(io::Error::from_raw_os_error(EMFILE));
+            }
+            self.listener.accept().await
+        }
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl HandshakeObserver for Count {
+        fn failed(&self, _: HandshakeReason) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_out_of_files_takes_who_waits_once_there_are_files_again() {
+        let settings = super::super::handshake_tests::settings();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits { handshakes_per_address: Rate::per_second(0, 1), ..Limits::default() };
+        let (ready, _connections) = mpsc::channel(1);
+        let (observer, stop) = (Arc::new(Count::default()), CancellationToken::new());
+        let acceptor = Arc::new(Acceptor {
+            settings,
+            alpn: Alpn::H2,
+            limits,
+            observer: observer.clone(),
+            open: Arc::default(),
+            pending: Arc::new(Pending::new(1, 1)),
+            rate: Buckets::new(limits.handshakes_per_address),
+            ready,
+            stop: stop.clone(),
+        });
+        let running = tokio::spawn(acceptor.run(OutOfFiles { listener, left: AtomicUsize::new(5) }));
+        let _waiting = TcpStream::connect(address).await.unwrap();
+        while observer.0.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        running.await.unwrap();
     }
 }

@@ -9,19 +9,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use crate::domain::time::Timestamp;
-
+use super::acceptor::Limits;
+use super::activity::{Activity, Idle, Work};
+use super::pace::{Frames, Pace, PaceOf, Paces};
 use super::peer::{IdentityError, PeerIdentity};
 use super::verifier::Refused;
+use crate::domain::time::Timestamp;
 
 /// Why a handshake failed: a closed list, counted and never attributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,6 +145,20 @@ struct Peer {
     checked: Mutex<Checked>,
     noted: AtomicBool,
     close: CancellationToken,
+    activity: Activity,
+}
+
+/// A call or a stream at work on a connection, until it is dropped.
+#[derive(Debug)]
+pub struct Working {
+    peer: PeerInfo,
+    work: Work,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.peer.0.activity.end(self.work);
+    }
 }
 
 /// The settings under which a peer was last judged, and until when that stands.
@@ -154,7 +172,7 @@ impl PeerInfo {
     pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>, chain: Vec<CertificateDer<'static>>) -> Self {
         let checked = Mutex::new(Checked { generation: 0, until: Timestamp::from_millis(0) });
         let noted = AtomicBool::new(false);
-        Self(Arc::new(Peer { remote, identity, chain, checked, noted, close: CancellationToken::new() }))
+        Self(Arc::new(Peer { remote, identity, chain, checked, noted, close: CancellationToken::new(), activity: Activity::new() }))
     }
 
     /// The certificates that the peer showed, its own first.
@@ -195,6 +213,35 @@ impl PeerInfo {
         self.0.identity.as_ref().map_err(|error| *error)
     }
 
+    /// The address that limits count by: an IPv4 address, or an IPv6 network of 64 bits.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        address_group(self.remote().ip())
+    }
+
+    /// Whom the connection's reading is paced for.
+    fn pace_of(&self) -> PaceOf {
+        self.identity().map_or_else(|_| PaceOf::Address(self.address()), |identity| PaceOf::Key(*identity.key_hash()))
+    }
+
+    /// A call that was admitted is at work; the connection is not idle until it is dropped.
+    #[must_use]
+    pub fn begin(&self, is_stream: bool) -> Working {
+        Working { peer: self.clone(), work: self.0.activity.begin(is_stream) }
+    }
+
+    /// Whether nothing has been at work on the connection for `timeout`.
+    #[must_use]
+    pub fn is_idle_for(&self, timeout: Duration) -> bool {
+        self.0.activity.idle().is_some_and(|idle| idle.since.elapsed() >= timeout)
+    }
+
+    /// Whether a call of one answer has been at work for `timeout`: its client does not take the answer.
+    #[must_use]
+    pub fn is_stuck_for(&self, timeout: Duration) -> bool {
+        self.0.activity.oldest_call().is_some_and(|age| age >= timeout)
+    }
+
     /// Ends the connection, with all its calls and streams.
     pub fn close(&self) {
         self.0.close.cancel();
@@ -215,7 +262,7 @@ impl fmt::Debug for PeerInfo {
 
 /// The established connections: bounded in all and per address, and closed on demand.
 #[derive(Debug, Default)]
-pub struct OpenConnections(Mutex<Open>);
+pub struct OpenConnections(Mutex<Open>, Paces);
 
 #[derive(Debug, Default)]
 struct Open {
@@ -251,17 +298,28 @@ impl OpenConnections {
         peers.iter().filter(|peer| !peer.is_closed() && unwelcome(peer)).map(PeerInfo::close).count()
     }
 
-    /// A place for `peer`, or `None` when `max` are open or `max_per_address` from its address.
-    fn enter(self: &Arc<Self>, peer: &PeerInfo, max: usize, max_per_address: usize) -> Option<Place> {
+    /// A place for `peer`, or `None` when as many are open as may be, in all or from its address, and none of them is idle. An idle one makes
+    /// way, also when its address has more idle ones than it may.
+    fn enter(self: &Arc<Self>, peer: &PeerInfo, limits: &Limits) -> Option<Place> {
+        let address = peer.address();
         let mut open = self.0.lock();
-        if open.peers.len() >= max {
+        let own = open.per_address.get(&address).copied().unwrap_or_default();
+        let of_address = own >= limits.connections_per_address_max;
+        if of_address || own >= limits.idle_connections_per_address_max {
+            let idle = open.idle(Some(address));
+            if of_address || idle.len() >= limits.idle_connections_per_address_max {
+                open.make_way(idle);
+            }
+        }
+        if open.peers.len() >= limits.connections_max {
+            let idle = open.idle(None);
+            open.make_way(idle);
+        }
+        let own = open.per_address.get(&address).copied().unwrap_or_default();
+        if open.peers.len() >= limits.connections_max || own >= limits.connections_per_address_max {
             return None;
         }
-        let count = open.per_address.entry(address_group(peer.remote().ip())).or_default();
-        if *count >= max_per_address {
-            return None;
-        }
-        *count += 1;
+        *open.per_address.entry(address).or_default() += 1;
         let number = open.next;
         open.next += 1;
         open.peers.insert(number, peer.clone());
@@ -269,17 +327,36 @@ impl OpenConnections {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.0.lock();
-        let Some(peer) = open.peers.remove(&self.number) else { return };
-        let address = address_group(peer.remote().ip());
-        if let Some(count) = open.per_address.get_mut(&address) {
+impl Open {
+    /// The idle connections, of one address or of all.
+    fn idle(&self, address: Option<IpAddr>) -> Vec<(Idle, u64)> {
+        let of = |peer: &PeerInfo| address.is_none_or(|address| peer.address() == address);
+        self.peers.iter().filter(|(_, peer)| of(peer)).filter_map(|(number, peer)| Some((peer.0.activity.idle()?, *number))).collect()
+    }
+
+    /// Closes the first of `idle` that makes way; its place is free at once.
+    fn make_way(&mut self, idle: Vec<(Idle, u64)>) {
+        if let Some(peer) = idle.into_iter().min().and_then(|(_, number)| self.leave(number)) {
+            peer.close();
+        }
+    }
+
+    fn leave(&mut self, number: u64) -> Option<PeerInfo> {
+        let peer = self.peers.remove(&number)?;
+        let address = peer.address();
+        if let Some(count) = self.per_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                open.per_address.remove(&address);
+                self.per_address.remove(&address);
             }
         }
+        Some(peer)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.0.lock().leave(self.number);
     }
 }
 
@@ -296,21 +373,21 @@ pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: PeerInfo,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    pace: Arc<Pace>,
+    /// Of HTTP/2 alone.
+    frames: Option<Frames>,
+    rest: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
 impl Connection {
     /// Enters the connection among the open ones; `None` when there is no room.
-    pub(super) fn new(
-        stream: TlsStream<TcpStream>,
-        peer: PeerInfo,
-        open: &Arc<OpenConnections>,
-        max: usize,
-        max_per_address: usize,
-    ) -> Option<Self> {
-        let place = open.enter(&peer, max, max_per_address)?;
+    pub(super) fn new(stream: TlsStream<TcpStream>, peer: PeerInfo, open: &Arc<OpenConnections>, limits: &Limits) -> Option<Self> {
+        let place = open.enter(&peer, limits)?;
         let closed = Box::pin(peer.0.close.clone().cancelled_owned());
-        Some(Self { stream, peer, closed, _place: place })
+        let pace = open.1.join(peer.pace_of(), limits.received_bytes_per_key_per_s);
+        let frames = (stream.get_ref().1.alpn_protocol() != Some(b"http/1.1")).then(Frames::new);
+        Some(Self { stream, peer, closed, pace, frames, rest: None, _place: place })
     }
 
     /// Who is at the other end.
@@ -354,7 +431,16 @@ impl AsyncRead for Connection {
         if self.closed.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(closed()));
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if let Some(rest) = &mut self.rest {
+            std::task::ready!(rest.as_mut().poll(cx));
+            self.rest = None;
+        }
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = &buf.filled()[before..];
+        let price = self.frames.as_mut().map_or(read.len() as u64, |frames| frames.price(read));
+        self.rest = self.pace.spend(price, Instant::now()).map(|rest| Box::pin(sleep(rest)));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -23,6 +23,7 @@ use super::peer::IdentityError;
 use super::trust::Trust;
 use crate::clock::{Clock, MockClock, SeededEntropy};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::gateway::Rate;
 
 const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 const NUMBER: &str = "800000017";
@@ -123,6 +124,11 @@ impl Bench {
     fn leaf(&self) -> Leaf {
         Leaf::client("politi-oslo", NUMBER.parse().unwrap(), NOW)
     }
+}
+
+/// Settings of a gateway of its own.
+pub(super) fn settings() -> Arc<TlsSettings> {
+    Arc::new(Bench::new().settings())
 }
 
 fn save(dir: &Path, name: &str, issued: &Issued) -> ClientFiles {
@@ -348,12 +354,84 @@ async fn established_connections_are_bounded_in_all_and_by_address() {
         let connector = bench.connector(&bench.issue(&bench.leaf()), gateway.address);
         let _first = dial(&connector).await;
         let held = gateway.next().await;
+        // An idle one would make way.
+        let working = held.peer().begin(true);
         assert!(is_refused(&connector).await);
         assert_eq!(gateway.heard.wait_for(1).await, [HandshakeReason::Limit]);
-        drop(held);
+        drop((working, held));
         let _third = dial(&connector).await;
         let _room_again = gateway.next().await;
     }
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_way_first_one_that_never_made_a_call() {
+    let few = [
+        Limits { connections_max: 3, ..Limits::default() },
+        Limits { connections_per_address_max: 3, ..Limits::default() },
+        Limits { idle_connections_per_address_max: 2, ..Limits::default() },
+    ];
+    for limits in few {
+        let bench = Bench::new();
+        let mut gateway = bench.listen_with(bench.settings(), limits).await;
+        let connector = bench.connector(&bench.issue(&bench.leaf()), gateway.address);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let client = dial(&connector).await;
+            let server = gateway.next().await;
+            if held.is_empty() {
+                drop(server.peer().begin(false));
+            }
+            if held.len() == 1 {
+                held.push((client, server.peer().clone(), Some(server.peer().begin(true)), server));
+            } else {
+                held.push((client, server.peer().clone(), None, server));
+            }
+        }
+        let _newest = dial(&connector).await;
+        let newest = gateway.next().await;
+        let closed: Vec<bool> = held.iter().map(|(_, peer, ..)| peer.is_closed()).collect();
+        assert_eq!(closed, [false, false, true], "served, at work, never served: {limits:?}");
+        assert!(!newest.peer().is_closed());
+        assert!(gateway.heard.0.lock().is_empty(), "making way for others is no refusal");
+    }
+}
+
+#[tokio::test]
+async fn new_sockets_of_one_address_have_a_rate_and_those_beyond_it_are_closed_unread() {
+    let bench = Bench::new();
+    let limits = Limits { handshakes_per_address: Rate::per_second(2, 1), ..Limits::default() };
+    let mut gateway = bench.listen_with(bench.settings(), limits).await;
+    let connector = bench.connector(&bench.issue(&bench.leaf()), gateway.address);
+    for _ in 0..2 {
+        let _client = dial(&connector).await;
+        let _server = gateway.next().await;
+    }
+    assert!(is_refused(&connector).await);
+    assert_eq!(gateway.heard.wait_for(1).await, [HandshakeReason::Limit]);
+    bench.clock.advance_millis(1_000);
+    let _client = dial(&connector).await;
+    let _server = gateway.next().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_faster_than_its_pace_is_read_more_slowly() {
+    let bench = Bench::new();
+    let limits = Limits { received_bytes_per_key_per_s: 100_000, ..Limits::default() };
+    let mut gateway = bench.listen_with(bench.settings(), limits).await;
+    let mut client = dial(&bench.connector(&bench.issue(&bench.leaf()), gateway.address)).await;
+    let mut server = gateway.next().await;
+    let begun = Instant::now();
+    let writer = tokio::spawn(async move { client.write_all(&[b'x'; 300_000]).await });
+    // In pieces, as HTTP/2 reads.
+    let mut piece = [0; 8 * 1024];
+    let mut left = 300_000;
+    while left > 0 {
+        left -= timeout(PATIENCE, server.read(&mut piece)).await.unwrap().unwrap();
+    }
+    // A second's worth at once, and what comes after it at its pace; a slow machine only takes longer.
+    assert!(begun.elapsed() >= Duration::from_millis(1_000), "{:?}", begun.elapsed());
+    writer.await.unwrap().unwrap();
 }
 
 #[tokio::test]

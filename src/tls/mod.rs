@@ -3,6 +3,7 @@
 //! The only folder that knows rustls, rcgen and x509-parser.
 
 pub mod acceptor;
+mod activity;
 pub mod caller;
 pub mod client;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod expiry;
 pub mod files;
 pub mod issue;
 pub mod outgoing;
+pub mod pace;
 pub mod peer;
 pub mod pending;
 pub mod pki;
@@ -25,7 +27,7 @@ pub use acceptor::{Incoming, Limits, accept};
 pub use caller::{Stranger, caller};
 pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
 pub use config::{Alpn, Reloaded, TlsError, TlsFiles, TlsSettings};
-pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo};
+pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, Working};
 pub use outgoing::Outgoing;
 pub use peer::{IdentityError, PeerIdentity, resolve};
 pub use revocation::{ListState, ListStatus};

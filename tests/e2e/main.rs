@@ -10,6 +10,7 @@ mod delivery;
 mod harness;
 mod identity;
 mod life;
+mod limits;
 mod policy_cells;
 mod retries;
 mod wire;

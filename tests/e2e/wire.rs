@@ -175,6 +175,6 @@ async fn a_gateway_without_room_says_overloaded_and_when_to_try_again() {
     let none = samband::grpc::caller::CallLimits { calls_max: 0, ..Default::default() };
     let world = World::with(settings(), ServerLimits { calls: none, ..ServerLimits::default() }).await;
     let answer = world.laboratory().look_up(pb::LaboratoryServiceLookUpRequest::default()).await;
-    let status = refused(answer, Code::Unavailable, "OVERLOADED");
+    let status = refused(answer, Code::ResourceExhausted, "OVERLOADED");
     assert!(status.get_details_retry_info().is_some());
 }

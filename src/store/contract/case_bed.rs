@@ -327,7 +327,7 @@ pub(crate) fn submission(message_id: MessageId, body: Body, replaces: Option<Mes
         Body::Notice(_) | Body::Withdrawal(_) => MessageKind::ConditionNotice,
     };
     let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { b"innhold som ingen skal lese".to_vec().into() };
-    Submission { kind, message_id, commit: [9; 32], replaces, validate_only: false, body, canonical }
+    Submission { kind, message_id, commit: [9; 32], replaces, validate_only: false, body, canonical, mailbox_items_max: usize::MAX }
 }
 
 pub(crate) fn accepted(outcome: Outcome) -> Accepted {

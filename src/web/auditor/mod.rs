@@ -158,6 +158,7 @@ impl Site {
             Ok(caller) => caller,
             Err((code, reason)) => return answer::stranger(lang, code, reason),
         };
+        let _working = peer.begin(false);
         if request.method != Method::GET && request.method != Method::HEAD {
             self.gateway.count_refusal(&caller, Reason::Unimplemented);
             return answer::not_allowed(lang);

@@ -182,6 +182,12 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::Overloaded => ("for mye å gjøre akkurat nå", "too busy just now"),
         Reason::Internal => ("en feil i Samband", "a fault of Samband"),
         Reason::Unimplemented => ("finnes ikke", "does not exist"),
+        Reason::TooManyCalls => ("for mange kall samtidig", "too many calls at once"),
+        Reason::TooManyBytes => ("for mye data samtidig", "too much data at once"),
+        Reason::MailboxFull => ("mottakerens postkasse er full", "the recipient's mailbox is full"),
+        Reason::CompressionNotOffered => ("komprimert kall", "a compressed call"),
+        Reason::NotGrpc => ("ikke et gRPC-kall", "no gRPC call"),
+        Reason::OneMessageOnly => ("mer enn én melding i et kall", "more than one message in a call"),
         Reason::StreamTakenOver => ("en nyere strøm tok over", "a newer stream took over"),
     };
     lang.say(nb, en)

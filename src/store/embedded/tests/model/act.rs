@@ -111,6 +111,7 @@ impl Letter {
             validate_only: self.validate_only,
             body,
             canonical: self.canonical(),
+            mailbox_items_max: usize::MAX,
         }
     }
 }
