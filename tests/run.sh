@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill soak canary sbom syscalls power clean; and witness, which runs only when named
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill soak canary sbom syscalls power abuse flood scan clean; and witness, which runs only when named
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
@@ -28,7 +28,7 @@ wanted=("$@")
 long=
 if [[ " ${wanted[*]} " == *" long "* ]]; then
     long=yes
-    wanted+=(tools release kill soak syscalls power)
+    wanted+=(tools release kill soak syscalls power flood scan)
 fi
 
 # step <name> <heading> <command...>: runs it, says how long it took; all of its output only if it failed.
@@ -46,7 +46,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|advisories: .*|advisories ok|soak: .* losses, .*|canary: .* leaks, .*|sbom: .*|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|advisories: .*|advisories ok|soak: .* losses, .*|canary: .* leaks, .*|sbom: .*|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*|abuse: .*|.*: quiet p50 .*|flood: .*|(testssl|sslyze|scan): .*)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -72,6 +72,8 @@ packages() {
     command -v chromium >/dev/null || missing+=(chromium)
     command -v npm >/dev/null || missing+=(nodejs npm)
     compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
+    command -v testssl >/dev/null || missing+=(testssl.sh bsdextrautils dnsutils)
+    command -v openssl >/dev/null || missing+=(openssl)
     if [ "${#missing[@]}" -gt 0 ]; then
         as_root apt-get update
         as_root apt-get install -y --no-install-recommends ca-certificates "${missing[@]}"
@@ -265,6 +267,25 @@ power() {
     [ "$code" = 0 ] && "$venv/bin/python" tests/power/power.py --rounds 3 --lying
 }
 
+# What HTTP/2, gRPC and TLS allow a client to try.
+abuse() {
+    "$venv/bin/python" tests/abuse/abuse.py
+}
+
+# What one participant feels of another's flood. A machine that does other work measures that too, so here only the coarse bound fails.
+flood() {
+    if [ "$long" ]; then
+        "$venv/bin/python" tests/flood/flood.py --rounds 6 --seconds 10
+    else
+        "$venv/bin/python" tests/flood/flood.py --rounds 2 --seconds 3 --most 5
+    fi
+}
+
+# testssl.sh and sslyze.
+scan() {
+    "$venv/bin/python" tests/tools/scan.py ${long:+--whole}
+}
+
 # The checks leave nothing in the tree.
 clean() {
     local after
@@ -296,6 +317,9 @@ step canary "nothing leaks: marked content, searched for everywhere" canary
 step sbom "the bill of materials" sbom
 step syscalls "system calls that fail" syscalls
 step power "power cuts" power
+step abuse "HTTP/2, gRPC and TLS abuse" abuse
+step flood "one participant's flood and silent sockets beside another's calls" flood
+step scan "testssl.sh and sslyze" scan
 step clean "the tree is as it was" clean
 
 printf '\n%d passed, %d failed in %d s\n' "$passed" "$failed" "$SECONDS"

@@ -1,0 +1,137 @@
+"""The two floods, each a process of its own that holds itself to a share of one processor: it sleeps when its own processor clock runs ahead.
+
+    flooder.py calls PORT CERTS SHARE TEMPLATE     as many durable notices as its share allows, on eight connections
+    flooder.py sockets PORT COUNT SHARE            sockets that never speak, from a hundred addresses of 127.0.0.0/8; those closed are opened again
+
+Runs until its standard input ends, then prints what became of it as one line of JSON.
+"""
+
+import json
+import os
+import resource
+import select
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "abuse")]
+
+
+class Share:
+    """Sleeps as much as keeps this process's processor time to a share of the time that passed."""
+
+    def __init__(self, share: float):
+        self.share, self.begun, self.used = share, time.monotonic(), time.process_time()
+
+    def keep(self) -> None:
+        ahead = (time.process_time() - self.used) / self.share - (time.monotonic() - self.begun)
+        if ahead > 0.001:
+            time.sleep(min(ahead, 0.25))
+
+    def said(self) -> float:
+        return (time.process_time() - self.used) / (time.monotonic() - self.begun)
+
+
+def told_to_end() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+def calls(port: int, certs: Path, share: float, template: Path) -> dict:
+    from wire import H2, message
+
+    raw = template.read_bytes()
+    id_at = raw.index(b"00000000-0000-7000-8000-000000000000")
+    salt_at = raw.index(b"S" * 32)
+    held, sent, refused = Share(share), 0, {}
+    path = "/samband.v1.ProsecutionService/SendConditionNotice"
+
+    def fresh() -> bytes:
+        bits = bytearray(int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10))
+        bits[6], bits[8] = 0x70 | bits[6] & 15, 0x80 | bits[8] & 63
+        text = bits.hex()
+        name = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
+        body = bytearray(raw)
+        body[id_at : id_at + 36], body[salt_at : salt_at + 32] = name, os.urandom(32)
+        return message(bytes(body))
+
+    def connect():
+        h2 = H2(port, certs, "politi-innlandet")
+        # Without the table of headers, so that the same block is good again and again.
+        h2.encoder.header_table_size = 0
+        h2.block = h2.headers(path)
+        return h2
+
+    everyone = [connect() for _ in range(8)]
+    failures = 0
+    while not told_to_end():
+        for at, h2 in enumerate(everyone):
+            seen = h2.seen
+            for _ in range(max(0, 120 - (h2.next // 2 - len(seen.answers) - len(seen.resets)))):
+                stream = h2.next
+                h2.next += 2
+                body = fresh()
+                h2.out += struct.pack(">I", len(h2.block))[1:] + b"\x01\x04" + struct.pack(">I", stream) + h2.block
+                h2.out += struct.pack(">I", len(body))[1:] + b"\x00\x01" + struct.pack(">I", stream) + body
+                sent += 1
+            h2.pump(0.002)
+            held.keep()
+            if seen.closed or h2.next > 200_000:
+                for reason, count in seen.reasons().items():
+                    refused[reason] = refused.get(reason, 0) + count
+                failures += seen.closed
+                h2.close()
+                try:
+                    everyone[at] = connect()
+                except OSError:
+                    time.sleep(0.05)
+    for h2 in everyone:
+        for reason, count in h2.seen.reasons().items():
+            refused[reason] = refused.get(reason, 0) + count
+    return {"sent": sent, "answers": refused, "closed": failures, "share": held.said()}
+
+
+def sockets(port: int, count: int, share: float) -> dict:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 200) if hard != resource.RLIM_INFINITY else count + 200, hard))
+    count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
+    held, opened, failed = Share(share), 0, 0
+    poll, silent = select.epoll(), {}
+    most = 0
+    while not told_to_end():
+        for number, _ in poll.poll(0):
+            poll.unregister(number)
+            silent.pop(number).close()
+        for _ in range(min(200, count - len(silent))):
+            one = socket.socket()
+            one.setblocking(False)
+            one.bind((f"127.{1 + opened % 10}.{opened // 10 % 10}.1", 0))
+            try:
+                one.connect(("127.0.0.1", port))
+            except BlockingIOError:
+                pass
+            except OSError:
+                failed += 1
+                one.close()
+                continue
+            poll.register(one, select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR)
+            silent[one.fileno()] = one
+            opened += 1
+        most = max(most, len(silent))
+        held.keep()
+        time.sleep(0.01)
+    return {"at once": most, "opened": opened, "failed": failed, "share": held.said()}
+
+
+def main() -> None:
+    kind, port = sys.argv[1], int(sys.argv[2])
+    if kind == "calls":
+        did = calls(port, Path(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]))
+    else:
+        did = sockets(port, int(sys.argv[3]), float(sys.argv[4]))
+    print(json.dumps(did), flush=True)
+
+
+if __name__ == "__main__":
+    main()
