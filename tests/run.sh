@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity schema deny bench release demo evidence tiles browser python kill soak canary sbom syscalls power abuse flood scan clean; and witness, which runs only when named
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity life schema deny bench release demo evidence tiles browser python kill soak canary sbom syscalls power abuse flood scan clean; and witness, which runs only when named
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
@@ -46,7 +46,7 @@ step() {
     ) >"$logs/$name.log" 2>&1 </dev/null
     if [ $? = 0 ]; then
         passed=$((passed + 1))
-        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|advisories: .*|advisories ok|soak: .* losses, .*|canary: .* leaks, .*|sbom: .*|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*|abuse: .*|.*: quiet p50 .*|flood: .*|(testssl|sslyze|scan): .*)' "$logs/$name.log" | tail -n 12 || true
+        grep -E '^(test result|.* (verify|tried|losses.*|all verdicts agree.*)$|power: SKIPPED|advisories: .*|advisories ok|soak: .* losses, .*|canary: .* leaks, .*|sbom: .*|Ran |OK$|bans ok|.*: holds, .* s$|browser: .*|life: .*|abuse: .*|.*: quiet p50 .*|flood: .*|(testssl|sslyze|scan): .*)' "$logs/$name.log" | tail -n 12 || true
         printf -- '-- ok, %d s\n' "$((SECONDS - begun))"
     else
         failed=$((failed + 1))
@@ -299,6 +299,7 @@ step clippy "lints, warnings denied" cargo clippy --locked --all-targets -- -D w
 step doc "documentation, warnings denied" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 step test "unit, contract, property and end-to-end tests" tests
 step identity "a million identity numbers beside NAV's validator" identity
+step life "what changes on disk ends open streams" cargo test --locked --test e2e -- --nocapture life
 step schema "lint of the schema" "$venv/bin/buf" lint proto
 step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
 step deny "known vulnerabilities of dependencies" advisories

@@ -317,7 +317,11 @@ impl Reloader {
         error: &dyn std::fmt::Display,
         asked: bool,
     ) {
-        let digest = path.and_then(|path| files::read(&path, files::CRL_BYTES_MAX).ok()).map(|bytes| sha256(&bytes));
+        let digest = path.and_then(|path| match file {
+            // Wiped after use; one that others can read is not read.
+            ReloadedFile::Key => files::read_secret(&path).ok().map(|bytes| sha256(&bytes)),
+            _ => files::read(&path, files::CRL_BYTES_MAX).ok().map(|bytes| sha256(&bytes)),
+        });
         let is_news = state.failures.failed(file, Failure { fault, digest });
         if is_news || asked {
             tracing::error!(file = file.as_str(), fault = fault.as_str(), %error, "not reloaded; what is in force stays");

@@ -130,6 +130,16 @@ async fn is_open(stream: &mut Stream) -> bool {
     timeout(Duration::from_millis(50), stream.message()).await.is_err()
 }
 
+/// What the administrative listener answers.
+async fn admin(address: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
 async fn until_recorded(world: &World, kind: u16, count: usize) {
     timeout(PATIENCE, async {
         while world.records(kind, None).await.len() < count {
@@ -237,16 +247,30 @@ async fn a_bad_file_keeps_the_old_one_and_is_one_entry_however_long_it_lies_ther
 #[tokio::test]
 async fn a_list_past_its_grace_ends_the_streams_of_its_ca_and_refuses_it_until_a_new_one_is_there() {
     let folder = Folder::new();
-    let world = folder.world().await;
+    let mut world = folder.world().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    world.app.open_admin(listener);
     let mut client = folder.client(&world, "new");
     let mut stream = open(&mut client, "a").await;
+    assert!(admin(address, "/readyz").await.ends_with("\r\n\r\nready\n"));
+    let metrics = admin(address, "/metrics").await;
+    let seen = format!("samband_certificate_seconds_left{{kind=\"participant\",name=\"{UNIT}\",key=\"new\"}} ");
+    assert!(metrics.contains(&seen) && !metrics.contains("key=\"old\""), "who has called, and nobody else: {metrics}");
     world.clock.advance_millis(DAY_MILLIS + 3_600_000);
     assert!(is_open(&mut stream).await, "overdue by an hour, within the grace of a day");
+    let ready = admin(address, "/readyz").await;
+    assert!(
+        ready.starts_with("HTTP/1.1 200 ") && ready.contains("warning: the revocation list of 'Samband development CA' is overdue"),
+        "{ready}"
+    );
+    assert!(admin(address, "/metrics").await.contains("samband_revocation_list_seconds_left{issuer=\"Samband development CA\"} -3600"));
     may_call(&mut folder.client(&world, "old")).await.unwrap();
     let begun = Instant::now();
     world.clock.advance_millis(DAY_MILLIS);
     ended(&mut stream, begun, "a revocation list past its grace").await;
     assert!(may_call(&mut folder.client(&world, "old")).await.is_err());
+    assert!(admin(address, "/metrics").await.contains("samband_revocation_list_closed{issuer=\"Samband development CA\"} 1"));
     let now = world.clock.now().millis() - noon().millis();
     folder.revoke(&[], now / 1000);
     until_recorded(&world, TRUST_LOADED, 2).await;

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::audit::event::ReloadFault;
 use crate::audit::event::TABLE;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
@@ -176,13 +177,16 @@ pub fn line(entry: &Value) -> String {
     parts.join("  ")
 }
 
-/// A refusal's number is a reason of the gateway; withdrawals and returns have their own lists.
+/// A refusal's number is a reason of the gateway; withdrawals, returns and reloads that failed have their own lists.
 fn reason_word(kind: &str, number: u16) -> String {
     let list = match kind {
         "NOTICE_WITHDRAWN" => "NoticeWithdrawalReason",
         "REPORT_WITHDRAWN" => "ReportWithdrawalReason",
         "RESULT_WITHDRAWN" => "ResultWithdrawalReason",
         "NOTICE_RETURNED" => "NoticeReturnReason",
+        "RELOAD_FAILED" => {
+            return ReloadFault::of_number(number).map_or_else(|| format!("reason {number}"), |fault| fault.as_str().to_owned());
+        }
         _ => return Reason::of_number(number).map_or_else(|| format!("reason {number}"), |reason| reason.code().to_owned()),
     };
     enum_name(list, i32::from(number)).unwrap_or_else(|| format!("reason {number}"))
@@ -195,6 +199,13 @@ fn number(record: &Value, name: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_a_word_of_its_kind_s_own_list() {
+        assert_eq!(reason_word("RELOAD_FAILED", 3), "malformed");
+        assert_eq!(reason_word("REFUSED", 3), "CALL_NOT_ALLOWED");
+        assert_eq!(reason_word("RELOAD_FAILED", 999), "reason 999");
+    }
 
     #[test]
     fn kinds_are_named_or_numbered() {

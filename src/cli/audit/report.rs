@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check};
 use super::verify::in_words;
+use crate::audit::event::ReloadFault;
 use crate::audit::question::{Answer, Finding, Mark, Question, Row};
 use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
@@ -147,6 +148,9 @@ fn row(Row { index, record, mark: kind }: &Row) -> String {
     let name = record.row().map_or("UNKNOWN", |row| row.name);
     let is_refusal = matches!(name, "REFUSED" | "REFUSALS_SUMMED");
     let why = match record.reason {
+        Some(number) if name == "RELOAD_FAILED" => {
+            ReloadFault::of_number(number).map_or_else(|| number.to_string(), |fault| fault.as_str().to_owned())
+        }
         Some(number) if is_refusal => Reason::of_number(number).map_or_else(|| number.to_string(), |reason| reason.code().to_owned()),
         Some(number) => number.to_string(),
         None => String::new(),

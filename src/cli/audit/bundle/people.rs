@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::event::ReloadFault;
 use crate::audit::record::Record;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
@@ -68,7 +69,11 @@ fn row(index: u64, record: &Record) -> Row {
         note,
     } = record;
     // Withdrawals and returns have lists of their own; their numbers are the protocol's.
-    let is_refusal = record.row().is_some_and(|row| matches!(row.name, "REFUSED" | "REFUSALS_SUMMED"));
+    let word = |number| match record.row().map(|row| row.name) {
+        Some("REFUSED" | "REFUSALS_SUMMED") => Reason::of_number(number).map(Reason::code),
+        Some("RELOAD_FAILED") => ReloadFault::of_number(number).map(ReloadFault::as_str),
+        _ => None,
+    };
     Row {
         index,
         time: time.to_string(),
@@ -84,7 +89,7 @@ fn row(index: u64, record: &Record) -> Row {
         about: *about,
         content_commit: content_commit.map(|commit| commit.iter().map(|byte| format!("{byte:02x}")).collect()),
         reason: *reason,
-        reason_code: reason.filter(|_| is_refusal).and_then(Reason::of_number).map(Reason::code),
+        reason_code: reason.and_then(word),
         call: verb.and_then(Verb::of_number).map(Verb::call),
         count: *count,
         note: note.clone(),
