@@ -48,6 +48,11 @@ async fn a_bundle_is_taken_checked_and_reported_and_only_by_an_auditor() {
         "{page}"
     );
 
+    bed.offline(&format!("audit report ~/all.tar --vkey {vkey} --lang nb --out ~/alt.html")).await.unwrap();
+    let page = fs::read_to_string(bed.path("alt.html")).unwrap();
+    assert!(page.contains("<html lang=\"nb\">") && page.contains("Ingen har det, blant 0 mottatte prøvesvar"), "{page}");
+    assert!(page.contains("de åpnede oppføringene er fra 20") && page.contains("signert med den oppgitte nøkkelen"), "{page}");
+
     // The same range and head give the same bytes; the log has grown by the first export's own event.
     bed.run("tilsyn", &format!("{export} --from-index 0 --to-index 3 --out ~/a.tar")).await.unwrap();
     bed.run("tilsyn", &format!("{export} --from-index 1 --to-index 3 --out ~/b.tar")).await.unwrap();

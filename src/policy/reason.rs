@@ -104,6 +104,14 @@ reasons! {
     ReplacesOther = 53, "REPLACES_OTHER", "a correction keeps the case, or the requisition, sample label and part, of what it replaces";
     /// Too many corrections of one case.
     TooManyCorrections = 54, "TOO_MANY_CORRECTIONS", "this case holds as many messages as one case may; talk to the other party";
+    /// The last day of a hold is today or past.
+    HoldEndPast = 56, "HOLD_END_PAST", "a hold ends on a later day than today; name its last day";
+    /// The last day of a hold is beyond what is lawful.
+    HoldTooLong = 57, "HOLD_TOO_LONG", "no record is held beyond 35 whole months after its month; for more the configuration must name the legal ground";
+    /// There is no hold on the case.
+    HoldUnknown = 58, "HOLD_UNKNOWN", "there is no hold on this case, or it has ended";
+    /// As many holds as there may be.
+    TooManyHolds = 59, "TOO_MANY_HOLDS", "as many cases are held as may be; lift a hold that is not needed";
     /// No such reference, or none of the caller's.
     ReferenceUnknown = 60, "REFERENCE_UNKNOWN", "this reference is unknown here; read it again from the notice or the form";
     /// The case is over.
@@ -150,14 +158,6 @@ reasons! {
     PeriodNotOver = 87, "PERIOD_NOT_OVER", "a reviewed period is whole days in Oslo, the last not before the first and over before today";
     /// More to look through than one answer may.
     PeriodTooLong = 88, "PERIOD_TOO_LONG", "this period holds more than one answer can be made of; ask for a shorter one";
-    /// The last day of a hold is today or past.
-    HoldEndPast = 100, "HOLD_END_PAST", "a hold ends on a later day than today; name its last day";
-    /// The last day of a hold is beyond what is lawful.
-    HoldTooLong = 101, "HOLD_TOO_LONG", "no record is held beyond 35 whole months after its month; for more the configuration must name the legal ground";
-    /// There is no hold on the case.
-    HoldUnknown = 102, "HOLD_UNKNOWN", "there is no hold on this case, or it has ended";
-    /// As many holds as there may be.
-    TooManyHolds = 103, "TOO_MANY_HOLDS", "as many cases are held as may be; lift a hold that is not needed";
     /// Too many calls.
     RateLimited = 90, "RATE_LIMITED", "too many calls; wait as long as RetryInfo says";
     /// Too many wrong references.

@@ -131,7 +131,7 @@ async function questions() {
     same(await heading(page), title, `${name} leads to its page`);
     same(await figure(page.locator(".verdict .figure")), number, `${name} has the same number on both pages`);
     check((await page.locator("details.check").count()) === 1 && (await page.locator("details.check code").first().textContent()).startsWith("samband audit export"), `${name} can be checked`);
-    if (["forbidden", "changed", "read"].includes(name)) check(number > 0 && (await page.locator("tbody tr").count()) > 0, `${name} has rows`);
+    if (["forbidden", "overdue", "changed", "read"].includes(name)) check(number > 0 && (await page.locator("tbody tr").count()) > 0, `${name} has rows`);
   }
   // An answer about a period counts no more than the whole.
   await open(page, "/en/question/changed");
@@ -147,6 +147,30 @@ async function questions() {
   await page.getByRole("link", { name: "Compute anew" }).click();
   check((await page.locator(".verdict .sentence").innerText()).startsWith("No. "), "computed anew");
   same(page.findings, [], "what the questions did besides");
+  await context.close();
+}
+
+// What wants attention: two overdue messages, a case under legal hold, a witness that is silent.
+async function attention() {
+  const { context, page } = await contextOf(facts.auditor);
+  await open(page, "/en");
+  const tile = (name) => page.locator("section.attention dl div", { hasText: name }).locator("dd");
+  same(await figure(tile("overdue messages")), 2, "overdue messages on the front page");
+  same(await figure(tile("cases under legal hold")), 1, "cases under hold on the front page");
+  await page.getByRole("link", { name: "cases under legal hold" }).click();
+  const row = page.locator("section[aria-labelledby=holds] tbody tr");
+  const text = await row.innerText();
+  check(text.includes(facts.case_ref) && text.includes("supervisory inspection") && text.includes("2027-06-30") && text.includes("tilsyn"), `the hold says ${text}`);
+  await row.locator("a").first().click();
+  same(await heading(page), `Case ${facts.case_ref}`, "a hold leads to its case");
+  check((await page.locator("ol.timeline").innerText()).includes("Legal hold placed on a case"), "the timeline tells of the hold");
+  await open(page, "/en/log");
+  const witness = page.locator("section[aria-labelledby=witnesses]");
+  await page.waitForTimeout(1500);
+  await page.reload();
+  check((await witness.locator("tbody tr").innerText()).includes("cannot be reached"), "a silent witness is shown");
+  check((await witness.innerText()).includes("Traffic goes on as before"), "and that it stops nothing");
+  same(page.findings, [], "what happened besides");
   await context.close();
 }
 
@@ -329,7 +353,7 @@ try {
   if (process.env.SAMBAND_LATENCY) {
     await latency(Number(process.env.SAMBAND_LATENCY));
   } else {
-    for (const part of [everyPage, questions, search, paging, refusals, keyboard, withoutScript]) {
+    for (const part of [everyPage, questions, attention, search, paging, refusals, keyboard, withoutScript]) {
       const begun = performance.now();
       try {
         await part();

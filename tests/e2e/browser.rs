@@ -4,10 +4,14 @@
 //! entries there are, `SAMBAND_SCREENSHOTS` names a folder for pictures, `SAMBAND_LATENCY` asks for p50 and p99 per page instead of the checks.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use samband::audit::checkpoint::Origin;
 use samband::audit::event::{Event, MessageKind};
+use samband::audit::note::LogSigner;
+use samband::audit::tlog_policy::TlogPolicy;
 use samband::domain::participant::Standing;
-use samband::gateway::Settings;
+use samband::gateway::{Heard, NotHeard, Settings, WitnessCall, Witnesses};
 use samband::grpc::pb;
 use samband::grpc::server::ServerLimits;
 use serde_json::json;
@@ -82,6 +86,26 @@ async fn fill(world: &World, until: u64) {
     }
 }
 
+struct Silent;
+
+#[async_trait::async_trait]
+impl WitnessCall for Silent {
+    async fn add_checkpoint(&self, _: &str, _: String) -> Result<Heard, NotHeard> {
+        Err(NotHeard::Unreachable)
+    }
+}
+
+/// A witness that cannot be reached; the log goes on, and the page says so.
+fn silent_witness() -> Arc<Witnesses> {
+    let origin: Origin = "log.samband.example/e2e".parse().unwrap();
+    let log = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
+    let policy = format!(
+        "log {}\nwitness silent witness.example/w1+eb762cc2+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea https://witness.example/w\nquorum silent\n",
+        log.verifier()
+    );
+    Witnesses::new(TlogPolicy::parse(policy.as_bytes()).unwrap(), Arc::new(Silent), std::time::Duration::from_secs(1))
+}
+
 fn identity(who: &str) -> serde_json::Value {
     json!({"cert": pki().certificate_file(who), "key": pki().key_file(who)})
 }
@@ -100,8 +124,16 @@ async fn the_pages_hold_in_a_real_browser() {
         }
         world.clock.advance_millis(DAY);
     }
-    // What waits is overdue after five days, which the sweep says within a moment.
+    // Nobody fetches these two: overdue after five days, which the sweep says within a moment.
+    for _ in 0..2 {
+        world.noticed().await;
+    }
+    world.clock.advance_millis(6 * DAY);
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let case_ref = told["case_ref"].as_str().unwrap().to_owned();
+    let hold = pb::PlaceHoldRequest { case_ref, reason: pb::HoldReason::SupervisoryInspection.into(), until: "2027-06-30".to_owned() };
+    world.auditor().place_hold(hold).await.unwrap();
+    world.app.open_witnesses(silent_witness());
     let suspended = changed(&world, |all| all.iter_mut().find(|one| one.id.as_str() == UNIT_2).unwrap().standing = Standing::Suspended);
     world.app.load_register(&suspended, [2; 32]).await.unwrap();
     let address = open(&mut world).await;

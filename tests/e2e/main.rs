@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod alike;
+mod audit_answers;
 mod auditor;
 mod browser;
 mod calls;

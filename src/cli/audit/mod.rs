@@ -11,6 +11,7 @@ pub mod report;
 pub mod review;
 pub mod verify;
 pub mod watch;
+pub mod words;
 
 use clap::Subcommand;
 

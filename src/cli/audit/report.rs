@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check};
-use super::verify::in_words;
+use super::words::{Lang, in_words, mark, sentence, title};
 use crate::audit::event::ReloadFault;
-use crate::audit::question::{Answer, Finding, Mark, Question, Row};
+use crate::audit::question::{Answer, Question, Row};
 use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
@@ -23,6 +23,7 @@ use crate::policy::table::Verb;
 pub const HELP: &str = "Examples:
   samband audit report october.tar --vkey log.vkey --out october.html
   samband audit report october.tar --vkey log.vkey --policy witnesses.policy --out october.html
+  samband audit report oktober.tar --vkey log.vkey --lang nb --out oktober.html
 
 The bundle is checked first; nothing is written if it does not hold. The page answers the prepared questions over the bundle's range, by a
 sentence, numbers and the entries behind them, and says what was checked. It has no script, loads nothing, and opens in any browser.";
@@ -42,6 +43,9 @@ pub struct ReportArgs {
     /// A tlog-policy file: which witnesses must have cosigned the head
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// The language of the page
+    #[arg(long, value_enum, default_value = "en")]
+    pub lang: Lang,
 }
 
 /// Runs the command.
@@ -59,7 +63,7 @@ pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
     });
     bar.finish_and_clear();
     let proved = proved?;
-    write_durably(&args.out, page(&proved, vkey.is_some()).as_bytes())?;
+    write_durably(&args.out, page(args.lang, &proved, vkey.is_some()).as_bytes())?;
     let text = format!("{}: {} questions answered from {} entries", args.out.display(), proved.answers.len(), proved.checked.opened);
     let json = json!({
         "report": args.out.display().to_string(), "questions": proved.answers.len(), "opened": proved.checked.opened,
@@ -80,70 +84,7 @@ fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-const fn title(question: Question) -> &'static str {
-    match question {
-        Question::ResultsElsewhere => "Has a result ever reached anyone but its requisitioner?",
-        Question::Forbidden => "Who tried what was forbidden?",
-        Question::Overdue => "What is overdue?",
-        Question::Changed => "What was corrected, withdrawn or returned?",
-        Question::Erased => "What was erased, and when?",
-        Question::Read => "Who read the log?",
-    }
-}
-
-/// The answer in a sentence, and whether someone should look at it.
-fn sentence(finding: &Finding) -> (String, bool) {
-    match *finding {
-        Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved } => {
-            let rest = if unresolved > 0 {
-                format!(" Of {unresolved} more nothing can be said: what they belong to is erased or lies before this bundle.")
-            } else {
-                String::new()
-            };
-            let said = if elsewhere == 0 { "None has".to_owned() } else { format!("{elsewhere} have") };
-            (
-                format!("{said}, among {results} results accepted and {deliveries} hand-outs and acknowledgements of results.{rest}"),
-                elsewhere > 0,
-            )
-        }
-        Finding::Forbidden { refused, forbidden, summed, strangers, participants } => (
-            format!(
-                "{forbidden} calls that the caller had no right to make, among {refused} refusals of {participants} participants; {summed} more \
-                 were counted by the minute, and {strangers} of certificates that are nobody's."
-            ),
-            forbidden > 0,
-        ),
-        Finding::Overdue { open, settled } => {
-            (format!("{open} messages are overdue at the end of the range; {settled} were and have been settled."), open > 0)
-        }
-        Finding::Changed { corrected, withdrawn, returned } => {
-            (format!("{corrected} messages corrected, {withdrawn} withdrawn, {returned} notices returned."), false)
-        }
-        Finding::Erased { contents, months, records, undelivered } => (
-            format!(
-                "The content of {contents} messages, as their rule demands; {months} months with {records} records; {undelivered} messages ended \
-                 undelivered with their case."
-            ),
-            undelivered > 0,
-        ),
-        Finding::Read { reads, readers, reviews } => {
-            (format!("{readers} readers, by {reads} questions; {reviews} reviews were stated."), false)
-        }
-    }
-}
-
-const fn mark(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Plain => "",
-        Mark::Elsewhere => "elsewhere",
-        Mark::Unresolved => "cannot be told",
-        Mark::Forbidden => "forbidden",
-        Mark::Open => "open",
-        Mark::Settled => "settled",
-    }
-}
-
-fn row(Row { index, record, mark: kind }: &Row) -> String {
+fn row(lang: Lang, Row { index, record, mark: kind }: &Row) -> String {
     let text = |value: Option<&dyn std::fmt::Display>| value.map(|value| html(&value.to_string())).unwrap_or_default();
     let name = record.row().map_or("UNKNOWN", |row| row.name);
     let is_refusal = matches!(name, "REFUSED" | "REFUSALS_SUMMED");
@@ -169,52 +110,91 @@ fn row(Row { index, record, mark: kind }: &Row) -> String {
         why,
         text(record.count.as_ref().map(|count| count as _)),
         text(record.note.as_ref().map(|note| note as _)),
-        mark(*kind).to_owned(),
+        mark(lang, *kind).to_owned(),
     ];
     cells.iter().fold("<tr>".to_owned(), |row, cell| row + "<td>" + cell + "</td>") + "</tr>\n"
 }
 
-const COLUMNS: [&str; 14] =
-    ["entry", "time", "event", "by", "key", "sender", "recipient", "message", "case", "call", "reason", "count", "note", ""];
-
-fn section(answer: &Answer) -> String {
-    let (said, look) = sentence(&answer.finding);
-    let class = if look { "answer bad" } else { "answer" };
-    let mut out = format!("<section>\n<h2>{}</h2>\n<p class=\"{class}\">{}</p>\n", html(title(answer.question)), html(&said));
-    if answer.rows.is_empty() {
-        return out + "<p>No entry stands behind this.</p>\n</section>\n";
+const fn columns(lang: Lang) -> [&'static str; 14] {
+    match lang {
+        Lang::Nb => [
+            "oppføring",
+            "tid",
+            "hendelse",
+            "av",
+            "nøkkel",
+            "avsender",
+            "mottaker",
+            "melding",
+            "sak",
+            "kall",
+            "grunn",
+            "antall",
+            "merknad",
+            "",
+        ],
+        Lang::En => {
+            ["entry", "time", "event", "by", "key", "sender", "recipient", "message", "case", "call", "reason", "count", "note", ""]
+        }
     }
-    let more = if answer.left_out > 0 { format!(", the newest; {} older ones are not listed", answer.left_out) } else { String::new() };
-    let head = COLUMNS.iter().fold(String::new(), |head, name| head + "<th scope=\"col\">" + name + "</th>");
+}
+
+fn section(lang: Lang, answer: &Answer) -> String {
+    let (said, look) = sentence(lang, &answer.finding);
+    let class = if look { "answer bad" } else { "answer" };
+    let mut out = format!("<section>\n<h2>{}</h2>\n<p class=\"{class}\">{}</p>\n", html(title(lang, answer.question)), html(&said));
+    if answer.rows.is_empty() {
+        let none = lang.say("Ingen oppføring står bak dette.", "No entry stands behind this.");
+        return out + "<p>" + none + "</p>\n</section>\n";
+    }
+    let (rows, left) = (answer.rows.len(), answer.left_out);
+    let caption = match (lang, left) {
+        (Lang::Nb, 0) => format!("{rows} oppføringer bak dette"),
+        (Lang::Nb, left) => format!("{rows} oppføringer bak dette, de nyeste; {left} eldre er ikke listet"),
+        (Lang::En, 0) => format!("{rows} entries behind this"),
+        (Lang::En, left) => format!("{rows} entries behind this, the newest; {left} older ones are not listed"),
+    };
+    let head = columns(lang).iter().fold(String::new(), |head, name| head + "<th scope=\"col\">" + name + "</th>");
     out.push_str(&format!(
-        "<div class=\"scroll\"><table>\n<caption>{} entries behind this{more}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n",
-        answer.rows.len()
+        "<div class=\"scroll\" role=\"group\" aria-label=\"{}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n",
+        html(title(lang, answer.question)),
     ));
-    answer.rows.iter().for_each(|entry| out.push_str(&row(entry)));
+    answer.rows.iter().for_each(|entry| out.push_str(&row(lang, entry)));
     out + "</tbody>\n</table></div>\n</section>\n"
 }
 
 /// The whole page. Equal bundles give equal pages.
-fn page(proved: &Proved, key_was_given: bool) -> String {
+fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-    let sections = proved.answers.iter().fold(String::new(), |all, answer| all + &section(answer));
+    let sections = proved.answers.iter().fold(String::new(), |all, answer| all + &section(lang, answer));
     let checked = &proved.checked;
+    let origin = html(proved.manifest.origin.as_str());
+    let (from, to, opened, all) = (checked.from, checked.to - 1, checked.opened, checked.to - checked.from);
+    let (erased, closed) = (checked.erased, checked.closed);
+    let lead = match lang {
+        Lang::Nb => format!(
+            "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er slettet og kan ikke kontrolleres lenger, \
+             {closed} er lukket for den som tok uttrekket. Hvert tall nedenfor er talt fra kontrollerte oppføringer alene."
+        ),
+        Lang::En => format!(
+            "Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} are erased and no longer checkable, {closed} are \
+             closed to whoever took the bundle. Every number below is counted from checked records alone."
+        ),
+    };
+    let heading = lang.say("Rapport fra loggen", "Report of the log");
+    let (what, yourself, hand) = (
+        lang.say("Hva som er kontrollert", "What was checked"),
+        lang.say("Kontroller selv:", "Check this yourself:"),
+        lang.say("eller for hånd, slik README.txt i uttrekket sier.", "or by hand as README.txt in the bundle says."),
+    );
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"{tag}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Report of the log {origin}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>Report of the log {origin}</h1>\n\
-         <p>Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} are erased and no longer checkable, {closed} are \
-         closed to whoever took the bundle. Every number below is counted from checked records alone.</p>\n{sections}\
-         <section>\n<h2>What was checked</h2>\n<pre>{words}</pre>\n<p>Check this yourself: <code>samband audit verify BUNDLE.tar --vkey log.vkey</code>, \
-         or by hand as README.txt in the bundle says.</p>\n</section>\n</main>\n</body>\n</html>\n",
-        origin = html(proved.manifest.origin.as_str()),
-        from = checked.from,
-        to = checked.to - 1,
-        opened = checked.opened,
-        all = checked.to - checked.from,
-        erased = checked.erased,
-        closed = checked.closed,
-        words = html(&in_words(proved, key_was_given)),
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading} {origin}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{heading} {origin}</h1>\n<p>{lead}</p>\n{sections}\
+         <section>\n<h2>{what}</h2>\n<pre>{words}</pre>\n<p>{yourself} <code>samband audit verify BUNDLE.tar --vkey log.vkey</code>, \
+         {hand}</p>\n</section>\n</main>\n</body>\n</html>\n",
+        tag = lang.say("nb", "en"),
+        words = html(&in_words(lang, proved, key_was_given)),
     )
 }

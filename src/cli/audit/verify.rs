@@ -9,7 +9,8 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::bundle::read::{Demands, Proved as ProvedBundle, check};
+use super::bundle::read::{Demands, check};
+use super::words::{Lang, in_words};
 use crate::audit::check::check_log;
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::note::LogVerifier;
@@ -128,48 +129,13 @@ fn bundle(args: &VerifyArgs, policy: Option<&TlogPolicy>, out: Output) -> Result
     let json = json!({
         "verified": true, "log": proved.manifest.origin.as_str(), "log_key": proved.verifier.to_string(), "key_was_given": vkey.is_some(),
         "from_index": proved.checked.from, "to_index": proved.checked.to, "size": proved.head.size(), "root": proved.head.root().to_string(),
+        "from_time": proved.period.map(|(from, _)| from.to_string()), "to_time": proved.period.map(|(_, to)| to.to_string()),
         "opened": proved.checked.opened, "erased": proved.checked.erased, "closed": proved.checked.closed, "witnesses": proved.witnesses,
         "case_ref": proved.manifest.case_ref.map(|case| case.to_string()), "leaves_per_second": rate,
     });
     let rate = format!("\n  {rate} leaves a second");
-    out.result(&(in_words(&proved, vkey.is_some()) + &rate), &json);
+    out.result(&(in_words(Lang::En, &proved, vkey.is_some()) + &rate), &json);
     Ok(())
-}
-
-/// What was checked, and what was not.
-pub fn in_words(proved: &ProvedBundle, key_was_given: bool) -> String {
-    let ProvedBundle { manifest, verifier, head, checked, witnesses, answers: _ } = proved;
-    let mut text = format!(
-        "holds: entries {} to {} of {}, every one, in this order\n  {} of {} records were opened, each against its leaf\n  all {} leaves lead to the root \
-         of the signed head of {} entries; nothing is left out of the range\n  records.jsonl and records.csv say what the openings say",
-        checked.from,
-        checked.to - 1,
-        manifest.origin,
-        checked.opened,
-        checked.to - checked.from,
-        checked.to - checked.from,
-        head.size(),
-    );
-    if checked.erased > 0 {
-        text.push_str(&format!("\n  {} are erased by their retention rule and no longer checkable; their leaves stand", checked.erased));
-    }
-    if checked.closed > 0 {
-        text.push_str(&format!("\n  {} are closed: outside the scope of whoever took the bundle, or of other cases", checked.closed));
-    }
-    if let Some(case) = manifest.case_ref {
-        text.push_str(&format!("\n  open are the records of case {case}; that no closed one is of it cannot be shown by a bundle"));
-    }
-    if !witnesses.is_empty() {
-        text.push_str(&format!("\n  cosigned by {}, which makes the policy's quorum", witnesses.join(", ")));
-    }
-    if key_was_given {
-        text.push_str("\n  signed by the given key");
-    } else {
-        text.push_str(&format!(
-            "\n  signed by the bundle's own key; compare it with the one you know, or give that with --vkey:\n  {verifier}"
-        ));
-    }
-    text
 }
 
 fn check_policy(policy: &TlogPolicy, checkpoint: &str, verifier: &LogVerifier, file: &Path) -> Result<(), CliError> {

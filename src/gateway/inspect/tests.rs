@@ -1,5 +1,7 @@
 //! What auditors ask, over whole histories in both stores: nothing from outside the scope, and no claim that the records do not carry.
 
+mod holds;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;

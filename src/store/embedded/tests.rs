@@ -7,6 +7,7 @@ mod damage;
 mod erasure;
 mod failing;
 mod full_disk;
+mod holds;
 mod matrix;
 mod model;
 mod recovering;

@@ -16,6 +16,7 @@ use crate::audit::sight::Sight;
 use crate::audit::tar::{BLOCK, padding, read_header};
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::cli::exit::CliError;
+use crate::domain::time::Timestamp;
 
 /// What a bundle proves.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Proved {
     pub head: Checkpoint,
     /// What was checked.
     pub checked: Checked,
+    /// Times of the first and the last record that was opened; none when none was.
+    pub period: Option<(Timestamp, Timestamp)>,
     /// Names of the witnesses whose cosignatures hold, when a policy was given.
     pub witnesses: Vec<String>,
     /// Answers to the questions that were put.
@@ -216,6 +219,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     let (mut jsonl, mut csv) = (Context::new(&SHA256), Context::new(&SHA256));
     csv.update(CSV_HEAD.as_bytes());
     let (mut next, mut counts) = (manifest.from, [0_u64; 3]);
+    let mut period: Option<(Timestamp, Timestamp)> = None;
     let total = manifest.to - manifest.from;
     tar.lines(|line| {
         let entry = parse_entry(line).map_err(|error| failed(format!("entries.txt, entry {next}: {error}")))?;
@@ -232,6 +236,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
                 jsonl.update(json.as_bytes());
                 csv.update(row.as_bytes());
                 counts[0] += 1;
+                period = Some((period.map_or(held.0.time, |(first, _)| first), held.0.time));
             }
             Held::Erased => counts[1] += 1,
             Held::Closed | Held::Unreadable => counts[2] += 1,
@@ -266,5 +271,5 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
         return Err(failed("records.csv does not say what the openings say".to_owned()));
     }
     tar.end()?;
-    Ok(Proved { manifest, verifier, head, checked, witnesses, answers })
+    Ok(Proved { manifest, verifier, head, checked, period, witnesses, answers })
 }

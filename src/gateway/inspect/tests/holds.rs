@@ -1,0 +1,116 @@
+//! Legal holds by auditors of different scopes, and what of a held case can still be asked when its months are gone.
+
+use super::*;
+use crate::domain::hold::{HoldGround, HoldReason};
+use crate::domain::id::CaseRef;
+use crate::gateway::Refusal;
+use crate::store::contract::case_bed::NoticeWish;
+
+/// A case at each unit; the first has a result.
+async fn two_cases(bed: &Bed) -> (CaseRef, CaseRef) {
+    bed.load(register(1, auditors)).await;
+    let (_, oslo) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.send(LAB, Body::Result(result(oslo.requisition_id.unwrap(), "A-1")), None).await.unwrap();
+    let (_, hamar) = bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, None).await.unwrap();
+    (oslo.case_ref.unwrap(), hamar.case_ref.unwrap())
+}
+
+fn reason_of(refused: Result<(), Refusal>) -> Reason {
+    refused.unwrap_err().0.reason
+}
+
+#[tokio::test]
+async fn a_case_is_held_shown_and_lifted_within_an_auditor_s_scope_only() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        let (oslo, hamar) = two_cases(&bed).await;
+        let until = date("2027-06-30");
+        let place = async |who: &str, case| gateway.place_hold(&bed.caller(who), case, HoldReason::Complaint, until).await;
+        assert_eq!(reason_of(place(OF_UNIT, hamar).await), Reason::ReferenceUnknown, "another unit's case");
+        assert_eq!(reason_of(place(OF_LAB, hamar).await), Reason::ReferenceUnknown);
+        assert_eq!(reason_of(place(ALL, CaseRef::from_bytes([9; 10])).await), Reason::ReferenceUnknown, "no such case");
+        let timeline = gateway.timeline(&bed.caller(ALL), CaseRef::from_bytes([9; 10])).await.unwrap();
+        assert_eq!(timeline.entries.len(), 1, "the question itself, which makes no case");
+        assert_eq!(reason_of(place(ALL, CaseRef::from_bytes([9; 10])).await), Reason::ReferenceUnknown);
+        place(OF_UNIT, oslo).await.unwrap();
+        place(ALL, hamar).await.unwrap();
+        let seen = async |who: &str| {
+            let holds = gateway.holds(&bed.caller(who)).await.unwrap();
+            holds.into_iter().map(|hold| hold.case.case_ref).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(seen(ALL).await, [oslo, hamar].into());
+        assert_eq!(seen(OF_UNIT).await, [oslo].into());
+        assert_eq!(seen(OF_LAB).await, [oslo].into(), "its laboratory's result is in the case");
+        let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
+        let held = held.iter().find(|hold| hold.case.case_ref == oslo).unwrap();
+        assert_eq!((held.case.prosecution.as_ref(), held.case.unit.as_ref()), (Some(&id(OSLO)), Some(&id(RU_OSLO))));
+        assert_eq!((held.auditor.as_str(), held.key_label.as_str()), (OF_UNIT, "leser-1"));
+        assert_eq!(reason_of(gateway.lift_hold(&bed.caller(OF_UNIT), hamar).await), Reason::HoldUnknown, "outside its scope");
+        gateway.lift_hold(&bed.caller(OF_LAB), oslo).await.unwrap();
+        assert_eq!(reason_of(gateway.lift_hold(&bed.caller(ALL), oslo).await), Reason::HoldUnknown);
+        assert_eq!(seen(ALL).await, [hamar].into());
+        assert_eq!(reason_of(place(LAB, oslo).await), Reason::CallNotAllowed);
+        let filter = RecordFilter { kinds: vec![63, 64], ..RecordFilter::default() };
+        let of_unit = gateway.search(&bed.caller(OF_UNIT), &filter, None, 10).await.unwrap();
+        let shown: Vec<_> = of_unit.entries.iter().map(|entry| entry.record.as_ref().unwrap().case_ref).collect();
+        assert_eq!(shown, [Some(oslo), Some(oslo)], "placed and lifted, and nothing of the other case");
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_s_ground_lets_a_hold_last_longer() {
+    let bed = memory_bed();
+    let gateway = gateway(&bed);
+    let (oslo, _) = two_cases(&bed).await;
+    let place = async |until| gateway.place_hold(&bed.caller(ALL), oslo, HoldReason::CourtProceedings, date(until)).await;
+    assert_eq!(reason_of(place("2030-01-31").await), Reason::HoldTooLong);
+    gateway.set_hold_ground(HoldGround::try_from("arkivlova § 9".to_owned()).unwrap());
+    place("2030-01-31").await.unwrap();
+    let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
+    assert_eq!(held[0].ground.as_ref().unwrap().to_string(), "arkivlova § 9");
+}
+
+#[tokio::test]
+async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    let (oslo, hamar) = two_cases(&bed).await;
+    gateway.place_hold(&bed.caller(ALL), oslo, HoldReason::SupervisoryInspection, date("2029-01-31")).await.unwrap();
+    store.turn_now().await.unwrap();
+    for _ in 0..16 {
+        bed.advance_days(29);
+        let _ = store.confirm_calendar();
+        bed.load(register(store.register().generation() + 1, auditors)).await;
+    }
+    let _ = store.confirm_calendar();
+    store.turn_now().await.unwrap();
+    let caller = bed.caller(ALL);
+    let first_kept = gateway.log_state(&caller).await.unwrap().first_kept;
+    let timeline = gateway.timeline(&caller, oslo).await.unwrap();
+    let kinds: Vec<u16> = timeline.entries.iter().map(|entry| entry.record.as_ref().unwrap().kind).collect();
+    assert_eq!(kinds, [10, 14, 63, 61], "what happened, the hold, and this question");
+    assert!(timeline.entries[2].index < first_kept);
+    assert_eq!(gateway.timeline(&caller, hamar).await.unwrap().entries.len(), 1, "the other case has only the question");
+    let surveyed = gateway.answer(&caller, &[Question::ResultsElsewhere], ALWAYS).await.unwrap();
+    assert!(surveyed.checked.holds(), "{:?}", surveyed.checked);
+    assert_eq!(surveyed.checked.erased, first_kept - 3, "all but the three that are held");
+    assert_eq!(surveyed.answers[0].finding, Finding::ResultsElsewhere { results: 1, deliveries: 0, elsewhere: 0, unresolved: 0 });
+    let mut export = gateway.export(&caller, ExportOf { case_ref: Some(oslo), ..ExportOf::default() }).await.unwrap();
+    let frame = export.frame().clone();
+    let head = Checkpoint::open(std::str::from_utf8(&frame.checkpoint).unwrap(), &bed.world.verifier).unwrap();
+    let mut survey = Survey::new(frame.sight, ALWAYS, &[], frame.from, Some(edge(frame.from, frame.edge).unwrap()));
+    let mut open = 0;
+    while let Some(entries) = export.next().await.unwrap() {
+        for entry in entries {
+            open += usize::from(matches!(entry.held, Held::Record(_)));
+            survey.take(&entry);
+        }
+    }
+    let (_, _, checked) = survey.finish(&head, Some(&frame.consistency));
+    assert!(checked.holds() && open == 4, "{open} {checked:?}");
+    let proof = bed.store().prove(timeline.entries[0].index).await.unwrap().unwrap();
+    crate::audit::receipt::AuditorProof::verify(std::str::from_utf8(&proof.proof).unwrap(), &bed.world.verifier, &bed.world.origin)
+        .unwrap();
+}

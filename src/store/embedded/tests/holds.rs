@@ -1,0 +1,147 @@
+//! The files of held records: damaged, and across turns, restarts and the end of the lawful time.
+
+use super::*;
+use crate::audit::event::Event;
+use crate::domain::hold::HoldReason;
+use crate::domain::id::CaseRef;
+use crate::domain::time::DAY_MILLIS;
+use crate::policy::command::Command;
+use crate::store::contract::case_bed::{RU_OSLO, wish};
+use crate::store::contract::holds::place_hold;
+use crate::store::embedded::fsck::fsck;
+use crate::store::{RecordFilter, Store, StoreError};
+
+fn files(home: &Home) -> Vec<PathBuf> {
+    files_below(&home.data().join("holds"))
+}
+
+fn name(home: &Home, file: &Path) -> String {
+    file.strip_prefix(home.data()).unwrap().to_string_lossy().into_owned()
+}
+
+/// A held case and another, and months that are gone.
+async fn held(home: &Home) -> (Arc<EmbeddedStore>, CaseRef, u64) {
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (_, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.send_notice(&wish(), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    let case_ref = accepted.case_ref.unwrap();
+    place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+    pass(home, &store, 16 * 29).await;
+    (store, case_ref, accepted.index)
+}
+
+async fn pass(home: &Home, store: &Arc<EmbeddedStore>, days: i64) {
+    for _ in 0..days / 29 {
+        home.clock.advance_millis(29 * DAY_MILLIS);
+        store.act(Command::Note(Event::Stopped)).await.unwrap();
+        store.turn_now().await.unwrap();
+    }
+}
+
+async fn of_case(store: &Arc<EmbeddedStore>, case_ref: CaseRef) -> Result<Vec<u64>, StoreError> {
+    let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+    Ok(store.records(&filter, 100).await?.entries.iter().map(|entry| entry.index).collect())
+}
+
+#[tokio::test]
+async fn held_records_are_there_after_turns_and_restarts_and_what_joins_them_too() {
+    let home = Home::new();
+    let (store, case_ref, _) = held(&home).await;
+    let before = of_case(&store, case_ref).await.unwrap();
+    assert_eq!(before.len(), 4, "accepted, handed out, acknowledged, held");
+    let first = files(&home);
+    assert_eq!(first.len(), 1);
+    pass(&home, &store, 29).await;
+    assert_eq!(files(&home), first, "nothing joined: the same file");
+    let bed = home.bed(&store);
+    bed.act("tilsyn", crate::policy::table::Verb::ListRecords, |permit| Command::Audit {
+        permit,
+        case_ref: Some(case_ref),
+        participant: None,
+    })
+    .await
+    .unwrap();
+    pass(&home, &store, 29).await;
+    assert_ne!(files(&home), first, "a record joined: another file under another key");
+    assert_eq!(files(&home).len(), 1);
+    drop(bed);
+    store.stop().await.unwrap();
+    drop(store);
+    let store = home.open();
+    let after = of_case(&store, case_ref).await.unwrap();
+    assert_eq!((after[..4] == before[..], after.len()), (true, 5));
+    assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
+}
+
+#[tokio::test]
+async fn no_record_is_held_beyond_35_months_after_its_month_whatever_the_hold_says() {
+    let home = Home::new();
+    let (store, case_ref, index) = held(&home).await;
+    let bed = home.bed(&store);
+    // Other terms, from a later day on: the hold lasts longer, its oldest records may not.
+    let later = crate::domain::hold::latest_end(store.now().oslo_date(), false).to_string();
+    place_hold(&bed, case_ref, HoldReason::CourtProceedings, &later).await.unwrap();
+    pass(&home, &store, 22 * 29).await;
+    assert!(store.now().oslo_date() > crate::domain::hold::last_lawful_day(crate::store::contract::case_bed::date("2026-11-20")));
+    assert_eq!(store.holds().await.unwrap().len(), 1);
+    assert!(store.prove(index).await.unwrap().unwrap().record.is_none(), "three years are over");
+    let left = of_case(&store, case_ref).await.unwrap();
+    assert_eq!(left.len(), 2, "the second placing, and the erasure: {left:?}");
+    let erased = RecordFilter { kinds: vec![32], ..RecordFilter::default() };
+    let told = store.records(&erased, 10).await.unwrap().entries;
+    assert_eq!(told.iter().map(|entry| entry.record.as_ref().unwrap().count).collect::<Vec<_>>(), [Some(4)]);
+    assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
+}
+
+#[tokio::test]
+async fn damage_to_a_file_of_held_records_is_named_and_never_served() {
+    let home = Home::new();
+    let (store, case_ref, index) = held(&home).await;
+    let sound = of_case(&store, case_ref).await.unwrap();
+    store.stop().await.unwrap();
+    drop(store);
+    let file = files(&home).remove(0);
+    let (name, bytes) = (name(&home, &file), std::fs::read(&file).unwrap());
+    let slot = 32 + 768;
+    let changed = |at: usize| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let cases = [
+        ("magic", changed(0), 0),
+        ("index of the hold", changed(8), 0),
+        ("count", changed(16), 0),
+        ("a record", changed(slot + 100), slot as u64),
+        ("cut", bytes[..slot + 10].to_vec(), slot as u64),
+        ("longer", [bytes.clone(), vec![0; 768]].concat(), bytes.len() as u64),
+        ("empty", Vec::new(), 0),
+        ("two records exchanged", [&bytes[..32], &bytes[slot..slot + 768], &bytes[32..slot], &bytes[slot + 768..]].concat(), 32),
+    ];
+    for (what, bad, offset) in cases {
+        std::fs::write(&file, bad).unwrap();
+        let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+        let found = report.damages.iter().any(|damage| damage.file == name && damage.offset == offset);
+        assert!(found, "{what}: {:?}", report.damages);
+        let store = home.open();
+        assert!(matches!(of_case(&store, case_ref).await, Err(StoreError::Damaged { .. })), "{what}");
+        let entries = store.entries(index, index + 1).await.unwrap();
+        let is_record = matches!(entries[0].held, crate::audit::range::Held::Record(_));
+        assert!(!is_record || what == "a record" || what == "cut", "{what}: the first record is served");
+        drop(store);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+    assert!(report.damages.iter().any(|damage| damage.file == name), "{:?}", report.damages);
+    std::fs::write(&file, &bytes).unwrap();
+    let foreign = home.data().join("holds/notes.txt");
+    std::fs::write(&foreign, "x").unwrap();
+    let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+    assert_eq!(report.damages.iter().map(|damage| damage.file.as_str()).collect::<Vec<_>>(), ["holds/notes.txt"]);
+    let store = home.open();
+    assert_eq!(of_case(&store, case_ref).await.unwrap(), sound, "and undamaged it is as before");
+    assert!(foreign.exists(), "what the store did not make is left alone");
+}

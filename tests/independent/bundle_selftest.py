@@ -1,0 +1,110 @@
+"""Shows that the checkers of bundles can refuse: damages copies of a good bundle, one thing at a time, and demands that each checker refuses each.
+
+    bundle_selftest.py <bundle.tar> <vkey file> <checker> [<argument>...] [-- <checker> ...]
+
+Each checker is run with <bundle> <vkey file> after its arguments; `vkey:` before its name gives it the key itself instead of the file. The bundle must
+accept as it is, hold an opened entry after its first, and not begin at the log's first entry.
+"""
+
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+
+def read(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+
+
+def write(path: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in files.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            tar.addfile(header, io.BytesIO(content))
+
+
+def lines(files: dict[str, bytes], name: str, change) -> None:
+    rows = files[name].decode().splitlines()
+    change(rows)
+    files[name] = "".join(f"{row}\n" for row in rows).encode()
+
+
+def other(text: str, at: int) -> str:
+    return text[:at] + ("B" if text[at] == "A" else "A") + text[at + 1 :]
+
+
+def in_word(rows: list[str], line: int, word: int, at: int) -> None:
+    words = rows[line].split(" ")
+    words[word] = other(words[word], at)
+    rows[line] = " ".join(words)
+
+
+def opened(rows: list[str]) -> int:
+    return next(at for at, row in enumerate(rows) if " open " in row)
+
+
+def count(files: dict[str, bytes], name: str, by: int) -> None:
+    rows = files["manifest.txt"].decode().splitlines()
+    at = next(at for at, row in enumerate(rows) if row.startswith(f"{name}="))
+    rows[at] = f"{name}={int(rows[at].split('=')[1]) + by}"
+    files["manifest.txt"] = "".join(f"{row}\n" for row in rows).encode()
+
+
+DAMAGES = {
+    "the range begins elsewhere": lambda files: count(files, "from_index", 1),
+    "the range ends elsewhere": lambda files: count(files, "to_index", -1),
+    "another size": lambda files: count(files, "size", 1),
+    "one opened more": lambda files: count(files, "open", 1),
+    "another root": lambda files: lines(files, "checkpoint", lambda rows: rows.__setitem__(2, other(rows[2], 5))),
+    "another signature": lambda files: lines(files, "checkpoint", lambda rows: rows.__setitem__(4, other(rows[4], len(rows[4]) - 9))),
+    "another hash in the edge": lambda files: lines(files, "edge.txt", lambda rows: rows.__setitem__(0, other(rows[0], 5))),
+    "a hash of the edge is gone": lambda files: lines(files, "edge.txt", lambda rows: rows.pop()),
+    "another hash in the proof": lambda files: lines(files, "consistency.txt", lambda rows: rows.__setitem__(0, other(rows[0], 5))),
+    "another leaf": lambda files: lines(files, "entries.txt", lambda rows: in_word(rows, 0, 2, 9)),
+    "another opening": lambda files: lines(files, "entries.txt", lambda rows: in_word(rows, opened(rows), 3, 120)),
+    "an entry is gone": lambda files: lines(files, "entries.txt", lambda rows: rows.pop(1)),
+    "two entries are exchanged": lambda files: lines(files, "entries.txt", lambda rows: rows.insert(0, rows.pop(1))),
+    "an entry says that it is erased": lambda files: lines(
+        files, "entries.txt", lambda rows: rows.__setitem__(opened(rows), " ".join([rows[opened(rows)].split(" ")[0], "erased", rows[opened(rows)].split(" ")[2]]))
+    ),
+    "a record is gone": lambda files: lines(files, "records.jsonl", lambda rows: rows.pop()),
+}
+
+
+def main() -> int:
+    bundle, vkey = Path(sys.argv[1]), Path(sys.argv[2])
+    checkers: list[list[str]] = [[]]
+    for word in sys.argv[3:]:
+        checkers.append([]) if word == "--" else checkers[-1].append(word)
+
+    def accepts(checker: list[str], file: Path) -> bool:
+        name, *arguments = checker
+        key = vkey.read_text().strip() if name.startswith("vkey:") else str(vkey)
+        ran = subprocess.run([name.removeprefix("vkey:"), *arguments, str(file), key], capture_output=True, text=True)
+        if ran.returncode not in (0, 1):
+            raise SystemExit(f"{name}: ended with {ran.returncode}: {ran.stderr}")
+        return ran.returncode == 0
+
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        changed = Path(folder) / "changed.tar"
+        for checker in checkers:
+            if not accepts(checker, bundle):
+                raise SystemExit(f"{checker[0]} refuses the good bundle")
+            for what, damage in DAMAGES.items():
+                files = read(bundle)
+                damage(files)
+                write(changed, files)
+                if accepts(checker, changed):
+                    print(f"{checker[0]} accepts a bundle in which {what}", file=sys.stderr)
+                    failed += 1
+    print(f"bundles: {len(DAMAGES)} damages put to {len(checkers)} checkers; all verdicts agree" if not failed else f"{failed} damages were not seen")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
