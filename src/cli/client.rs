@@ -1,21 +1,24 @@
 //! The connection to a gateway: mutual TLS, one call at a time, messages by descriptor.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use clap::Args;
 use prost_reflect::DynamicMessage;
 use serde_json::Value;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 use crate::clock::{Entropy as _, SystemClock, SystemEntropy};
+use crate::grpc::expiry::CERTIFICATE_EXPIRES;
 use crate::tls::{Backoff, ClientFiles, ClientSettings, Connector};
 
 use super::exit::CliError;
 use super::explain::explain;
+use super::output;
 use super::schema::{self, DynamicCodec, Service};
 
 /// A call that is no stream ends after this long; the gateway is told.
@@ -109,7 +112,11 @@ impl Client {
         request.set_timeout(CALL_TIMEOUT);
         let sent = async { self.ready().await?.unary(request, path, codec).await };
         match tokio::time::timeout(CALL_TIMEOUT + Duration::from_secs(5), sent).await {
-            Ok(answer) => answer.map(|answer| schema::to_value(answer.get_ref())).map_err(|status| explain(&status)),
+            Ok(Ok(answer)) => {
+                warn_of_expiry(answer.metadata());
+                Ok(schema::to_value(answer.get_ref()))
+            }
+            Ok(Err(status)) => Err(explained(&status)),
             Err(_) => Err(CliError::Unreachable("the gateway did not answer in time; run the same command again".to_owned())),
         }
     }
@@ -135,7 +142,7 @@ impl Client {
         let path = PathAndQuery::from_static(path);
         let codec = tonic_prost::ProstCodec::<Q, A>::default();
         let started = async { self.ready().await?.server_streaming(Request::new(request), path, codec).await };
-        started.await.map(|answer| TypedAnswers(answer.into_inner())).map_err(|status| explain(&status))
+        started.await.map(|answer| TypedAnswers(answer.into_inner())).map_err(|status| explained(&status))
     }
 
     /// A call that is answered by a stream.
@@ -146,7 +153,7 @@ impl Client {
         let message = schema::from_value(service.method(method)?.input(), request)?;
         let (path, codec) = route(service, method)?;
         let started = async { self.ready().await?.server_streaming(Request::new(message), path, codec).await };
-        started.await.map(|answer| Answers(answer.into_inner())).map_err(|status| explain(&status))
+        started.await.map(|answer| Answers(answer.into_inner())).map_err(|status| explained(&status))
     }
 }
 
@@ -167,8 +174,42 @@ impl<A> TypedAnswers<A> {
     /// # Errors
     /// The gateway ended the stream with a reason, or the connection was lost.
     pub async fn next(&mut self) -> Result<Option<A>, CliError> {
-        self.0.message().await.map_err(|status| explain(&status))
+        next(&mut self.0).await
     }
+}
+
+/// The next answer of a stream, and at its end what its trailers warn of.
+async fn next<A>(stream: &mut Streaming<A>) -> Result<Option<A>, CliError> {
+    match stream.message().await {
+        Ok(Some(answer)) => Ok(Some(answer)),
+        Ok(None) => {
+            if let Ok(Some(trailers)) = stream.trailers().await {
+                warn_of_expiry(&trailers);
+            }
+            Ok(None)
+        }
+        Err(status) => Err(explained(&status)),
+    }
+}
+
+fn explained(status: &Status) -> CliError {
+    warn_of_expiry(status.metadata());
+    explain(status)
+}
+
+/// Says once that the own certificate ends soon, when the gateway's trailer says so.
+fn warn_of_expiry(trailers: &MetadataMap) {
+    static SAID: Once = Once::new();
+    let Some(end) = trailers.get(CERTIFICATE_EXPIRES.as_str()).and_then(|value| value.to_str().ok()) else { return };
+    if let Ok(end) = end.parse::<jiff::Timestamp>() {
+        SAID.call_once(|| output::warning("CERTIFICATE_EXPIRES", &expiry_warning(end)));
+    }
+}
+
+fn expiry_warning(end: jiff::Timestamp) -> String {
+    format!(
+        "the certificate of this identity is valid until {end:.0}; have it renewed, and send the operator the new one if its key is new"
+    )
 }
 
 /// The answers of a stream.
@@ -181,10 +222,7 @@ impl Answers {
     /// # Errors
     /// The gateway ended the stream with a reason, or the connection was lost.
     pub async fn next(&mut self) -> Result<Option<Value>, CliError> {
-        match self.0.message().await {
-            Ok(answer) => Ok(answer.as_ref().map(schema::to_value)),
-            Err(status) => Err(explain(&status)),
-        }
+        Ok(next(&mut self.0).await?.as_ref().map(schema::to_value))
     }
 }
 

@@ -94,6 +94,9 @@ fn counterpart_text(counterpart: &Value) -> String {
     if counterpart["suspended"].as_bool() == Some(true) {
         lines.push("  suspended: what is sent to it waits".to_owned());
     }
+    if let Some(successor) = counterpart["successor_id"].as_str() {
+        lines.push(format!("  retired: {successor} has its mail, cases and messages"));
+    }
     lines.join("\n")
 }
 

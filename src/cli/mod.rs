@@ -18,6 +18,7 @@ mod memory;
 mod open_files;
 mod outbox;
 mod output;
+mod participants;
 mod pki;
 mod place;
 mod receipt;
@@ -97,6 +98,9 @@ enum Command {
     /// The auditor's tools
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Who may connect: list, compare and edit the participant register
+    #[command(subcommand)]
+    Participants(participants::ParticipantsCommand),
     /// Look at disk, store, clock, certificates and keys of a gateway; safe to paste into a ticket
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::DoctorArgs),
@@ -118,7 +122,9 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    let out = Output::new(if cli.json { Format::Json } else { Format::Text });
+    let format = if cli.json { Format::Json } else { Format::Text };
+    output::speak(format);
+    let out = Output::new(format);
     if let Err(error) = memory::keep_private() {
         let error = CliError::Storage(format!("the system does not let this process turn core files off: {error}"));
         out.error(&error);
@@ -158,6 +164,7 @@ async fn run(command: &Command, out: Output) -> Result<(), CliError> {
         Command::LookUp(args) => directory::look_up(args, out).await,
         Command::SetContact(args) => directory::set_contact(args, out).await,
         Command::Audit(command) => audit::run(command, out).await,
+        Command::Participants(command) => participants::run(command, out),
         Command::Doctor(args) => doctor::run(args, out),
         Command::Store(command) => store::run(command, out),
         Command::Recover(args) => recover::run(args, out).await,

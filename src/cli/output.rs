@@ -1,6 +1,7 @@
 //! What commands print: plain text for people, one JSON object a line for machines. Results go to standard output, all else to standard error.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -79,6 +80,24 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
+}
+
+/// Whether this process writes for machines, for what is not said by a command of its own.
+static FOR_MACHINES: AtomicBool = AtomicBool::new(false);
+
+/// Sets for whom this process writes.
+pub fn speak(format: Format) {
+    FOR_MACHINES.store(format == Format::Json, Ordering::Relaxed);
+}
+
+/// A warning on standard error, beside whatever the command says: a line for people, an object for machines.
+pub fn warning(code: &str, text: &str) {
+    let line = if FOR_MACHINES.load(Ordering::Relaxed) {
+        serde_json::json!({"warning": {"reason": code, "advice": text}}).to_string()
+    } else {
+        format!("samband: warning: {text}")
+    };
+    _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn error_json(error: &CliError) -> Value {

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod limits;
 pub mod nlk_codes;
 pub mod participants;
+pub mod register_edit;
 pub mod trust;
 pub mod witnesses;
 

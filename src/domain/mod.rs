@@ -23,6 +23,7 @@ pub mod reason;
 #[cfg(test)]
 pub(crate) mod refusal;
 pub mod register;
+pub mod register_change;
 pub mod report;
 pub mod result;
 pub mod sample;

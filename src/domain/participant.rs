@@ -28,6 +28,18 @@ pub enum Role {
 impl Role {
     /// Every role.
     pub const ALL: [Self; 5] = [Self::Prosecution, Self::MunicipalUnit, Self::Laboratory, Self::Auditor, Self::Mirror];
+
+    /// As the register's file spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Prosecution => "prosecution",
+            Self::MunicipalUnit => "municipal_unit",
+            Self::Laboratory => "laboratory",
+            Self::Auditor => "auditor",
+            Self::Mirror => "mirror",
+        }
+    }
 }
 
 /// What is wrong with a participant's data.
@@ -329,6 +341,7 @@ pub struct Participant {
     /// Never changes.
     pub organisation_number: OrganisationNumber,
     /// At least one, but for a retired participant; each unique in the whole register.
+    #[serde(default)]
     pub keys: Vec<EnrolledKey>,
     /// Municipalities served: at least one for a municipal unit that is not retired, none for others. One municipality, one unit.
     #[serde(default)]

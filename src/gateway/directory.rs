@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Gateway, Refusal};
 use crate::domain::id::ParticipantId;
-use crate::domain::participant::{Contact, MunicipalityNumber, Participant, Role};
+use crate::domain::participant::{Contact, MunicipalityNumber, Participant, Role, Standing};
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
@@ -31,6 +31,8 @@ pub struct Counterpart {
     pub participant: Arc<Participant>,
     /// Its contacts: a unit's own choice, else the register's.
     pub contacts: Vec<Contact>,
+    /// Who has what it had, when it is retired.
+    pub successor: Option<ParticipantId>,
 }
 
 /// Whether `seer` may see `seen`: those it sends to or receives from, and, as units send samples and fetch equipment, laboratories for units.
@@ -58,7 +60,11 @@ impl Gateway {
         let register = self.store.register();
         let asked = |participant: &Participant| {
             is_counterpart(caller.participant.role, participant.role)
-                && filter.participant.as_ref().is_none_or(|id| *id == participant.id)
+                && match &filter.participant {
+                    Some(id) => *id == participant.id,
+                    // A retired one is nobody to choose; whoever holds its id may ask what became of it.
+                    None => participant.standing != Standing::Retired,
+                }
                 && filter.municipality.is_none_or(|number| participant.municipalities.contains(&number))
                 && filter.after.as_ref().is_none_or(|after| participant.id > *after)
         };
@@ -80,7 +86,9 @@ impl Gateway {
                 Role::Prosecution | Role::Laboratory | Role::Auditor | Role::Mirror => None,
             };
             let contacts = own.map_or_else(|| participant.contacts.clone(), |contact| vec![contact]);
-            counterparts.push(Counterpart { participant, contacts });
+            let successor = register.heir_of(&participant.id).cloned();
+            let contacts = if successor.is_some() { Vec::new() } else { contacts };
+            counterparts.push(Counterpart { participant, contacts, successor });
         }
         Ok((counterparts, next))
     }

@@ -15,6 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
+use super::expiry;
 use super::request::{OneMessage, check_head};
 use super::room::{Kind, Owner, Place, Room};
 use super::status::{self, Refused};
@@ -380,7 +381,7 @@ impl Shared {
             Ok(caller) => caller,
             Err(status) => return status.into_http(),
         };
-        match asked {
+        let response = match asked {
             Asked::Call(verb) => {
                 let span =
                     tracing::info_span!("call", verb = verb.call(), participant = caller.id().as_str(), key = caller.key_label.as_str());
@@ -391,6 +392,10 @@ impl Shared {
                 self.gateway.count_refusal(&caller, Reason::Unimplemented);
                 status::of_reason(Reason::Unimplemented).into_http()
             }
+        };
+        match peer.identity() {
+            Ok(identity) => expiry::tell(response, identity.not_after(), self.gateway.store().now()),
+            Err(_) => response,
         }
     }
 }

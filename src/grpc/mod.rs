@@ -4,6 +4,7 @@ mod audit;
 pub mod caller;
 pub mod codec;
 pub mod convert;
+pub mod expiry;
 mod laboratory;
 mod municipal;
 pub mod pb;

@@ -276,7 +276,7 @@ pub(super) fn role_contact(contact: Contact) -> pb::RoleContact {
 }
 
 fn counterpart(counterpart: Counterpart) -> pb::Counterpart {
-    let Counterpart { participant, contacts } = counterpart;
+    let Counterpart { participant, contacts, successor } = counterpart;
     let role = match participant.role {
         Role::Prosecution => pb::ParticipantRole::Prosecution,
         Role::MunicipalUnit => pb::ParticipantRole::MunicipalUnit,
@@ -291,6 +291,7 @@ fn counterpart(counterpart: Counterpart) -> pb::Counterpart {
         municipalities: participant.municipalities.iter().map(ToString::to_string).collect(),
         contacts: contacts.into_iter().map(role_contact).collect(),
         suspended: participant.standing == Standing::Suspended,
+        successor_id: successor.map(|id| id.to_string()),
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::{self, Figures};
 use crate::clock::Clock;
+use crate::domain::participant::Participant;
 use crate::store::{Stats, Store};
 use crate::tls::{ListState, ListStatus, OpenConnections, TlsSettings};
 
@@ -113,14 +114,23 @@ async fn converse(socket: TcpStream, watched: Watched, times: Times) {
 
 impl Watched {
     async fn answer(&self, method: &Method, path: &str, patience: Duration) -> Response<Full<Bytes>> {
-        let known = matches!(path, "/healthz" | "/readyz" | "/metrics");
+        let known = matches!(path, "/healthz" | "/readyz" | "/metrics" | "/register");
         match path {
-            _ if !known => plain(StatusCode::NOT_FOUND, "not found; there are /healthz, /readyz and /metrics\n"),
+            _ if !known => plain(StatusCode::NOT_FOUND, "not found; there are /healthz, /readyz, /metrics and /register\n"),
             _ if method != Method::GET => not_allowed(),
             "/healthz" => plain(StatusCode::OK, "ok\n"),
             "/readyz" => self.readiness(self.stats(patience).await),
+            "/register" => self.register(),
             _ => self.metrics(self.stats(patience).await),
         }
+    }
+
+    /// The register in force, for whoever compares a file with it: generation and participants.
+    fn register(&self) -> Response<Full<Bytes>> {
+        let register = self.store.register();
+        let participants: Vec<&Participant> = register.iter().map(AsRef::as_ref).collect();
+        let body = serde_json::json!({"generation": register.generation(), "participants": participants});
+        response(StatusCode::OK, "application/json", body.to_string())
     }
 
     /// The store's counts; nothing when it fails or takes longer than `patience`.

@@ -1,0 +1,125 @@
+//! The commands over the development register and certificates made for it.
+
+use std::path::Path;
+
+use clap::Parser as _;
+
+use super::super::output::{Format, Output};
+use super::super::{Cli, Command};
+use super::*;
+use crate::clock::SystemEntropy;
+use crate::domain::participant::Standing;
+use crate::tls::issue::Leaf;
+use crate::tls::pki::{self, DevPki, Existing};
+
+struct Folder {
+    dir: tempfile::TempDir,
+    pki: DevPki,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let register = pki::development_register().unwrap();
+        let pki = pki::dev(dir.path(), now(), &SystemEntropy::default(), Existing::Keep, &register).unwrap();
+        Self { dir, pki }
+    }
+
+    fn certificate(&self, name: &str, organisation: &str) -> String {
+        let leaf = Leaf::client(name, organisation.parse().unwrap(), now());
+        let issued = self.pki.authority().unwrap().issue(&leaf, &SystemEntropy::default()).unwrap();
+        let path = self.dir.path().join(format!("{name}.pem"));
+        std::fs::write(&path, issued.certificate_pem()).unwrap();
+        path.display().to_string()
+    }
+
+    fn run(&self, words: &[&str]) -> Result<(), CliError> {
+        let file = self.pki.participants_file().display().to_string();
+        let all: Vec<&str> = ["samband", "participants"].iter().chain(words).copied().chain(["--file", &*file]).collect();
+        let Command::Participants(command) = Cli::try_parse_from(all).unwrap().command else { panic!("another command") };
+        run(&command, Output::new(Format::Nothing))
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.pki.participants_file()).unwrap()
+    }
+
+    fn register(&self) -> crate::domain::participant::Register {
+        let open = RegisterEdit::open(Path::new(&self.pki.participants_file()), &is_known).unwrap();
+        open.register().clone()
+    }
+}
+
+fn id(text: &str) -> crate::domain::id::ParticipantId {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_participant_is_entered_from_its_certificate() {
+    let folder = Folder::new();
+    let cert = folder.certificate("lab-ny", "800000815");
+    let add = ["add", "lab-ny", "--name", "Nytt laboratorium", "--role", "laboratory", "--cert", &cert];
+    let before = folder.text();
+    folder.run(&[&add[..], &["--dry-run"]].concat()).unwrap();
+    assert_eq!(folder.text(), before, "a dry run writes nothing");
+    let error = folder.run(&add).unwrap_err();
+    assert!(error.code() == 2 && error.to_string().contains("--yes"), "nobody is there to be asked: {error}");
+    assert_eq!(folder.text(), before);
+    folder.run(&[&add[..], &["--yes"]].concat()).unwrap();
+    let register = folder.register();
+    let entry = register.get(&id("lab-ny")).unwrap();
+    assert_eq!((entry.organisation_number.to_string().as_str(), entry.keys.len()), ("800000815", 1));
+    let error = folder.run(&[&add[..], &["--yes"]].concat()).unwrap_err();
+    assert_eq!(error.code(), 78, "{error}");
+}
+
+#[test]
+fn a_new_key_comes_beside_the_old_and_the_same_key_changes_nothing() {
+    let folder = Folder::new();
+    let own = folder.pki.certificate_file("politi-oslo").display().to_string();
+    let before = folder.text();
+    folder.run(&["add-key", "politi-oslo", "--cert", &own, "--yes"]).expect("renewed with its key");
+    assert_eq!(folder.text(), before);
+    let new = folder.certificate("politi-oslo-2", "800000017");
+    folder.run(&["add-key", "politi-oslo", "--cert", &new, "--label", "neste", "--yes"]).unwrap();
+    assert_eq!(folder.register().get(&id("politi-oslo")).unwrap().keys.len(), 2);
+    let old = folder.register().get(&id("politi-oslo")).unwrap().keys[0].label.clone();
+    folder.run(&["remove-key", "politi-oslo", "--label", &old, "--yes"]).unwrap();
+    assert_eq!(folder.register().get(&id("politi-oslo")).unwrap().keys[0].label, "neste");
+}
+
+#[test]
+fn a_suppliers_certificate_is_enrolled_only_when_the_supplier_is_named() {
+    let folder = Folder::new();
+    let cert = folder.certificate("leverandor", "800000815");
+    let add = ["add-key", "ru-oslo", "--cert", &cert, "--label", "leverandor", "--yes"];
+    let error = folder.run(&add).unwrap_err();
+    assert!(error.to_string().contains("--operated-by 800000815"), "{error}");
+    let other = folder.run(&[&add[..], &["--operated-by", "800000912"]].concat()).unwrap_err();
+    assert!(other.to_string().contains("not of the supplier"), "{other}");
+    folder.run(&[&add[..], &["--operated-by", "800000815"]].concat()).unwrap();
+    let keys = folder.register().get(&id("ru-oslo")).unwrap().keys.clone();
+    assert_eq!(keys[1].operated_by.unwrap().to_string(), "800000815");
+}
+
+#[test]
+fn suspended_resumed_and_retired() {
+    let folder = Folder::new();
+    let standing = || folder.register().get(&id("politi-innlandet")).unwrap().standing;
+    folder.run(&["suspend", "politi-innlandet", "--yes"]).unwrap();
+    assert_eq!(standing(), Standing::Suspended);
+    folder.run(&["resume", "politi-innlandet", "--yes"]).unwrap();
+    assert_eq!(standing(), Standing::Active);
+    assert_eq!(folder.run(&["retire", "politi-innlandet", "--yes"]).unwrap_err().code(), 78, "without a successor");
+    folder.run(&["retire", "politi-innlandet", "--successor", "politi-oslo", "--yes"]).unwrap();
+    assert_eq!(standing(), Standing::Retired);
+    let error = folder.run(&["resume", "politi-innlandet", "--yes"]).unwrap_err();
+    assert!(error.to_string().contains("for good"), "{error}");
+    folder.run(&["move-municipality", "3411", "--to", "ru-oslo", "--yes"]).unwrap();
+    assert_eq!(folder.register().unit_of("3411".parse().unwrap()).unwrap().id, id("ru-oslo"));
+    for shown in [&["list"][..], &["show", "politi-innlandet"]] {
+        folder.run(shown).unwrap();
+    }
+    let file = folder.pki.participants_file().display().to_string();
+    folder.run(&["diff", "--in-force", &file]).unwrap();
+}
