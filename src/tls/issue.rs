@@ -281,8 +281,19 @@ impl CertificateAuthority {
     /// # Errors
     /// A name that does not fit a certificate, or a time outside the calendar.
     pub fn issue(&self, leaf: &Leaf, entropy: &dyn Entropy) -> Result<Issued, IssueError> {
+        self.certify(leaf, KeyPair::generate()?, entropy)
+    }
+
+    /// Issues `leaf` for a key that is there already, PKCS#8 PEM: a certificate renewed with its key.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::issue`]; also when `key_pem` cannot be read.
+    pub fn renew(&self, leaf: &Leaf, key_pem: &str, entropy: &dyn Entropy) -> Result<Issued, IssueError> {
+        self.certify(leaf, KeyPair::from_pem(key_pem)?, entropy)
+    }
+
+    fn certify(&self, leaf: &Leaf, key: KeyPair, entropy: &dyn Entropy) -> Result<Issued, IssueError> {
         let params = leaf.params(entropy)?;
-        let key = KeyPair::generate()?;
         let mut certificate = params.signed_by(&key, &self.issuer)?.der().to_vec();
         if leaf.organisation_identifiers.len() > 1 {
             certificate = self.with_attribute_twice(&certificate)?;

@@ -367,6 +367,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_register_in_force_is_told_to_this_machine() {
+        let admin = Admin::start(TIMES).await;
+        admin.bed.ready().await;
+        let answer = admin.request("GET", "/register").await;
+        let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(body["generation"], 1);
+        assert_eq!(body["participants"].as_array().unwrap().len(), admin.bed.store().register().iter().count());
+    }
+
+    #[tokio::test]
     async fn a_stop_closes_the_listener_and_what_is_open() {
         let admin = Admin::start(Times { head: Duration::from_secs(60), connection: Duration::from_secs(60), ..TIMES }).await;
         let mut idle = TcpStream::connect(admin.address).await.unwrap();

@@ -12,6 +12,7 @@ mod harness;
 mod identity;
 mod life;
 mod limits;
+mod participants;
 mod policy_cells;
 mod retries;
 mod wire;

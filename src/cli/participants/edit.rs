@@ -292,7 +292,7 @@ fn finish(edit: &RegisterEdit<'_>, write: WriteArgs, out: Output) -> Result<(), 
         return Err(CliError::Usage("nothing is written".to_owned()));
     }
     edited.write().map_err(|error| refused(&error))?;
-    out.note("written; a running gateway takes it into force when it reloads (SIGHUP)");
+    out.note("written; a running gateway sees the file within seconds and says in its log whether it took it");
     Ok(())
 }
 

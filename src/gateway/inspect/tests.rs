@@ -502,3 +502,38 @@ fn what_counts_as_forbidden_has_the_codes_that_say_so() {
     );
     assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z", "the texts of leaves spell time so");
 }
+
+/// The prosecution of the history is retired: what its cases get afterwards is the successor's and nobody else's.
+#[tokio::test]
+async fn what_a_successor_gets_is_no_result_elsewhere_and_its_auditor_sees_the_history() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        let of_successor = |participants: &mut Vec<Participant>| {
+            auditors(participants);
+            participants.last_mut().unwrap().scope = Some(AuditScope::Participants([id(INNLANDET)].into()));
+        };
+        bed.load(register(1, of_successor)).await;
+        let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
+        bed.send(LAB, Body::Result(result(notice.requisition_id.unwrap(), "A-1")), None).await.unwrap();
+        let item = bed.fetch(OSLO).await[0].item;
+        bed.store().act(crate::policy::command::Command::MarkOverdue { item }).await.unwrap();
+        let kinds = vec![kind::NOTICE_ACCEPTED, kind::RESULT_ACCEPTED, kind::HANDED_OUT, kind::OVERDUE];
+        let case = RecordFilter { case_ref: notice.case_ref, kinds, ..RecordFilter::default() };
+        let before = gateway.search(&bed.caller(OF_LAB), &case, None, 100).await.unwrap().entries.len();
+        assert_eq!(before, 0, "the successor is no party yet");
+        bed.load(register(2, |participants| {
+            of_successor(participants);
+            participants[0].standing = crate::domain::participant::Standing::Retired;
+            participants[0].successor = Some(id(INNLANDET));
+        }))
+        .await;
+        bed.take(INNLANDET).await;
+        let caller = bed.caller(ALL);
+        let elsewhere = ask(&gateway, &caller, Question::ResultsElsewhere).await.finding;
+        assert_eq!(elsewhere, Finding::ResultsElsewhere { results: 1, deliveries: 3, elsewhere: 0, unresolved: 0 });
+        assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 0, settled: 1 });
+        let after = gateway.search(&bed.caller(OF_LAB), &case, None, 100).await.unwrap().entries.len();
+        assert!(after >= 5, "what it took over is seen with it: {after}");
+    }
+}

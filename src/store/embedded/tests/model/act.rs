@@ -130,6 +130,14 @@ fn wish_of(number: u8) -> NoticeWish {
     }
 }
 
+/// From this generation on the first laboratory is retired and the second has what it had: for good, whatever a register varies besides.
+pub const RETIRES_AT: u64 = 3;
+
+/// Who has in `generation` what `who` had.
+pub fn heir(who: &'static str, generation: u64) -> &'static str {
+    if who == LAB && generation >= RETIRES_AT { LAB_2 } else { who }
+}
+
 /// A register of a later generation.
 pub fn register_of(variant: u8, generation: u64) -> Register {
     let suspend = |all: &mut Vec<Participant>, who: &str| {
@@ -147,7 +155,16 @@ pub fn register_of(variant: u8, generation: u64) -> Register {
         5 => all[3].contacts.clear(),
         _ => {}
     };
-    register(generation, vary)
+    let retire = |all: &mut Vec<Participant>| {
+        for one in all.iter_mut().filter(|one| one.id == id(LAB) && generation >= RETIRES_AT) {
+            one.standing = Standing::Retired;
+            one.successor = Some(id(LAB_2));
+        }
+    };
+    register(generation, |all| {
+        vary(all);
+        retire(all);
+    })
 }
 
 /// What is put to both stores.

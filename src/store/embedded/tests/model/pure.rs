@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::act::{Act, Letter, Text, UNITS};
+use super::act::{Act, Letter, Text, UNITS, heir};
 use super::look::OVERDUE;
 use super::op::Op;
 use super::world::{Answer, Checked, World, check, comparable};
@@ -11,7 +11,7 @@ use crate::audit::event::{ItemNumber, MessageKind};
 use crate::domain::id::{CaseRef, MessageId};
 use crate::policy::case::DeliveryStatus;
 use crate::policy::reason::Reason;
-use crate::store::contract::case_bed::{RU_HAMAR, RU_OSLO, date, id};
+use crate::store::contract::case_bed::{LAB, RU_HAMAR, RU_OSLO, date, id};
 use crate::store::state::State;
 use crate::store::{Accepted, Cursor, RecordFilter, Store};
 
@@ -33,6 +33,7 @@ struct Own {
     acknowledged: BTreeSet<ItemNumber>,
     contacts: BTreeSet<&'static str>,
     variant: u8,
+    generation: u64,
 }
 
 /// Runs the acts of a history; what only a disk knows is left out.
@@ -108,7 +109,7 @@ impl Own {
                 told.ok_or("a notice is returned that nobody sent")?.returned = true;
             }
             (Act::Contact { who, .. }, Answer::Done(_)) => drop(self.contacts.insert(who)),
-            (Act::Register { variant, .. }, Answer::Done(_)) => self.variant = variant % 7,
+            (Act::Register { variant, generation }, Answer::Done(_)) => (self.variant, self.generation) = (variant % 7, *generation),
             _ => {}
         }
         Ok(1)
@@ -119,6 +120,9 @@ impl Own {
         let suspended = |who: &str| matches!((self.variant, who), (1, "ru-oslo") | (2, "politi-oslo") | (3, "lab-ous"));
         match act {
             Act::Submit(letter) => {
+                if heir(letter.who, self.generation) != letter.who {
+                    return Some(Some(Reason::ParticipantRetired));
+                }
                 if suspended(letter.who) {
                     return Some(Some(Reason::ParticipantSuspended));
                 }
@@ -156,6 +160,9 @@ impl Own {
         let unit = if wish == 1 || self.variant == 4 { RU_HAMAR } else { RU_OSLO };
         if unit == RU_HAMAR && self.variant == 5 && !self.contacts.contains(RU_HAMAR) {
             return Some(Some(Reason::UnitContactMissing));
+        }
+        if wish == 5 && heir(LAB, self.generation) != LAB {
+            return Some(Some(Reason::LaboratoryRetired));
         }
         Some((wish == 8).then_some(Reason::ContactUnknown))
     }
@@ -232,7 +239,7 @@ impl Own {
             if status == DeliveryStatus::HandedOut {
                 check!(self.handed.contains(&main), "{message_id} is shown as handed out and nobody fetched it");
             }
-            feeds.entry(who).or_default().insert(*message_id);
+            feeds.entry(heir(who, self.generation)).or_default().insert(*message_id);
         }
         for (who, sent) in feeds {
             let feed = world.wait(memory.changes(&id(who), Cursor::default(), 10_000)).map_err(|error| error.to_string())?;
