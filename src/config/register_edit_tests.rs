@@ -1,7 +1,8 @@
 //! The sample register, edited.
 
 use super::*;
-use crate::domain::participant::KeyHash;
+use crate::domain::participant::{KeyHash, Participant, Standing};
+use crate::store::contract::case_bed::{INNLANDET, OSLO, RU_HAMAR, register};
 
 const SAMPLE: &str = include_str!("../../deploy/participants.toml");
 
@@ -193,4 +194,50 @@ fn a_link_stays_a_link_and_the_mode_stays() {
     assert_eq!(file.path().metadata().unwrap().permissions().mode() & 0o777, 0o640);
     assert!(file.text().contains("standing = \"suspended\""));
     assert_eq!(std::fs::read_dir(file.dir.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+fn told(change: impl FnOnce(&mut Vec<Participant>)) -> Vec<String> {
+    changes(&register(1, |_| ()), &register(2, change)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_is_told_of_equal_registers() {
+    assert!(told(|_| ()).is_empty());
+}
+
+#[test]
+fn a_retired_participant_is_told_with_whom_gets_all() {
+    let told = told(|all| {
+        all[0].standing = Standing::Retired;
+        all[0].successor = Some(id(INNLANDET));
+    });
+    assert_eq!(
+        told,
+        [
+            format!("{OSLO}: retired for good: every call is refused; its mail, its cases and its messages are {INNLANDET}'s"),
+            format!("{OSLO}: names {INNLANDET} as its successor"),
+        ]
+    );
+}
+
+#[test]
+fn a_municipality_that_moves_is_told_on_both_sides() {
+    let told = told(|all| {
+        let left = all[3].municipalities.remove(1);
+        all[2].municipalities.push(left);
+    });
+    assert_eq!(
+        told,
+        [
+            format!("{RU_HAMAR}: no longer serves municipality 3411, ru-oslo does; its cases stay where they are"),
+            format!("ru-oslo: serves municipality 3411 instead of {RU_HAMAR}, for new notices"),
+        ]
+    );
+}
+
+#[test]
+fn keys_that_come_and_go_are_told() {
+    let told = told(|all| all[0].keys[0].hash = KeyHash::from_bytes([9; 32]));
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("no longer enrolled") && told[1].contains("may connect with key k1"), "{told:?}");
 }

@@ -112,6 +112,13 @@ async fn converse(socket: TcpStream, watched: Watched, times: Times) {
     }
 }
 
+/// The register in force, as its file is written.
+#[derive(serde::Serialize)]
+struct InForce<'a> {
+    generation: u64,
+    participant: Vec<&'a Participant>,
+}
+
 impl Watched {
     async fn answer(&self, method: &Method, path: &str, patience: Duration) -> Response<Full<Bytes>> {
         let known = matches!(path, "/healthz" | "/readyz" | "/metrics" | "/register");
@@ -128,9 +135,11 @@ impl Watched {
     /// The register in force, for whoever compares a file with it: generation and participants.
     fn register(&self) -> Response<Full<Bytes>> {
         let register = self.store.register();
-        let participants: Vec<&Participant> = register.iter().map(AsRef::as_ref).collect();
-        let body = serde_json::json!({"generation": register.generation(), "participants": participants});
-        response(StatusCode::OK, "application/json", body.to_string())
+        let in_force = InForce { generation: register.generation(), participant: register.iter().map(AsRef::as_ref).collect() };
+        match toml::to_string(&in_force) {
+            Ok(text) => response(StatusCode::OK, "application/toml", text),
+            Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "the register cannot be written as TOML\n"),
+        }
     }
 
     /// The store's counts; nothing when it fails or takes longer than `patience`.
@@ -371,9 +380,9 @@ mod tests {
         let admin = Admin::start(TIMES).await;
         admin.bed.ready().await;
         let answer = admin.request("GET", "/register").await;
-        let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-        assert_eq!(body["generation"], 1);
-        assert_eq!(body["participants"].as_array().unwrap().len(), admin.bed.store().register().iter().count());
+        let body: toml::Table = answer.split_once("\r\n\r\n").unwrap().1.parse().unwrap();
+        assert_eq!(body["generation"].as_integer(), Some(1));
+        assert_eq!(body["participant"].as_array().unwrap().len(), admin.bed.store().register().iter().count());
     }
 
     #[tokio::test]

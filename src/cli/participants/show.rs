@@ -157,7 +157,7 @@ pub fn diff(args: &DiffArgs, out: Output) -> Result<(), CliError> {
 #[derive(Deserialize)]
 struct InForce {
     generation: u64,
-    participants: Vec<Participant>,
+    participant: Vec<Participant>,
 }
 
 /// The register of the gateway behind `admin`, which listens on this machine only.
@@ -169,8 +169,8 @@ pub fn in_force(admin: SocketAddr) -> Result<Register, CliError> {
     let other = || CliError::Unreachable(format!("what answers at {admin} is no gateway of this version"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(other)?;
     let found: InForce =
-        Some(body).filter(|_| head.starts_with("HTTP/1.1 200 ")).and_then(|body| serde_json::from_str(body).ok()).ok_or_else(other)?;
-    Register::new(found.generation, found.participants, &|_| true).map_err(|_| other())
+        Some(body).filter(|_| head.starts_with("HTTP/1.1 200 ")).and_then(|body| toml::from_str(body).ok()).ok_or_else(other)?;
+    Register::new(found.generation, found.participant, &|_| true).map_err(|_| other())
 }
 
 fn ask(admin: SocketAddr) -> std::io::Result<String> {
