@@ -32,7 +32,9 @@ use crate::domain::time::{Date, parse_date};
 use crate::domain::violation::ParseContext;
 use crate::grpc::convert::{canonical, condition_notice, lab_result, non_attendance_report, wire};
 use crate::grpc::pb;
+use crate::grpc::request::Progress;
 use crate::store::embedded::fuzzing as store;
+use crate::tls::pace::Frames;
 use crate::tls::peer::{PeerIdentity, key_hash_of};
 
 /// A parser by name.
@@ -40,6 +42,8 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them. A file of `fuzz/fuzz_targets/` and a folder of `fuzz/corpus/` has each name.
 pub const TARGETS: &[Target] = &[
+    ("call", call),
+    ("frames", frames),
     ("wire", wire_walk),
     ("notice", notice),
     ("report", report),
@@ -90,6 +94,30 @@ static REQUESTS: LazyLock<Vec<MessageDescriptor>> = LazyLock::new(|| {
     let services: Vec<ServiceDescriptor> = pool.services().collect();
     services.iter().flat_map(ServiceDescriptor::methods).map(|method| method.input()).collect()
 });
+
+/// The input after its first byte, in pieces of as many bytes as that says.
+fn pieces(data: &[u8]) -> Option<(&[u8], impl Iterator<Item = &[u8]>)> {
+    let (size, rest) = data.split_first()?;
+    Some((rest, rest.chunks(usize::from(*size).max(1))))
+}
+
+/// The one message of a call: judged alike however it is cut.
+fn call(data: &[u8]) {
+    let Some((whole, mut pieces)) = pieces(data) else { return };
+    let mut in_pieces = Progress::new();
+    let mut at_once = Progress::new();
+    let one = pieces.try_for_each(|piece| in_pieces.take(piece)).and_then(|()| in_pieces.end());
+    let other = at_once.take(whole).and_then(|()| at_once.end());
+    assert_eq!(one, other, "a message is one however it is cut");
+}
+
+/// Frames are counted alike however they are cut.
+fn frames(data: &[u8]) {
+    let Some((whole, pieces)) = pieces(data) else { return };
+    let mut counted = Frames::new();
+    let count: u64 = pieces.map(|piece| counted.count(piece)).sum();
+    assert_eq!(count, Frames::new().count(whole), "frames are as many however they are cut");
+}
 
 /// The strict walk over the raw bytes of every request: what it accepts must decode. The first byte picks the request.
 fn wire_walk(data: &[u8]) {

@@ -37,8 +37,8 @@ import points  # noqa: E402
 from client import Gateway, Party, Refusal, audit_pb2, common_pb2, day, report, result  # noqa: E402
 
 # Answers that leave open what became of a call; anything else decides it.
-OPEN_CODES = {grpc.StatusCode[name] for name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")}
-OPEN_REASONS = {None, "UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED"}
+OPEN_CODES = {grpc.StatusCode[name] for name in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")}
+OPEN_REASONS = {None, "UNAVAILABLE", "DEADLINE_EXCEEDED", "OVERLOADED", "RATE_LIMITED"}
 # What another act of the same history may have made true meanwhile.
 OVERTAKEN = {"REPLACES_SETTLED", "NOTICE_WITHDRAWN", "UNIT_CHANGED", "REQUISITION_WITHDRAWN", "NOTICE_NOT_ACKNOWLEDGED"}
 # Kinds of acceptances in the log.
