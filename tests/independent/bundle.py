@@ -59,6 +59,7 @@ def main() -> int:
     first, last = int(manifest["from_index"]), int(manifest["to_index"])
     head = aics_tlog.verify_checkpoint(aics_tlog.parse_note(files["checkpoint"].decode()), vkey, expected_origin=vkey.name)
     demand(head.ok, f"checkpoint: {head.error}")
+    demand(manifest["size"] == str(head.size), "the manifest names another size than the checkpoint")
     leaves, texts = [], []
     for at, line in enumerate(files["entries.txt"].decode().splitlines()):
         index, state, leaf, *opening = line.split(" ")
