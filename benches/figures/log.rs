@@ -80,7 +80,7 @@ pub fn run(wishes: &Wishes, goals: &mut Vec<Goal>) {
     let signed = Checkpoint::new(origin.clone(), size, nodes.root()).and_then(|head| head.sign(&signer)).expect("a signed head");
     let first = nodes.first_covered();
     let at = |n: u64| first + n * 7919 % (size - first);
-    let opening = SenderOpening::new(&Openings::new([1; 32], [2; 32]), vec![b's'; 400], &[b'g'; 200]).expect("parts of usual length");
+    let opening = SenderOpening::new(&Openings::new([1; 32], [2; 32]), &[b's'; 400], &[b'g'; 200]).expect("parts of usual length");
     let bytes = Cell::new(0);
     let receipts = rate(PROOFS, || {
         for n in 0..PROOFS {

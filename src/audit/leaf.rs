@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::tree::Hash;
+use crate::domain::mac::hmac_sha256;
 
 /// The longest sender or gateway part, in bytes.
 pub const PART_BYTES_MAX: usize = 8 * 1024;
@@ -34,16 +34,6 @@ pub enum OpeningError {
     Kind,
 }
 
-fn hmac_sha256(key: &[u8; 32], parts: [&[u8]; 2]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-    for part in parts {
-        context.update(part);
-    }
-    let mut out = [0_u8; 32];
-    out.copy_from_slice(context.sign().as_ref());
-    out
-}
-
 fn bounded(part: &[u8]) -> Result<(), OpeningError> {
     if part.len() > PART_BYTES_MAX { Err(OpeningError::TooLong) } else { Ok(()) }
 }
@@ -64,7 +54,7 @@ impl Leaf {
 
     fn of(r: &[u8; 32], sender_part: &[u8], gateway_commit: &[u8; 32]) -> Self {
         let mut bytes = [LEAF_VERSION; Self::LEN];
-        bytes[1..].copy_from_slice(&hmac_sha256(r, [sender_part, gateway_commit]));
+        bytes[1..].copy_from_slice(&hmac_sha256(r, sender_part, gateway_commit));
         Self(bytes)
     }
 
@@ -128,7 +118,7 @@ impl Openings {
     /// What stands for the gateway's part in a sender's opening.
     #[must_use]
     pub fn gateway_commit(&self, gateway_part: &[u8]) -> [u8; 32] {
-        hmac_sha256(&self.r2, [gateway_part, &[]])
+        hmac_sha256(&self.r2, gateway_part, &[])
     }
 }
 
@@ -153,20 +143,22 @@ pub trait Opening: Sized {
     fn leaf(&self) -> Leaf;
 }
 
-/// Opens the sender's part of a leaf and no more: `0x01 ‖ r ‖ commitment to the gateway's part ‖ sender part`.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// Opens the sender's part of a leaf and no more: `0x01 ‖ r ‖ commitment to the gateway's part ‖ sender part`. Kept as those bytes, which every
+/// receipt carries.
+#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
 pub struct SenderOpening {
-    r: [u8; 32],
-    gateway_commit: [u8; 32],
-    sender_part: Vec<u8>,
+    bytes: Vec<u8>,
 }
+
+/// Bytes of a sender's opening in front of the sender's part.
+const SENDER_HEAD: usize = 1 + 32 + 32;
 
 impl SenderOpening {
     /// The opening for the sender of a record.
     ///
     /// # Errors
     /// [`OpeningError::TooLong`] for a part beyond [`PART_BYTES_MAX`].
-    pub fn new(openings: &Openings, sender_part: Vec<u8>, gateway_part: &[u8]) -> Result<Self, OpeningError> {
+    pub fn new(openings: &Openings, sender_part: &[u8], gateway_part: &[u8]) -> Result<Self, OpeningError> {
         bounded(gateway_part)?;
         Self::from_commit(openings.r, openings.gateway_commit(gateway_part), sender_part)
     }
@@ -175,44 +167,57 @@ impl SenderOpening {
     ///
     /// # Errors
     /// [`OpeningError::TooLong`] for a part beyond [`PART_BYTES_MAX`].
-    pub fn from_commit(r: [u8; 32], gateway_commit: [u8; 32], sender_part: Vec<u8>) -> Result<Self, OpeningError> {
-        bounded(&sender_part)?;
-        Ok(Self { r, gateway_commit, sender_part })
+    pub fn from_commit(r: [u8; 32], gateway_commit: [u8; 32], sender_part: &[u8]) -> Result<Self, OpeningError> {
+        bounded(sender_part)?;
+        let mut bytes = Vec::with_capacity(SENDER_HEAD + sender_part.len());
+        bytes.push(SENDER_OPENING);
+        bytes.extend_from_slice(&r);
+        bytes.extend_from_slice(&gateway_commit);
+        bytes.extend_from_slice(sender_part);
+        Ok(Self { bytes })
+    }
+
+    fn array(&self, at: usize) -> &[u8; 32] {
+        self.bytes[at..].first_chunk().expect("both stand in front of the sender's part")
+    }
+
+    fn r(&self) -> &[u8; 32] {
+        self.array(1)
     }
 
     /// The sender's part of the record.
     #[must_use]
     pub fn sender_part(&self) -> &[u8] {
-        &self.sender_part
+        &self.bytes[SENDER_HEAD..]
     }
 
     /// The commitment to the part that stays closed.
     #[must_use]
-    pub const fn gateway_commit(&self) -> &[u8; 32] {
-        &self.gateway_commit
+    pub fn gateway_commit(&self) -> &[u8; 32] {
+        self.array(33)
+    }
+
+    /// The bytes of a receipt's `extra`.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 impl Opening for SenderOpening {
     fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(1 + 64 + self.sender_part.len()));
-        out.push(SENDER_OPENING);
-        out.extend_from_slice(&self.r);
-        out.extend_from_slice(&self.gateway_commit);
-        out.extend_from_slice(&self.sender_part);
-        out
+        Zeroizing::new(self.bytes.clone())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, OpeningError> {
         let rest = of_kind(SENDER_OPENING, bytes)?;
         let (r, rest) = rest.split_first_chunk::<32>().ok_or(OpeningError::Truncated)?;
         let (gateway_commit, sender_part) = rest.split_first_chunk::<32>().ok_or(OpeningError::Truncated)?;
-        bounded(sender_part)?;
-        Self::from_commit(*r, *gateway_commit, sender_part.to_vec())
+        Self::from_commit(*r, *gateway_commit, sender_part)
     }
 
     fn leaf(&self) -> Leaf {
-        Leaf::of(&self.r, &self.sender_part, &self.gateway_commit)
+        Leaf::of(self.r(), self.sender_part(), self.gateway_commit())
     }
 }
 
@@ -262,11 +267,8 @@ impl AuditorOpening {
     /// What the sender of this record holds.
     #[must_use]
     pub fn for_sender(&self) -> SenderOpening {
-        SenderOpening {
-            r: self.openings.r,
-            gateway_commit: self.openings.gateway_commit(&self.gateway_part),
-            sender_part: self.sender_part.clone(),
-        }
+        SenderOpening::from_commit(self.openings.r, self.openings.gateway_commit(&self.gateway_part), &self.sender_part)
+            .expect("the part was bounded when this opening was made")
     }
 }
 
@@ -318,6 +320,7 @@ const _: () = assert!(67 + 2 * PART_BYTES_MAX <= super::tlog_proof::EXTRA_BYTES_
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::hmac;
     use proptest::prelude::*;
 
     use super::*;
@@ -341,7 +344,7 @@ mod tests {
     #[test]
     fn both_openings_give_back_the_leaf() {
         let leaf = Leaf::commit(&openings(), b"sender", b"gateway");
-        let sender = SenderOpening::new(&openings(), b"sender".to_vec(), b"gateway").unwrap();
+        let sender = SenderOpening::new(&openings(), b"sender", b"gateway").unwrap();
         let auditor = AuditorOpening::new(openings(), b"sender".to_vec(), b"gateway".to_vec()).unwrap();
         assert_eq!(sender.leaf(), leaf);
         assert_eq!(auditor.leaf(), leaf);
@@ -353,7 +356,7 @@ mod tests {
 
     #[test]
     fn every_changed_byte_of_an_opening_gives_another_leaf_or_none() {
-        let sender = SenderOpening::new(&openings(), b"sender".to_vec(), b"gateway").unwrap();
+        let sender = SenderOpening::new(&openings(), b"sender", b"gateway").unwrap();
         let auditor = AuditorOpening::new(openings(), b"sender".to_vec(), b"gateway".to_vec()).unwrap();
         let leaf = sender.leaf();
         for at in 0..sender.encode().len() {
@@ -370,7 +373,7 @@ mod tests {
 
     #[test]
     fn openings_of_wrong_kind_or_length_are_refused() {
-        let sender = SenderOpening::new(&openings(), vec![], b"").unwrap().encode();
+        let sender = SenderOpening::new(&openings(), &[], b"").unwrap().encode();
         let auditor = AuditorOpening::new(openings(), b"s".to_vec(), vec![]).unwrap().encode();
         assert_eq!(SenderOpening::decode(&auditor), Err(OpeningError::Kind));
         assert_eq!(AuditorOpening::decode(&sender), Err(OpeningError::Kind));
@@ -381,8 +384,8 @@ mod tests {
             assert_eq!(AuditorOpening::decode(&auditor[..len]), Err(OpeningError::Truncated), "{len}");
         }
         let long = vec![0; PART_BYTES_MAX + 1];
-        assert_eq!(SenderOpening::new(&openings(), long.clone(), b""), Err(OpeningError::TooLong));
-        assert_eq!(SenderOpening::new(&openings(), vec![], &long), Err(OpeningError::TooLong));
+        assert_eq!(SenderOpening::new(&openings(), &long, b""), Err(OpeningError::TooLong));
+        assert_eq!(SenderOpening::new(&openings(), &[], &long), Err(OpeningError::TooLong));
         assert_eq!(AuditorOpening::new(openings(), long.clone(), vec![]), Err(OpeningError::TooLong));
         assert_eq!(AuditorOpening::new(openings(), vec![], long.clone()), Err(OpeningError::TooLong));
         assert_eq!(SenderOpening::decode(&[&sender[..], &long].concat()), Err(OpeningError::TooLong));
@@ -394,7 +397,7 @@ mod tests {
         let shown = format!(
             "{:?} {:?} {:?}",
             openings(),
-            SenderOpening::new(&openings(), vec![7], b"").unwrap(),
+            SenderOpening::new(&openings(), &[7], b"").unwrap(),
             AuditorOpening::new(openings(), vec![7], vec![8]).unwrap()
         );
         assert_eq!(shown, "Openings(secret) SenderOpening(secret) AuditorOpening(secret)");

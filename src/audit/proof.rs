@@ -69,6 +69,66 @@ pub fn inclusion_proof<S: NodeSource + ?Sized>(src: &S, index: u64, size: u64) -
     Ok(proof)
 }
 
+/// The right edge of the tree of one size, from which each of its inclusion proofs is but looked up: many are made under one head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RightEdge {
+    size: u64,
+    /// At each level, the hash over the leaves behind the last complete subtree of that level; none where there are no such leaves.
+    rest: Vec<Option<Hash>>,
+}
+
+impl RightEdge {
+    /// Of the first `size` leaves.
+    ///
+    /// # Errors
+    /// [`BuildError::OutOfRange`] beyond [`SIZE_MAX`]; else what the source says.
+    pub fn at<S: NodeSource + ?Sized>(src: &S, size: u64) -> Result<Self, BuildError<S::Error>> {
+        if size > SIZE_MAX {
+            return Err(BuildError::OutOfRange);
+        }
+        let mut rest = Vec::with_capacity(65 - size.leading_zeros() as usize);
+        let mut last = None;
+        rest.push(last);
+        for level in 0..u64::BITS - size.leading_zeros() {
+            let complete = size >> level;
+            if complete & 1 == 1 {
+                // The last complete subtree is a left child here; what lies behind it is its sibling, if anything does.
+                let left = src.node(level, complete - 1)?;
+                last = Some(last.map_or(left, |right| Hash::node(&left, &right)));
+            }
+            rest.push(last);
+        }
+        Ok(Self { size, rest })
+    }
+
+    /// The root of the tree.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.rest.last().copied().flatten().unwrap_or_else(Hash::empty_root)
+    }
+
+    /// The proof that the leaf at `index` is in the tree: the same as [`inclusion_proof`] makes.
+    ///
+    /// # Errors
+    /// [`BuildError::OutOfRange`] unless `index` is below the size; else what the source says.
+    pub fn inclusion_proof<S: NodeSource + ?Sized>(&self, src: &S, index: u64) -> Result<Vec<Hash>, BuildError<S::Error>> {
+        if index >= self.size {
+            return Err(BuildError::OutOfRange);
+        }
+        let levels = u64::BITS - (self.size - 1).leading_zeros();
+        let mut proof = Vec::with_capacity(levels as usize);
+        for level in 0..levels {
+            let (sibling, complete) = ((index >> level) ^ 1, self.size >> level);
+            if sibling < complete {
+                proof.push(src.node(level, sibling)?);
+            } else if sibling == complete {
+                proof.extend(self.rest.get(level as usize).copied().flatten());
+            }
+        }
+        Ok(proof)
+    }
+}
+
 /// The proof that the tree of the first `new` leaves extends the tree of the first `old`. Empty when `old` is 0 or equals `new`.
 ///
 /// # Errors

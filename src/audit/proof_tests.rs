@@ -27,12 +27,16 @@ fn every_proof_up_to_300_leaves_is_that_of_another_implementation_and_verifies()
         oracle.push(leaf_data(size - 1));
         let root = all.frontier.root();
         roots.push(root);
+        let edge = RightEdge::at(&all, size).unwrap();
         assert_eq!(root.as_bytes()[..], oracle.root().as_bytes()[..]);
         for index in 0..size {
             let proof = inclusion_proof(&all, index, size).unwrap();
             assert_eq!(joined(&proof), oracle.prove_inclusion(index as usize).as_bytes(), "{index} of {size}");
             assert_eq!(verify_inclusion(leaf_hash(index), index, size, &proof, &root), Ok(()));
+            assert_eq!(edge.inclusion_proof(&all, index).unwrap(), proof, "{index} of {size} from the edge");
         }
+        assert_eq!(edge.root(), root);
+        assert_eq!(edge.inclusion_proof(&all, size), Err(BuildError::OutOfRange));
         for old in 1..size {
             let proof = consistency_proof(&all, old, size).unwrap();
             assert_eq!(joined(&proof), oracle.prove_consistency((size - old) as usize).as_bytes(), "{old} to {size}");

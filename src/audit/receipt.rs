@@ -83,10 +83,6 @@ impl<O: Opening> Verified<O> {
     }
 }
 
-fn make(opening: &impl Opening, index: u64, proof: &[Hash], checkpoint: &SignedCheckpoint) -> String {
-    tlog_proof::write(&opening.encode(), index, proof, checkpoint.as_str())
-}
-
 /// The sender's receipt.
 #[derive(Debug, Clone, Copy)]
 pub struct Receipt;
@@ -95,7 +91,7 @@ impl Receipt {
     /// The text of a receipt. Equal arguments give equal bytes.
     #[must_use]
     pub fn encode(opening: &SenderOpening, index: u64, proof: &[Hash], checkpoint: &SignedCheckpoint) -> String {
-        make(opening, index, proof, checkpoint)
+        tlog_proof::write(opening.as_bytes(), index, proof, checkpoint.as_str())
     }
 
     /// Verifies a receipt with nothing but the log's key and name.
@@ -115,7 +111,7 @@ impl AuditorProof {
     /// The text of a proof. Equal arguments give equal bytes.
     #[must_use]
     pub fn encode(opening: &AuditorOpening, index: u64, proof: &[Hash], checkpoint: &SignedCheckpoint) -> String {
-        make(opening, index, proof, checkpoint)
+        tlog_proof::write(&opening.encode(), index, proof, checkpoint.as_str())
     }
 
     /// Verifies a proof with nothing but the log's key and name.

@@ -266,14 +266,13 @@ impl Record {
     pub fn sender_part(&self) -> Vec<u8> {
         let mut out = String::with_capacity(512);
         out.push_str("samband/v1\n");
-        let name = self.row().map_or("UNKNOWN", |row| row.name);
-        line(&mut out, "event", name);
+        line(&mut out, "event", self.row().map_or("UNKNOWN", |row| row.name));
         line(&mut out, "time", self.time);
         optional(&mut out, "actor", self.actor.as_ref().filter(|_| !self.is_delivery_of_result()));
         optional(&mut out, "message_id", self.message_id);
         optional(&mut out, "replaces", self.replaces);
         if let Some(commit) = &self.content_commit {
-            line(&mut out, "content_commit", hex(commit));
+            line(&mut out, "content_commit", Hex(commit));
         }
         if self.actor_knows_case() {
             optional(&mut out, "case_ref", self.case_ref);
@@ -281,8 +280,8 @@ impl Record {
         if self.actor_knows_requisition() {
             optional(&mut out, "requisition_id", self.requisition_id);
         }
-        optional(&mut out, "reason", self.reason);
-        optional(&mut out, "verb", self.verb);
+        optional(&mut out, "reason", self.reason.map(u64::from));
+        optional(&mut out, "verb", self.verb.map(u64::from));
         out.into_bytes()
     }
 
@@ -291,7 +290,7 @@ impl Record {
     pub fn gateway_part(&self) -> Vec<u8> {
         let mut out = String::with_capacity(256);
         optional(&mut out, "actor", self.actor.as_ref().filter(|_| self.is_delivery_of_result()));
-        optional(&mut out, "key_label", self.key_label.as_ref());
+        optional(&mut out, "key_label", self.key_label.as_deref());
         optional(&mut out, "sender", self.sender.as_ref());
         optional(&mut out, "recipient", self.recipient.as_ref());
         if !self.actor_knows_case() {
@@ -302,7 +301,7 @@ impl Record {
         }
         optional(&mut out, "about", self.about);
         optional(&mut out, "count", self.count);
-        optional(&mut out, "note", self.note.as_ref());
+        optional(&mut out, "note", self.note.as_deref());
         out.into_bytes()
     }
 
@@ -326,22 +325,84 @@ impl Record {
     }
 }
 
-fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+/// What may stand behind a name. Each spells itself without the formatter: the texts are made for every entry, before it can be committed.
+trait Value {
+    fn push_to(&self, out: &mut String);
+}
+
+impl Value for &str {
+    fn push_to(&self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Value for &ParticipantId {
+    fn push_to(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}
+
+impl Value for MessageId {
+    fn push_to(&self, out: &mut String) {
+        Self::push_to(self, out);
+    }
+}
+
+impl Value for CaseRef {
+    fn push_to(&self, out: &mut String) {
+        Self::push_to(self, out);
+    }
+}
+
+impl Value for RequisitionId {
+    fn push_to(&self, out: &mut String) {
+        Self::push_to(self, out);
+    }
+}
+
+impl Value for Timestamp {
+    fn push_to(&self, out: &mut String) {
+        Self::push_to(*self, out);
+    }
+}
+
+impl Value for u64 {
+    fn push_to(&self, out: &mut String) {
+        write!(out, "{self}").expect("writing to a String cannot fail");
+    }
+}
+
+/// Bytes in hexadecimal.
+struct Hex<'b>(&'b [u8; 32]);
+
+impl Value for Hex<'_> {
+    fn push_to(&self, out: &mut String) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits"));
+    }
+}
+
+fn line(out: &mut String, name: &str, value: impl Value) {
     out.push_str(name);
-    write!(out, "={value}").expect("writing to a String cannot fail");
+    out.push('=');
+    value.push_to(out);
     out.push('\n');
 }
 
-fn optional(out: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
+fn optional(out: &mut String, name: &str, value: Option<impl Value>) {
     if let Some(value) = value {
         line(out, name, value);
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+fn hex(bytes: &[u8; 32]) -> String {
+    let mut out = String::with_capacity(64);
+    Hex(bytes).push_to(&mut out);
+    out
 }
 
 fn clip(text: &str) -> String {

@@ -30,6 +30,13 @@ pub(super) fn push_base64(out: &mut String, bytes: &[u8]) {
     STANDARD.encode_string(bytes, out);
 }
 
+/// The same to bytes that become text as a whole: receipts are mostly this, and are made for every message.
+pub(super) fn append_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let _ = base64_simd::STANDARD.encode(bytes, base64_simd::Out::from_slice(&mut out[start..]));
+}
+
 /// Appends `number` in decimal.
 pub(super) fn push_decimal(out: &mut String, number: u64) {
     use std::fmt::Write as _;
@@ -46,6 +53,17 @@ mod tests {
         assert_eq!(decimal("18446744073709551615"), Some(u64::MAX));
         for bad in ["", "00", "01", "+1", "-1", " 1", "1 ", "1_0", "0x1", "18446744073709551616", "١"] {
             assert_eq!(decimal(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_write_base64_write_the_same() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(700).collect();
+        for len in 0..bytes.len() {
+            let (mut text, mut appended) = (String::from("a line\n"), b"a line\n".to_vec());
+            push_base64(&mut text, &bytes[..len]);
+            append_base64(&mut appended, &bytes[..len]);
+            assert_eq!(appended, text.as_bytes(), "{len} bytes");
         }
     }
 

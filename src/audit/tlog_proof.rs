@@ -2,6 +2,8 @@
 //!
 //! The leaf itself is not in it. `extra` is not signed: it is believed only after the leaf made from it is proved.
 
+use std::io::Write as _;
+
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::note::{LogVerifier, NOTE_BYTES_MAX, NoteError, UnverifiedNote};
 use super::proof::{PROOF_HASHES_MAX, ProofError, verify_inclusion};
@@ -63,23 +65,21 @@ pub struct TlogProof {
 pub(super) fn write(extra: &[u8], index: u64, hashes: &[Hash], checkpoint: &str) -> String {
     let extra_len = extra.len().div_ceil(3) * 4 + EXTRA.len() + 1;
     let len = HEADER.len() + extra_len + INDEX.len() + 21 + hashes.len() * (Hash::BASE64_LEN + 1) + 1 + checkpoint.len();
-    let mut out = String::with_capacity(len);
-    out.push_str(HEADER);
+    let mut out = Vec::with_capacity(len);
+    out.extend_from_slice(HEADER.as_bytes());
     if !extra.is_empty() {
-        out.push_str(EXTRA);
-        text::push_base64(&mut out, extra);
-        out.push('\n');
+        out.extend_from_slice(EXTRA.as_bytes());
+        text::append_base64(&mut out, extra);
+        out.push(b'\n');
     }
-    out.push_str(INDEX);
-    text::push_decimal(&mut out, index);
-    out.push('\n');
+    writeln!(out, "{INDEX}{index}").expect("writing to memory cannot fail");
     for hash in hashes {
-        text::push_base64(&mut out, hash.as_ref());
-        out.push('\n');
+        text::append_base64(&mut out, hash.as_ref());
+        out.push(b'\n');
     }
-    out.push('\n');
-    out.push_str(checkpoint);
-    out
+    out.push(b'\n');
+    out.extend_from_slice(checkpoint.as_bytes());
+    String::from_utf8(out).expect("text, digits and base64 are text")
 }
 
 impl TlogProof {

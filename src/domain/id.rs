@@ -27,9 +27,15 @@ pub enum InvalidId {
 }
 
 /// The name of a participant in the register: `^[a-z][a-z0-9-]{1,30}$`. Never changes, never used again.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ParticipantId(std::sync::Arc<str>);
+
+impl Serialize for ParticipantId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl ParticipantId {
     /// The longest id, in bytes.
@@ -142,8 +148,9 @@ impl FromStr for MessageId {
     }
 }
 
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl MessageId {
+    /// Appends the id's text to `out`.
+    pub fn push_to(&self, out: &mut String) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let (mut text, mut at) = ([b'-'; 36], 0);
         for (i, byte) in self.0.iter().enumerate() {
@@ -152,7 +159,15 @@ impl fmt::Display for MessageId {
             text[at + 1] = HEX[usize::from(byte & 15)];
             at += 2;
         }
-        f.write_str(std::str::from_utf8(&text).expect("hexadecimal digits and hyphens"))
+        out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits and hyphens"));
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(36);
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -200,7 +215,7 @@ fn parse_reference(text: &str, kind: u32) -> Result<[u8; 10], InvalidId> {
     Ok(bytes)
 }
 
-fn print_reference(bytes: &[u8; 10], kind: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn print_reference(bytes: &[u8; 10], kind: u32, out: &mut String) {
     let mut wide = [0_u8; 16];
     wide[6..].copy_from_slice(bytes);
     let value = u128::from_be_bytes(wide);
@@ -217,7 +232,7 @@ fn print_reference(bytes: &[u8; 10], kind: u32, f: &mut fmt::Formatter<'_>) -> f
     for (i, digit) in digits.iter().enumerate() {
         text[i + i / 6] = CROCKFORD[usize::from(*digit)];
     }
-    f.write_str(std::str::from_utf8(&text).expect("Crockford's letters and hyphens"))
+    out.push_str(std::str::from_utf8(&text).expect("Crockford's letters and hyphens"));
 }
 
 macro_rules! reference {
@@ -239,6 +254,11 @@ macro_rules! reference {
             pub const fn as_bytes(&self) -> &[u8; 10] {
                 &self.0
             }
+
+            /// Appends the canonical text to `out`: upper case, 6-6-6.
+            pub fn push_to(&self, out: &mut String) {
+                print_reference(&self.0, $kind, out);
+            }
         }
 
         impl FromStr for $name {
@@ -253,7 +273,9 @@ macro_rules! reference {
         impl fmt::Display for $name {
             /// Canonical: upper case, 6-6-6.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                print_reference(&self.0, $kind, f)
+                let mut text = String::with_capacity(20);
+                self.push_to(&mut text);
+                f.write_str(&text)
             }
         }
 

@@ -1,8 +1,8 @@
 //! Fødselsnummer and D-number. Nothing is ever derived from a number: neither sex nor age nor century.
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroize as _;
 
+use super::mac::hmac_sha256;
 use super::violation::FieldReason;
 
 /// Which numbers this gateway accepts.
@@ -169,12 +169,7 @@ impl SubjectId {
             Self::Fnr(fnr) => (1, &fnr.0),
             Self::DNumber(number) => (2, &number.0),
         };
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-        context.update(&[kind]);
-        context.update(&digits.0);
-        let mut commitment = [0_u8; 32];
-        commitment.copy_from_slice(context.sign().as_ref());
-        commitment
+        hmac_sha256(key, &[kind], &digits.0)
     }
 }
 

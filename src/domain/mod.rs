@@ -11,6 +11,7 @@ pub mod identity;
 pub mod label;
 pub mod legal_basis;
 pub mod limits;
+pub mod mac;
 pub mod municipality;
 pub mod name;
 pub mod nlk;

@@ -2,6 +2,7 @@
 //!
 //! Instants are milliseconds since 1970-01-01 UTC. Dates are civil dates, compared in Europe/Oslo.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -11,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 static OSLO: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Europe/Oslo").expect("the tz database is bundled into the binary and holds Europe/Oslo"));
+
+thread_local! {
+    /// A day in Europe/Oslo: its first millisecond, the first one after it, its date. Empty at first.
+    static LAST_DAY: Cell<(i64, i64, Date)> = const { Cell::new((0, 0, Date::ZERO)) };
+}
 
 /// One day in milliseconds.
 pub const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -42,8 +48,17 @@ impl Timestamp {
     /// The civil date in Europe/Oslo at this instant. Instants outside year -9999..9999 give the nearest date.
     #[must_use]
     pub fn oslo_date(self) -> Date {
-        jiff::Timestamp::from_millisecond(self.0)
-            .map_or(if self.0 < 0 { Date::MIN } else { Date::MAX }, |at| at.to_zoned(OSLO.clone()).date())
+        // Nearly all that is asked about is of one day: its bounds are remembered, and only outside them is the tz database asked.
+        let (from, to, date) = LAST_DAY.get();
+        if (from..to).contains(&self.0) {
+            return date;
+        }
+        let Ok(at) = jiff::Timestamp::from_millisecond(self.0) else { return if self.0 < 0 { Date::MIN } else { Date::MAX } };
+        let date = at.to_zoned(OSLO.clone()).date();
+        if let Ok(next) = date.tomorrow() {
+            LAST_DAY.set((Self::start_of(date).0, Self::start_of(next).0, date));
+        }
+        date
     }
 
     /// Date and time of day in Europe/Oslo, to the second: `2026-11-20 12:00:05`.
@@ -58,6 +73,34 @@ impl Timestamp {
     pub fn start_of(date: Date) -> Self {
         date.to_zoned(OSLO.clone())
             .map_or(Self(if date < Date::constant(1970, 1, 1) { i64::MIN } else { i64::MAX }), |at| Self(at.timestamp().as_millisecond()))
+    }
+}
+
+impl Timestamp {
+    /// Appends what `Display` shows to `out`, without the formatter where the year has four digits: each record says when.
+    pub fn push_to(self, out: &mut String) {
+        use std::fmt::Write as _;
+        let date_time = jiff::Timestamp::from_millisecond(self.0).map(|at| TimeZone::UTC.to_datetime(at));
+        let Some(at) = date_time.ok().filter(|at| (0..=9999).contains(&at.year())) else {
+            write!(out, "{self}").expect("writing to a String cannot fail");
+            return;
+        };
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |end: usize, number: u32| {
+            let mut rest = number;
+            for place in text[..end].iter_mut().rev().take_while(|place| place.is_ascii_digit()) {
+                *place = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        };
+        put(4, at.year().unsigned_abs().into());
+        put(7, at.month().unsigned_abs().into());
+        put(10, at.day().unsigned_abs().into());
+        put(13, at.hour().unsigned_abs().into());
+        put(16, at.minute().unsigned_abs().into());
+        put(19, at.second().unsigned_abs().into());
+        put(23, at.millisecond().unsigned_abs().into());
+        out.push_str(std::str::from_utf8(&text).expect("digits and punctuation"));
     }
 }
 
@@ -88,4 +131,55 @@ pub fn parse_date(text: &str) -> Option<Date> {
 #[must_use]
 pub fn plus_months(date: Date, months: i32) -> Date {
     date.saturating_add(jiff::Span::new().months(months))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spelled(at: Timestamp) -> String {
+        let mut out = String::from("time=");
+        at.push_to(&mut out);
+        out
+    }
+
+    fn by_the_library(at: Timestamp) -> Date {
+        jiff::Timestamp::from_millisecond(at.0).unwrap().to_zoned(OSLO.clone()).date()
+    }
+
+    #[test]
+    fn both_spellings_of_an_instant_are_one() {
+        for millis in
+            [0, -1, 999, 1_764_036_000_123, 253_402_300_799_999, 253_402_300_800_000, -62_167_219_200_000, -62_167_219_200_001, i64::MAX]
+        {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(spelled(at), format!("time={at}"));
+        }
+        assert_eq!(spelled(Timestamp::from_millis(1_764_036_000_007)), "time=2025-11-25T02:00:00.007Z");
+    }
+
+    #[test]
+    fn the_days_of_oslo_end_where_they_end_also_when_the_clocks_change() {
+        // Two years by the hour, with the milliseconds around each: 23 and 25 hours long days are among them.
+        for hour in 0..2 * 366 * 24 {
+            for millis in [-1, 0, 1] {
+                let at = Timestamp::from_millis(1_764_036_000_000 + hour * 3_600_000 + millis);
+                assert_eq!(at.oslo_date(), by_the_library(at), "{at}");
+            }
+        }
+        assert_eq!(Timestamp::from_millis(i64::MAX).oslo_date(), Date::MAX);
+        assert_eq!(Timestamp::from_millis(i64::MIN).oslo_date(), Date::MIN);
+    }
+
+    proptest! {
+        #[test]
+        fn any_instant_after_any_other(millis in prop::collection::vec(-60_000_000_000_000_i64..250_000_000_000_000, 1..20)) {
+            for at in millis.into_iter().map(Timestamp::from_millis) {
+                prop_assert_eq!(at.oslo_date(), by_the_library(at));
+                prop_assert_eq!(spelled(at), format!("time={at}"));
+            }
+        }
+    }
 }

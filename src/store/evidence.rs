@@ -11,7 +11,7 @@ use crate::audit::proof::inclusion_proof;
 use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::record::Record;
 use crate::audit::tlog_proof::TlogProof;
-use crate::audit::tree::{BuildError, NodeSource};
+use crate::audit::tree::{BuildError, Hash, NodeSource};
 
 /// Why a receipt or proof could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub fn leaf(record: &Record, openings: &Openings) -> Leaf {
 /// The leaf of a record, and what opens it for its sender.
 pub fn leaf_and_opening(record: &Record, openings: &Openings) -> (Leaf, Result<SenderOpening, OpeningError>) {
     let (sender_part, gateway_part) = (record.sender_part(), record.gateway_part());
-    match SenderOpening::new(openings, sender_part, &gateway_part) {
+    match SenderOpening::new(openings, &sender_part, &gateway_part) {
         Ok(opening) => (opening.leaf(), Ok(opening)),
         // The leaf stands all the same; only a receipt of it cannot be made.
         Err(error) => (leaf(record, openings), Err(error)),
@@ -55,7 +55,7 @@ pub fn receipt<S: NodeSource>(
     nodes: &S,
     head: &SignedCheckpoint,
 ) -> Result<Bytes, EvidenceError<S::Error>> {
-    let opening = SenderOpening::new(openings, record.sender_part(), &record.gateway_part())?;
+    let opening = SenderOpening::new(openings, &record.sender_part(), &record.gateway_part())?;
     receipt_of(&opening, index, size, nodes, head)
 }
 
@@ -70,8 +70,13 @@ pub fn receipt_of<S: NodeSource>(
     nodes: &S,
     head: &SignedCheckpoint,
 ) -> Result<Bytes, EvidenceError<S::Error>> {
-    let proof = inclusion_proof(nodes, index, size)?;
-    Ok(Bytes::from(Receipt::encode(opening, index, &proof, head)))
+    Ok(receipt_with(opening, index, &inclusion_proof(nodes, index, size)?, head))
+}
+
+/// The same, for an entry whose proof under `head` is at hand.
+#[must_use]
+pub fn receipt_with(opening: &SenderOpening, index: u64, proof: &[Hash], head: &SignedCheckpoint) -> Bytes {
+    Bytes::from(Receipt::encode(opening, index, proof, head))
 }
 
 /// What a sender is answered for the record at `index`.

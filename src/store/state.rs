@@ -8,8 +8,10 @@ mod query;
 mod snapshot;
 mod succession;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 pub use apply::Applied;
 use ids::Ids;

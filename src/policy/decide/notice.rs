@@ -1,10 +1,9 @@
 //! A condition notice: opens a case, or replaces the newest notice of one.
 
-use aws_lc_rs::hmac;
-
 use super::{Random, acceptance};
 use crate::audit::event::{Event, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
+use crate::domain::mac::hmac_sha256;
 use crate::domain::notice::{ConditionNotice, NoticeFacts};
 use crate::domain::participant::{Participant, Role, Standing};
 use crate::domain::reason::NoticeWithdrawal;
@@ -123,8 +122,5 @@ fn moved_from(case: &Case, unit: &ParticipantId, facts: &NoticeFacts) -> Option<
 
 /// The key of one case's subject commitment: equal numbers in two cases have unlike commitments.
 fn case_key(subject_key: &[u8; 32], case_ref: CaseRef) -> [u8; 32] {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, subject_key), case_ref.as_bytes());
-    let mut key = [0; 32];
-    key.copy_from_slice(tag.as_ref());
-    key
+    hmac_sha256(subject_key, case_ref.as_bytes(), &[])
 }

@@ -8,6 +8,7 @@ use super::disk::Open;
 use super::engine::{DiskBounds, Engine};
 use super::error::{IoContext as _, OpenError};
 use super::holds;
+use super::index;
 use super::layout::{Layout, remove_file};
 use super::turn::turn;
 
@@ -104,13 +105,13 @@ pub fn turns(engine: &Engine) {
 }
 
 /// Keeps the search index up to date, until the end. A thread of its own: building one takes minutes, and neither serving nor erasing waits.
-pub fn index(engine: &Engine) {
+pub fn indexes(engine: &Engine) {
     loop {
         // On a nearly full disk what space there is belongs to the mail.
         let full = engine.disk_is_full.load(Ordering::Relaxed);
         if !full && (engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed()) {
             // Whatever happens in there, nothing but searches depends on it.
-            if catch_unwind(AssertUnwindSafe(|| engine.index.lock().catch_up(engine))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| index::catch_up(engine))).is_err() {
                 tracing::error!("the search index cannot be kept; searches read every record");
             }
         }

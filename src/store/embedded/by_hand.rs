@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::error::OpenError;
 use super::journal::Writer;
 use super::queue::Next;
-use super::sequencer::{Frame, close, decide_all};
+use super::sequencer::{Frame, decide_all};
 use super::start::{Options, Started, start_with};
 use super::{EmbeddedStore, commit};
 use crate::audit::event::Event;
@@ -43,7 +43,7 @@ pub fn noted() -> Vec<Event> {
 /// Opens a store without threads.
 pub fn open(options: Options) -> Result<Arc<EmbeddedStore>, OpenError> {
     let started: Started = start_with(options, |engine, writer, durable| {
-        engine.queue.committer_is_free();
+        engine.queue.without_committer();
         *engine.hand.lock() = Some(Hand { frame: Frame::default(), writer, durable, gathering: false });
         Ok(Vec::new())
     })?;
@@ -54,14 +54,13 @@ pub fn open(options: Options) -> Result<Arc<EmbeddedStore>, OpenError> {
 pub fn drive(engine: &Engine) {
     let mut held = engine.hand.lock();
     let Some(hand) = held.as_mut().filter(|hand| !hand.gathering) else { return };
-    while hand.frame.has_work() || !engine.queue.is_empty() {
-        let Next::Work { inputs, .. } = engine.queue.next(hand.frame.has_work(), hand.frame.takes()) else { return };
+    while !engine.queue.is_empty() {
+        let Next::Work(inputs) = engine.queue.next() else { return };
         decide_all(engine, &mut Draws::straight(engine.entropy.as_ref()), &mut hand.frame, inputs);
         if !hand.frame.has_work() {
             continue;
         }
-        let mut frame = std::mem::take(&mut hand.frame);
-        close(engine, &mut frame);
+        let frame = std::mem::take(&mut hand.frame);
         if let Err(error) = commit::commit(engine, &mut hand.writer, frame, &hand.durable) {
             engine.fatal(&error.to_string());
             // As when the committing thread ends: whoever waits is told.

@@ -49,7 +49,9 @@ pub struct Location {
 pub struct Contents {
     layout: Layout,
     keys: Keys,
-    places: HashMap<u64, Location>,
+    places: foldhash::HashMap<u64, Location>,
+    /// Decided and needed, not durable yet.
+    expected: foldhash::HashSet<u64>,
     bytes: u64,
     files: HashMap<Holder, Arc<SealedFile>>,
 }
@@ -59,11 +61,20 @@ impl Contents {
     #[must_use]
     pub fn new(layout: &Layout, keys: &Keys, places: HashMap<u64, Location>) -> Self {
         let bytes = places.values().map(|location| u64::from(location.len)).sum();
-        Self { layout: layout.clone(), keys: keys.clone(), places, bytes, files: HashMap::new() }
+        let places = places.into_iter().collect();
+        Self { layout: layout.clone(), keys: keys.clone(), places, expected: foldhash::HashSet::default(), bytes, files: HashMap::new() }
     }
 
-    /// Content has been made durable.
+    /// Content is going to be made durable.
+    pub fn expect(&mut self, index: u64) {
+        self.expected.insert(index);
+    }
+
+    /// Content has been made durable. What was superseded meanwhile, within its own frame or the next, is not needed any more.
     pub fn insert(&mut self, index: u64, location: Location) {
+        if !self.expected.remove(&index) {
+            return;
+        }
         self.bytes += u64::from(location.len);
         if let Some(old) = self.places.insert(index, location) {
             self.bytes -= u64::from(old.len);
@@ -72,6 +83,7 @@ impl Contents {
 
     /// Content is no longer needed.
     pub fn remove(&mut self, index: u64) {
+        self.expected.remove(&index);
         if let Some(old) = self.places.remove(&index) {
             self.bytes -= u64::from(old.len);
         }

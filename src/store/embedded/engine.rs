@@ -26,7 +26,7 @@ use crate::audit::event::Event;
 use crate::audit::leaf::{Leaf, SenderOpening};
 use crate::audit::nodes::RecentNodes;
 use crate::audit::note::LogSigner;
-use crate::audit::proof::{consistency_proof, verify_consistency};
+use crate::audit::proof::{RightEdge, consistency_proof, inclusion_proof, verify_consistency};
 use crate::audit::tile_nodes::{TileNodeError, TileNodes};
 use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::{BuildError, Hash, NodeSource, root_at};
@@ -63,6 +63,8 @@ pub struct Head {
     pub size: u64,
     /// Root over them.
     pub root: Hash,
+    /// What receipts under it are looked up from.
+    pub edge: RightEdge,
     /// Signed.
     pub signed: Arc<SignedCheckpoint>,
 }
@@ -108,6 +110,8 @@ pub struct Engine {
 
     pub(super) queue: Queue,
     pub(super) core: Mutex<Core>,
+    /// Tree sizes at the ends of frames of the core's tail. Locked before the core where both are.
+    pub(super) frame_ends: Mutex<VecDeque<u64>>,
     /// Time of the last decided event in milliseconds, beside the core so that asking the time waits for nobody.
     pub(super) last_time: AtomicI64,
     pub(super) nodes: RwLock<RecentNodes>,
@@ -131,7 +135,10 @@ pub struct Engine {
     pub(super) freed: AtomicU64,
     pub(super) base_bytes: AtomicU64,
     pub(super) disk_is_full: AtomicBool,
+    /// Held for a step or a search at a time.
     pub(super) index: Mutex<SearchIndex>,
+    /// Held by whoever builds it.
+    pub(super) indexing: Mutex<()>,
     /// The index thread has something to do; set at the start and after a turn.
     pub(super) index_is_due: AtomicBool,
 
@@ -244,10 +251,29 @@ impl Engine {
 
     /// The entry at `index` with the size its receipt was made at; `None` when its record is erased or it is not there yet.
     pub(super) fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
-        if let Some(slot) = self.core.lock().slot(index) {
+        if let Some(slot) = self.tail_slot(index) {
             return Ok(Some(slot));
         }
         self.archive.load().slot(index)
+    }
+
+    /// The same, if it is in memory and its frame is closed.
+    pub(super) fn tail_slot(&self, index: u64) -> Option<Slot> {
+        let ends = self.frame_ends.lock();
+        let entry = self.core.lock().entry(index)?;
+        let batch = *ends.get(ends.partition_point(|end| *end <= index))?;
+        Some(Slot { entry: entry.as_ref().clone(), batch })
+    }
+
+    /// A turn has written what stands below `size` into files.
+    pub(super) fn trim(&self, size: u64) {
+        let mut ends = self.frame_ends.lock();
+        let mut core = self.core.lock();
+        let now = core.state.last_time();
+        core.state.forget_stale_ids(now);
+        core.trim(size);
+        let written = ends.partition_point(|end| *end <= size);
+        ends.drain(..written);
     }
 
     fn head_of(&self, size: u64, nodes: &AllNodes<'_>) -> Result<Arc<SignedCheckpoint>, StoreError> {
@@ -303,9 +329,13 @@ impl Engine {
 
     /// The same for an entry that has just become durable under `head`.
     pub(super) fn accepted_now(&self, index: u64, entry: &Entry, opening: &SenderOpening, head: &Head) -> Result<Accepted, StoreError> {
-        let receipt = evidence::receipt_of(opening, index, head.size, &self.all_nodes(), &head.signed)
-            .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
-        Ok(evidence::accepted(&entry.record, index, receipt))
+        let proof = head.edge.inclusion_proof(&*self.nodes.read(), index);
+        let proof = match proof {
+            Ok(proof) => proof,
+            // Asked so late that its part of the tree is published already.
+            Err(_) => inclusion_proof(&self.all_nodes(), index, head.size).map_err(|error| nodes_error(&error))?,
+        };
+        Ok(evidence::accepted(&entry.record, index, evidence::receipt_with(opening, index, &proof, &head.signed)))
     }
 
     /// The leaf at `index` from the published bundles.

@@ -169,6 +169,68 @@ pub struct Body {
     pub contents: Vec<(u32, u32)>,
 }
 
+/// The same while it is being filled, its entries already in the bytes that will be sealed: they are written by the thread that decides, while
+/// the frame before is being synced.
+#[derive(Debug, Default)]
+pub struct Draft {
+    entries: u32,
+    encoded: Vec<u8>,
+    places: Vec<(u32, u32)>,
+    contents: Vec<Content>,
+    content_bytes: usize,
+}
+
+impl Draft {
+    /// Entries in it.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        self.entries as usize
+    }
+
+    /// Whether it has no entry.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Content in it, in bytes before sealing.
+    #[must_use]
+    pub const fn content_bytes(&self) -> usize {
+        self.content_bytes
+    }
+
+    /// Appends an entry.
+    pub fn push(&mut self, entry: &JournalEntry) {
+        self.encoded = postcard::to_extend(entry, std::mem::take(&mut self.encoded)).expect(PLAIN_DATA);
+        self.entries += 1;
+    }
+
+    /// Appends content of the entry that is pushed next.
+    pub fn push_content(&mut self, content: Content) {
+        self.content_bytes += content.len();
+        self.places.push((self.entries, content.len() as u32));
+        self.contents.push(content);
+    }
+
+    /// Takes over what `later` holds.
+    pub fn absorb(&mut self, later: &mut Self) {
+        self.places.extend(later.places.drain(..).map(|(entry, len)| (self.entries + entry, len)));
+        self.encoded.append(&mut later.encoded);
+        self.contents.append(&mut later.contents);
+        self.entries += std::mem::take(&mut later.entries);
+        self.content_bytes += std::mem::take(&mut later.content_bytes);
+    }
+
+    /// Appends the bytes of the [`Body`] that this has become.
+    fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        let mut out = postcard::to_extend(&self.entries, out).expect(PLAIN_DATA);
+        out.extend_from_slice(&self.encoded);
+        postcard::to_extend(&self.places, out).expect(PLAIN_DATA)
+    }
+}
+
+const PLAIN_DATA: &str = "events are plain data, which postcard can always write";
+
 /// Where one sealed piece of content lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
@@ -220,13 +282,13 @@ pub fn encode(
     (file, offset): (u64, u64),
     chain: Chain,
     (size, root): (u64, Hash),
-    body: Option<(&Body, &[Content])>,
+    draft: Option<&Draft>,
     out: &mut Vec<u8>,
 ) -> (Vec<Piece>, Chain) {
     out.clear();
     out.resize(HEADER_LEN, 0);
     let mut header = Header {
-        kind: if body.is_some() { FrameKind::Events } else { FrameKind::Seal },
+        kind: if draft.is_some() { FrameKind::Events } else { FrameKind::Seal },
         file,
         sequence: chain.sequence,
         previous: chain.previous,
@@ -238,15 +300,15 @@ pub fn encode(
         body_crc: 0,
     };
     let mut placed = Vec::new();
-    if let Some((body, contents)) = body {
-        *out = postcard::to_extend(body, std::mem::take(out)).expect("events are plain data, which postcard can always write");
+    if let Some(draft) = draft {
+        *out = draft.write(std::mem::take(out));
         header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect("a frame is bounded far below 4 GiB");
         let first = offset + HEADER_LEN as u64 + u64::from(header.events_len);
-        placed = pieces(&body.contents, chain.sequence, first);
+        placed = pieces(&draft.places, chain.sequence, first);
         header.contents_len = placed.iter().map(|piece| piece.len).sum();
         header.contents = placed.len() as u32;
         sealer.seal_tail(events_place(chain.sequence, offset), &header.write()[..AUTHENTICATED], out, HEADER_LEN);
-        for (piece, content) in placed.iter().zip(contents) {
+        for (piece, content) in placed.iter().zip(&draft.contents) {
             sealer.seal_into(piece.place, content, out);
         }
     }
@@ -270,4 +332,42 @@ pub fn open(sealer: &Sealer, header: &Header, frame: &[u8], offset: u64) -> Resu
     let body: Body = postcard::from_bytes(&plain).map_err(|_| Unsealable)?;
     let placed = pieces(&body.contents, header.sequence, offset + end as u64);
     Ok((body, placed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(n: u8) -> JournalEntry {
+        let event = Event::ContentErased { messages: u64::from(n) };
+        JournalEntry { event, time: Timestamp::from_millis(i64::from(n) * 1000), r: [n; 32], r2: [!n; 32] }
+    }
+
+    /// Entries `from..to`, every third with content.
+    fn draft(from: u8, to: u8) -> Draft {
+        let mut draft = Draft::default();
+        for n in from..to {
+            if n % 3 == 0 {
+                draft.push_content(Content::from(vec![n; usize::from(n)]));
+            }
+            draft.push(&entry(n));
+        }
+        draft
+    }
+
+    #[test]
+    fn a_draft_is_written_as_its_body_is_read() {
+        for (split, to) in [(0, 0), (0, 200), (1, 200), (131, 200), (200, 200)] {
+            let mut whole = draft(0, split);
+            whole.absorb(&mut draft(split, to));
+            let written = whole.write(Vec::new());
+            let body: Body = postcard::from_bytes(&written).unwrap();
+            assert_eq!(postcard::to_stdvec(&body).unwrap(), written);
+            assert_eq!(body.entries.len(), usize::from(to));
+            assert_eq!(body.entries.iter().zip(0..).find(|(read, n)| read.r != [*n; 32]).map(|(_, n)| n), None);
+            let places: Vec<_> = (0..to).filter(|n| n % 3 == 0).map(|n| (u32::from(n), u32::from(n))).collect();
+            assert_eq!(body.contents, places);
+            assert_eq!(whole.content_bytes(), places.iter().map(|(_, len)| *len as usize).sum::<usize>());
+        }
+    }
 }

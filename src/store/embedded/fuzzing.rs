@@ -29,9 +29,21 @@ pub fn journal(data: &[u8]) {
     }
     if let Ok(body) = postcard::from_bytes::<frame::Body>(rest) {
         let mut out = Vec::new();
-        let contents = vec![Content::default(); body.contents.len()];
-        frame::encode(&sealer(), (1, 0), Chain::START, (0, Hash::from_bytes([0; 32])), Some((&body, &contents)), &mut out);
+        frame::encode(&sealer(), (1, 0), Chain::START, (0, Hash::from_bytes([0; 32])), Some(&draft(&body)), &mut out);
     }
+}
+
+/// The events of `body`, and content of which only the length is known.
+fn draft(body: &frame::Body) -> frame::Draft {
+    let mut draft = frame::Draft::default();
+    let mut contents = body.contents.iter().peekable();
+    for (entry, n) in body.entries.iter().zip(0_u32..) {
+        while let Some((_, len)) = contents.next_if(|(of, _)| *of == n) {
+            draft.push_content(Content::from(vec![b'x'; usize::try_from(*len).map_or(0, |len| len.min(4096))]));
+        }
+        draft.push(entry);
+    }
+    draft
 }
 
 /// The plain form of a base; what is accepted is a state that gives the same snapshot again.
@@ -88,8 +100,7 @@ mod seeds {
                 let name = format!("{}-{}", number, read.header.sequence);
                 let (mut sealed, head) = (Vec::new(), (read.header.size, read.header.root));
                 let chain = frame::Chain { sequence: read.header.sequence, previous: read.header.previous };
-                let contents: Vec<_> = read.body.contents.iter().map(|(_, len)| vec![b'x'; *len as usize].into()).collect();
-                frame::encode(&sealer(), (number, 0), chain, head, Some((&read.body, &contents)), &mut sealed);
+                frame::encode(&sealer(), (number, 0), chain, head, Some(&super::draft(&read.body)), &mut sealed);
                 for (entry, index) in read.body.entries.iter().zip(read.header.size..) {
                     let record = Record::of(&entry.event, entry.time);
                     let slot = Slot { entry: Entry { record, openings: entry.openings() }, batch: index };

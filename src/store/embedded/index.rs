@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
@@ -23,6 +24,14 @@ const COUNT: &[u8] = b"count";
 const TAG: usize = 16;
 /// Records indexed in one batch. sled frees what a batch replaced only after it: with batches eight times as long an index holds a gigabyte.
 const BATCH: u64 = 64;
+/// Records indexed under one hold of the lock: a tenth of a second or so.
+const STEP: u64 = 16 * BATCH;
+/// Months that are open at once; each holds its cache of 16 MiB and sled's tables. The records are kept for 35 months at most.
+const OPEN_MONTHS: usize = 3;
+/// How often that is tried, ten milliseconds apart.
+const OPENED_AGAIN: u32 = 30;
+/// A build is told of again each time that so many records are in.
+const TOLD_EVERY: u64 = 100_000;
 /// Adding more records than this to an index is told in the log, as is building one from nothing.
 const TOLD_FROM: u64 = 10_000;
 
@@ -36,11 +45,14 @@ enum Field {
 }
 
 struct MonthIndex {
-    /// Taken out only when it is closed.
+    /// None while it is closed.
     db: Option<sled::Db>,
+    path: PathBuf,
     key: hmac::Key,
     count: u64,
     sum: Sum,
+    /// When it was used last, as a number that grows with each use.
+    used: u64,
     /// A search failed; it is built anew.
     failed: AtomicBool,
 }
@@ -72,17 +84,15 @@ impl Sum {
 
 impl Drop for MonthIndex {
     fn drop(&mut self) {
-        // sled writes when it is closed, and may panic on files that are damaged. They are rebuilt or of no use any more.
-        let db = self.db.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        self.close();
     }
 }
 
 /// The index over the record files.
 pub struct SearchIndex {
     layout: Layout,
-    keys: Keys,
     months: HashMap<Date, MonthIndex>,
+    uses: u64,
 }
 
 /// Any failure of the index: it is dropped and built again.
@@ -93,35 +103,13 @@ struct Unusable(String);
 impl SearchIndex {
     /// Over the store's index folder; nothing is opened yet.
     #[must_use]
-    pub fn new(layout: &Layout, keys: &Keys) -> Self {
-        Self { layout: layout.clone(), keys: keys.clone(), months: HashMap::new() }
+    pub fn new(layout: &Layout) -> Self {
+        Self { layout: layout.clone(), months: HashMap::new(), uses: 0 }
     }
 
-    /// sled opens its files itself; on a disk that is not the operating system's there is no index.
-    fn path(&self, month: Date) -> Option<PathBuf> {
-        self.layout.disk().outside(&self.layout.path(&format!("index/{:04}-{:02}", month.year(), month.month())))
-    }
-
-    /// Indexes what is in the record files and not in the index; builds anew what cannot be used.
-    pub fn catch_up(&mut self, engine: &Engine) {
-        let archive = engine.archive.load_full();
-        self.forget_erased(archive.months());
-        for month in archive.months() {
-            if engine.is_ending() {
-                return;
-            }
-            if let Err(first) = self.month_up(engine, &archive, month) {
-                if engine.is_ending() {
-                    return;
-                }
-                tracing::warn!(month = %month.first_day, error = %first, "the search index of a month is built anew");
-                self.erase(month.first_day);
-                if let Err(error) = self.month_up(engine, &archive, month) {
-                    tracing::warn!(month = %month.first_day, %error, "searches in this month read every record");
-                    self.erase(month.first_day);
-                }
-            }
-        }
+    /// Records of a month that are indexed.
+    fn count(&self, month: &Month) -> u64 {
+        self.months.get(&month.first_day).map_or(0, |index| index.count)
     }
 
     /// Whether a search has failed since this last caught up.
@@ -156,7 +144,7 @@ impl SearchIndex {
     /// Closes and removes a month.
     pub fn erase(&mut self, month: Date) {
         self.months.remove(&month);
-        if let Some(path) = self.path(month)
+        if let Some(path) = path(&self.layout, month)
             && let Err(error) = remove_all(self.layout.disk(), &path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
@@ -164,11 +152,21 @@ impl SearchIndex {
         }
     }
 
-    fn month_up(&mut self, engine: &Engine, archive: &Archive, month: &Month) -> Result<(), Unusable> {
-        if !self.months.contains_key(&month.first_day) {
-            let opened = self.open(month)?;
-            self.months.insert(month.first_day, opened);
-        }
+    fn keep(&mut self, month: &Month, mut opened: MonthIndex) {
+        opened.used = self.uses;
+        self.uses += 1;
+        self.months.insert(month.first_day, opened);
+        self.close_all_but(OPEN_MONTHS);
+    }
+
+    /// Months that are open.
+    #[cfg(test)]
+    pub fn open_months(&self) -> usize {
+        self.months.values().filter(|month| month.db.is_some()).count()
+    }
+
+    /// One step of a month that is open: true when everything is in it.
+    fn step(&mut self, archive: &Archive, month: &Month) -> Result<bool, Unusable> {
         let index = self.months.get_mut(&month.first_day).ok_or_else(|| Unusable("it is closed".into()))?;
         if index.failed.load(Ordering::Relaxed) {
             return Err(Unusable("a search failed".into()));
@@ -176,33 +174,141 @@ impl SearchIndex {
         if index.count > month.count {
             return Err(Unusable("it is of other records".into()));
         }
+        if index.count == month.count {
+            return Ok(true);
+        }
+        index.used = self.uses;
+        self.uses += 1;
         // sled is known to panic on damaged files; that must cost a rebuild and nothing else.
-        catch_unwind(AssertUnwindSafe(|| index.extend(engine, archive, month))).map_err(|_| Unusable("it panicked".into()))?
+        let whole = catch_unwind(AssertUnwindSafe(|| index.extend(archive, month))).map_err(|_| Unusable("it panicked".into()))??;
+        self.close_all_but(OPEN_MONTHS);
+        Ok(whole)
     }
 
-    fn open(&self, month: &Month) -> Result<MonthIndex, Unusable> {
-        let secret = self.keys.secret(&month.name()).map_err(|error| Unusable(error.to_string()))?;
-        let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret[..]), b"samband search index");
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
-        let path = self.path(month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
-        let open = || {
-            let db = sled::Config::new().path(&path).cache_capacity(16 << 20).flush_every_ms(None).open()?;
-            MonthIndex { db: Some(db), key, count: 0, sum: Sum::default(), failed: AtomicBool::new(false) }.read()
-        };
-        catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
+    /// Closes what was used longest ago: each open month holds memory. It stays known, and is opened again when it is asked.
+    fn close_all_but(&mut self, most: usize) {
+        let mut open: Vec<&mut MonthIndex> = self.months.values_mut().filter(|month| month.db.is_some()).collect();
+        open.sort_unstable_by_key(|month| std::cmp::Reverse(month.used));
+        open.into_iter().skip(most).for_each(MonthIndex::close);
     }
 
     /// Log indices in `month` that may match, ascending from `from`, at most `max`; `None` when the index cannot tell.
     #[must_use]
-    pub fn candidates(&self, month: &Month, filter: &RecordFilter, from: u64, max: usize) -> Option<Vec<u64>> {
-        let index = self.months.get(&month.first_day).filter(|index| index.count >= month.count)?;
+    pub fn candidates(&mut self, month: &Month, filter: &RecordFilter, from: u64, max: usize) -> Option<Vec<u64>> {
+        let index = self.months.get_mut(&month.first_day).filter(|index| index.count >= month.count)?;
         let (field, value) = field_of(filter)?;
+        index.used = self.uses;
+        self.uses += 1;
         let found = catch_unwind(AssertUnwindSafe(|| index.find(field, &value, from, max))).ok().flatten();
         if found.is_none() {
             index.failed.store(true, Ordering::Relaxed);
         }
+        self.close_all_but(OPEN_MONTHS);
         found
     }
+}
+
+/// Opens a month. Reads every key of it, so nothing is locked meanwhile.
+fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusable> {
+    let secret = keys.secret(&month.name()).map_err(|error| Unusable(error.to_string()))?;
+    let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret[..]), b"samband search index");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
+    let path = path(layout, month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
+    let open = || {
+        let db = Some(open_sled(&path)?);
+        MonthIndex { db, path, key, count: 0, sum: Sum::default(), used: 0, failed: AtomicBool::new(false) }.read()
+    };
+    catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
+}
+
+fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {
+    sled::Config::new().path(path).cache_capacity(16 << 20).flush_every_ms(None).open()
+}
+
+/// Opens what was closed: sled's own threads may hold its lock for a moment longer.
+fn open_again(path: &Path) -> Result<sled::Db, sled::Error> {
+    for _ in 0..OPENED_AGAIN {
+        if let Ok(db) = open_sled(path) {
+            return Ok(db);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    open_sled(path)
+}
+
+/// sled opens its files itself; on a disk that is not the operating system's there is no index.
+fn path(layout: &Layout, month: Date) -> Option<PathBuf> {
+    layout.disk().outside(&layout.path(&format!("index/{:04}-{:02}", month.year(), month.month())))
+}
+
+/// Indexes what is in the record files and not in the index; builds anew what cannot be used. The lock is held for a step at a time, so that
+/// searches and turns wait for one at most.
+pub fn catch_up(engine: &Engine) {
+    // Two builders would open one folder twice.
+    let _only = engine.indexing.lock();
+    let archive = engine.archive.load_full();
+    engine.index.lock().forget_erased(archive.months());
+    for month in archive.months() {
+        let mut first_try = true;
+        while let Err(error) = month_up(engine, &archive, month) {
+            if engine.is_ending() {
+                return;
+            }
+            engine.index.lock().erase(month.first_day);
+            if !is_kept(engine, month) {
+                break;
+            }
+            if !first_try {
+                tracing::warn!(month = %month.first_day, %error, "searches in this month read every record");
+                break;
+            }
+            tracing::warn!(month = %month.first_day, %error, "the search index of a month is built anew");
+            first_try = false;
+        }
+    }
+}
+
+/// Whether the records of a month are still there: a turn may erase them while its index is being built.
+fn is_kept(engine: &Engine, month: &Month) -> bool {
+    engine.archive.load().months().iter().any(|kept| kept.first_day == month.first_day)
+}
+
+fn month_up(engine: &Engine, archive: &Archive, month: &Month) -> Result<(), Unusable> {
+    if !engine.index.lock().months.contains_key(&month.first_day) {
+        let opened = open(&engine.layout, &engine.keys, month)?;
+        engine.index.lock().keep(month, opened);
+    }
+    let count = engine.index.lock().count(month);
+    let missing = month.count.saturating_sub(count);
+    let is_told = missing > 0 && (count == 0 || missing > TOLD_FROM);
+    if is_told {
+        tracing::info!(month = %month.first_day, records = missing, "the search index of a month is being built; searches read records meanwhile");
+    }
+    let mut told = count;
+    loop {
+        if engine.is_ending() {
+            return Err(Unusable("the store is stopping".into()));
+        }
+        if !is_kept(engine, month) {
+            return Err(Unusable("its records are erased".into()));
+        }
+        let mut index = engine.index.lock();
+        let whole = index.step(archive, month)?;
+        let count = index.count(month);
+        // To whoever waits; else the next step would have the lock again at once.
+        parking_lot::MutexGuard::unlock_fair(index);
+        if whole {
+            break;
+        }
+        if count - told >= TOLD_EVERY {
+            told = count;
+            tracing::info!(month = %month.first_day, records = count, of = month.count, "the search index of a month is being built");
+        }
+    }
+    if is_told {
+        tracing::info!(month = %month.first_day, records = month.count, "the search index of a month is built");
+    }
+    Ok(())
 }
 
 /// Removes a folder, or whatever stands in its place.
@@ -240,7 +346,7 @@ impl From<sled::Error> for Unusable {
 impl MonthIndex {
     /// Reads how much is indexed, and whether all of it is there.
     fn read(mut self) -> Result<Self, Unusable> {
-        let db = self.db()?;
+        let db = self.db()?.clone();
         let mut sum = Sum::default();
         for key in db.iter().keys() {
             let key = key?;
@@ -257,8 +363,22 @@ impl MonthIndex {
         Ok(self)
     }
 
-    fn db(&self) -> Result<&sled::Db, Unusable> {
+    /// sled's, opened again if it was closed. It must say what it said then.
+    fn db(&mut self) -> Result<&sled::Db, Unusable> {
+        if self.db.is_none() {
+            let db = open_again(&self.path)?;
+            if self.count > 0 && db.get(COUNT)?.is_none_or(|stored| stored.as_ref() != self.sum.stored(self.count, self.owner())) {
+                return Err(Unusable("it does not hold what was put into it".into()));
+            }
+            self.db = Some(db);
+        }
         self.db.as_ref().ok_or_else(|| Unusable("it is closed".into()))
+    }
+
+    fn close(&mut self) {
+        // sled writes when it is closed, and may panic on files that are damaged. They are rebuilt or of no use any more.
+        let db = self.db.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }
 
     /// What only the holder of this month's key knows.
@@ -275,17 +395,11 @@ impl MonthIndex {
         tag
     }
 
-    fn extend(&mut self, engine: &Engine, archive: &Archive, month: &Month) -> Result<(), Unusable> {
-        let missing = month.count - self.count;
-        let is_told = self.count == 0 || missing > TOLD_FROM;
-        if is_told {
-            tracing::info!(month = %month.first_day, records = missing, "the search index of a month is being built; searches read records meanwhile");
-        }
-        while self.count < month.count {
-            if engine.is_ending() {
-                return Err(Unusable("the store is stopping".into()));
-            }
-            let upto = (self.count + BATCH).min(month.count);
+    /// Adds the next records, [`STEP`] at most. True when all are in it, on disk.
+    fn extend(&mut self, archive: &Archive, month: &Month) -> Result<bool, Unusable> {
+        let end = (self.count + STEP).min(month.count);
+        while self.count < end {
+            let upto = (self.count + BATCH).min(end);
             let (mut batch, mut sum) = (sled::Batch::default(), self.sum);
             let mut visit = |index: u64, slot: Slot| {
                 for key in self.keys_of(&slot.entry.record, index) {
@@ -300,13 +414,11 @@ impl MonthIndex {
             self.db()?.apply_batch(batch)?;
             (self.count, self.sum) = (upto, sum);
         }
-        if is_told {
-            tracing::info!(month = %month.first_day, records = self.count, "the search index of a month is built");
+        if self.count < month.count {
+            return Ok(false);
         }
-        if missing > 0 {
-            self.db()?.flush()?;
-        }
-        Ok(())
+        self.db()?.flush()?;
+        Ok(true)
     }
 
     /// Each key once, so that what is counted is what is there.
@@ -321,7 +433,7 @@ impl MonthIndex {
         tags.into_iter().map(move |tag| [&tag[..], &index.to_be_bytes()].concat())
     }
 
-    fn find(&self, field: Field, value: &[u8], from: u64, max: usize) -> Option<Vec<u64>> {
+    fn find(&mut self, field: Field, value: &[u8], from: u64, max: usize) -> Option<Vec<u64>> {
         let tag = self.tag(field, value);
         let key = |index: u64| [&tag[..], &index.to_be_bytes()].concat();
         let mut found = Vec::new();

@@ -10,19 +10,23 @@ use zeroize::Zeroizing;
 
 use super::disk::{Open, RealDisk};
 use super::error::OpenError;
-use super::frame::{HEADER_LEN, Header};
+use super::frame::{HEADER_LEN, Header, JournalEntry};
+use super::journal::Reader;
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout, journal_name};
 use super::records::{Archive, month_of_name};
-use super::replay::{Replayed, replay};
+use super::replay::begin;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Event;
 use crate::audit::note::LogVerifier;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::Stats;
+use crate::store::state::State;
 
 /// Records looked through, newest first, for the last clean stop.
 const LOOKED_THROUGH: u64 = 100_000;
+/// Of these at once.
+const LOOKED_AT_ONCE: u64 = 4096;
 /// A running store may turn over while this reads; then it is read again.
 const ATTEMPTS: usize = 3;
 
@@ -212,45 +216,93 @@ fn bytes_below(layout: &Layout, path: &Path) -> u64 {
     disk.names(path).unwrap_or_default().iter().map(|name| bytes_below(layout, &path.join(name))).sum()
 }
 
-fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
-    let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
-    let replayed = replay((layout, keys), subject_key, current, &files, None)?;
-    let archive = Archive::new(layout, keys, replayed.months.clone(), replayed.held.clone());
-    let accepted_at = |index: u64| -> Option<Timestamp> {
-        replayed.state.accepted_at(index).or_else(|| match index.checked_sub(replayed.first()) {
-            Some(at) => replayed.entries.get(usize::try_from(at).ok()?).map(|slot| slot.entry.record.time),
-            None => archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time),
-        })
+/// What the sealed files say, without the hashing of a start: the state is built, leaves and tree are not, and no record is kept in memory. Frames
+/// are checked by their chain, check sums and seals all the same.
+struct Glance {
+    state: State,
+    size: u64,
+    archive: Archive,
+    held: u64,
+    contents: u64,
+    /// Log index of the oldest content on disk; with its time where it was accepted since the base.
+    oldest_content: Option<(u64, Option<Timestamp>)>,
+    last_stop: Option<(u64, Timestamp)>,
+}
+
+fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current) -> Result<Glance, OpenError> {
+    let base = begin(layout, keys, subject_key, current)?;
+    let mut glance = Glance {
+        size: base.first(),
+        held: base.held.iter().map(|file| file.indices.len() as u64).sum(),
+        archive: Archive::new(layout, keys, base.months, base.held),
+        contents: base.contents.len() as u64,
+        oldest_content: base.contents.keys().min().map(|index| (*index, None)),
+        state: base.state,
+        last_stop: None,
     };
-    let last_stop = last_stop(&replayed, &archive)?;
-    let stats = crate::store::Stats { durable_size: replayed.nodes.size(), ..replayed.state.stats(now) };
+    let mut reader = Reader::new(layout, Some(keys), base.chain);
+    for number in layout.journals()?.into_iter().filter(|number| *number >= current.journal) {
+        reader.file(number, &mut |read| {
+            glance.contents += read.pieces.len() as u64;
+            if glance.oldest_content.is_none()
+                && let Some(first) = read.pieces.first()
+            {
+                let time = usize::try_from(first.entry).ok().and_then(|at| read.body.entries.get(at)).map(|entry| entry.time);
+                glance.oldest_content = Some((glance.size + u64::from(first.entry), time));
+            }
+            for JournalEntry { event, time, .. } in read.body.entries {
+                if event == Event::Stopped {
+                    glance.last_stop = Some((glance.size, time));
+                }
+                glance.state.apply(&event, glance.size, time);
+                glance.size += 1;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(glance)
+}
+
+fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
+    let Glance { state, size, archive, held, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
+    let oldest_content = oldest_content.and_then(|(index, time)| {
+        let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
+        time.or_else(|| state.accepted_at(index)).or_else(of_record)
+    });
+    let last_stop = if last_stop.is_some() { last_stop } else { stop_in_records(&archive)? };
     Ok(SealedInfo {
-        oldest_undelivered: replayed.state.oldest_undelivered(),
-        contents: replayed.contents.len() as u64,
-        oldest_content: replayed.contents.keys().min().copied().and_then(accepted_at),
-        last_event: replayed.state.last_time(),
-        stopped_cleanly: last_stop.is_some_and(|(index, _)| index + 1 == stats.durable_size),
+        oldest_undelivered: state.oldest_undelivered(),
+        contents,
+        oldest_content,
+        last_event: state.last_time(),
+        stopped_cleanly: last_stop.is_some_and(|(index, _)| index + 1 == size),
         last_stop: last_stop.map(|(_, at)| at),
-        holds: replayed.state.holds().len() as u64,
-        held: replayed.held.iter().map(|file| file.indices.len() as u64).sum(),
-        stats,
+        holds: state.holds().len() as u64,
+        held,
+        stats: Stats { durable_size: size, ..state.stats(now) },
     })
 }
 
-/// The newest `STOPPED` and its place.
-fn last_stop(replayed: &Replayed, archive: &Archive) -> Result<Option<(u64, Timestamp)>, OpenError> {
+/// The newest `STOPPED` among the newest records, and its place.
+fn stop_in_records(archive: &Archive) -> Result<Option<(u64, Timestamp)>, OpenError> {
     let stopped = Event::Stopped.row().number;
-    if let Some(at) = replayed.entries.iter().rposition(|slot| slot.entry.record.kind == stopped) {
-        return Ok(Some((replayed.first() + at as u64, replayed.entries[at].entry.record.time)));
-    }
-    let end = archive.months().last().map_or(0, super::records::Month::end);
-    let first = end.saturating_sub(LOOKED_THROUGH).max(archive.first_kept().unwrap_or(end));
-    let mut found = None;
-    archive.scan(first, end, &mut |index, slot| {
-        if slot.entry.record.kind == stopped {
-            found = Some((index, slot.entry.record.time));
+    let first_kept = archive.first_kept().unwrap_or(0);
+    let mut end = archive.months().last().map_or(0, super::records::Month::end);
+    let least = end.saturating_sub(LOOKED_THROUGH).max(first_kept);
+    // From the newest on: the last stop is mostly near.
+    while end > least {
+        let from = end.saturating_sub(LOOKED_AT_ONCE).max(least);
+        let mut found = None;
+        archive.scan(from, end, &mut |index, slot| {
+            if slot.entry.record.kind == stopped {
+                found = Some((index, slot.entry.record.time));
+            }
+            true
+        })?;
+        if found.is_some() {
+            return Ok(found);
         }
-        true
-    })?;
-    Ok(found)
+        end = from;
+    }
+    Ok(None)
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::disk::{File, Open};
 use super::error::{IoContext as _, OpenError};
-use super::frame::{self, Body, Chain, FrameKind, HEADER_LEN, Header, Piece};
+use super::frame::{self, Body, Chain, Draft, FrameKind, HEADER_LEN, Header, Piece};
 use super::keys::Keys;
 use super::layout::{Layout, journal_name, sync_dir};
 use crate::audit::tree::Hash;
 use crate::clock::Entropy;
-use crate::domain::sensitive::Content;
 use crate::store::sealer::Sealer;
 
 /// A sealed file that content is read from.
@@ -81,9 +80,9 @@ impl Writer {
     }
 
     /// Writes a frame and makes it durable.
-    pub fn append(&mut self, head: (u64, Hash), body: &Body, contents: &[Content]) -> Result<Vec<Piece>, OpenError> {
+    pub fn append(&mut self, head: (u64, Hash), draft: &Draft) -> Result<Vec<Piece>, OpenError> {
         let at = (self.number, self.offset);
-        let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, Some((body, contents)), &mut self.buffer);
+        let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, Some(draft), &mut self.buffer);
         self.write()?;
         let path = || self.layout.path(&journal_name(self.number));
         self.file.sync_data().map_err(|source| OpenError::Io { what: "cannot make durable", path: path(), source })?;

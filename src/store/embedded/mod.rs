@@ -135,7 +135,7 @@ impl EmbeddedStore {
         let turned = tokio::task::spawn_blocking(move || {
             let turned = turn::turn(&engine, failpoint)?;
             if !engine.disk_is_full.load(Ordering::Relaxed) {
-                engine.index.lock().catch_up(&engine);
+                index::catch_up(&engine);
             }
             Ok(turned)
         });
@@ -199,7 +199,7 @@ impl EmbeddedStore {
 
     /// The receipt of the entry at `index`: from memory at once, from disk on a thread of its own.
     async fn accepted_at(&self, index: u64) -> Result<Option<Accepted>, StoreError> {
-        let slot = self.engine.core.lock().slot(index);
+        let slot = self.engine.tail_slot(index);
         match slot {
             Some(slot) => self.engine.accepted(index, &slot).map(Some),
             None => {

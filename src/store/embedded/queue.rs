@@ -1,12 +1,15 @@
-//! The way into the sequencer: a bounded queue of acts, and the word that the committer is free.
+//! The way of an act: a bounded queue into the sequencer, and the open frame between sequencer and committer.
+//!
+//! The committer takes what is decided the moment that the frame before is durable; it waits for nobody while there is something to take.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::frame::Chain;
-use super::sequencer::Answer;
+use super::sequencer::{Answer, Frame};
 use crate::policy::command::Command;
 use crate::store::StoreError;
 
@@ -60,8 +63,12 @@ pub struct Rolled {
 #[derive(Default)]
 struct Inside {
     inputs: VecDeque<Input>,
-    committer_is_free: bool,
+    /// Decided, not taken yet.
+    open: Frame,
+    committer_waits: bool,
     closed: bool,
+    /// The sequencer has ended.
+    all_decided: bool,
     broken: bool,
 }
 
@@ -69,22 +76,28 @@ struct Inside {
 #[derive(Default)]
 pub struct Queue {
     inside: Mutex<Inside>,
-    wake: Condvar,
+    to_sequencer: Condvar,
+    to_committer: Condvar,
 }
 
 /// What the sequencer finds.
 pub enum Next {
-    /// Inputs, perhaps none, and whether the committer waits for a frame.
-    Work {
-        /// To be decided.
-        inputs: Vec<Input>,
-        /// The committer takes a frame.
-        committer_is_free: bool,
-    },
+    /// To be decided.
+    Work(Vec<Input>),
     /// Nothing is left and nothing more will come.
     End,
     /// The store broke; what is open is lost.
     Broken,
+}
+
+/// What the committer finds.
+pub enum Taken {
+    /// To be made durable.
+    Frame(Frame),
+    /// Nothing for as long as it wanted to wait.
+    Quiet,
+    /// Nothing is left and nothing more will come.
+    End,
 }
 
 impl Queue {
@@ -98,29 +111,18 @@ impl Queue {
             return Err(StoreError::Busy);
         }
         inside.inputs.push_back(input);
-        let wanted = inside.committer_is_free || inside.inputs.len().is_multiple_of(WORTH_WAKING);
+        let wanted = inside.committer_waits || inside.inputs.len().is_multiple_of(WORTH_WAKING);
         drop(inside);
         if wanted {
-            self.wake.notify_one();
+            self.to_sequencer.notify_one();
         }
         Ok(())
-    }
-
-    /// The committer waits for a frame.
-    pub fn committer_is_free(&self) {
-        self.inside.lock().committer_is_free = true;
-        self.wake.notify_one();
-    }
-
-    /// The sequencer hands a frame over.
-    pub fn committer_is_busy(&self) {
-        self.inside.lock().committer_is_free = false;
     }
 
     /// Nothing more comes in; what is in line is still done.
     pub fn close(&self) {
         self.inside.lock().closed = true;
-        self.wake.notify_all();
+        self.to_sequencer.notify_all();
     }
 
     /// The store is broken: what is in line is dropped, and with it its callers' answers.
@@ -128,34 +130,90 @@ impl Queue {
         let mut inside = self.inside.lock();
         inside.broken = true;
         inside.inputs.clear();
-        self.wake.notify_all();
+        inside.open = Frame::default();
+        self.to_sequencer.notify_all();
+        self.to_committer.notify_all();
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits to be decided.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.inside.lock().inputs.is_empty()
     }
 
-    /// Waits for something to do. `has_frame`: there is something to hand over; `takes`: how many inputs fit.
-    pub fn next(&self, has_frame: bool, takes: usize) -> Next {
+    /// From here on the sequencer is given whatever there is, as if the committer waited.
+    #[cfg(test)]
+    pub fn without_committer(&self) {
+        self.inside.lock().committer_waits = true;
+    }
+
+    /// Waits for something to decide that there is room for.
+    pub fn next(&self) -> Next {
         let mut inside = self.inside.lock();
         loop {
             if inside.broken {
                 return Next::Broken;
             }
-            let can_hand = has_frame && inside.committer_is_free;
-            let worth_it = inside.committer_is_free || inside.closed || inside.inputs.len() >= WORTH_WAKING;
-            let can_take = takes > 0 && !inside.inputs.is_empty() && worth_it;
-            if can_hand || can_take {
-                let count = takes.min(inside.inputs.len());
-                let inputs = inside.inputs.drain(..count).collect();
-                return Next::Work { inputs, committer_is_free: inside.committer_is_free };
+            let worth_it = inside.committer_waits || inside.closed || inside.inputs.len() >= WORTH_WAKING;
+            let count = inside.open.takes().min(inside.inputs.len());
+            if worth_it && count > 0 {
+                return Next::Work(inside.inputs.drain(..count).collect());
             }
-            if inside.closed && inside.inputs.is_empty() && !has_frame {
+            if inside.closed && inside.inputs.is_empty() {
                 return Next::End;
             }
-            self.wake.wait(&mut inside);
+            self.to_sequencer.wait(&mut inside);
+        }
+    }
+
+    /// The sequencer hands over what it decided; `decided` is empty afterwards.
+    pub fn hand(&self, decided: &mut Frame) {
+        let mut inside = self.inside.lock();
+        if inside.broken {
+            return;
+        }
+        inside.open.absorb(decided);
+        if inside.committer_waits && inside.open.has_work() {
+            self.to_committer.notify_one();
+        }
+    }
+
+    /// The sequencer ends.
+    pub fn all_is_decided(&self) {
+        self.inside.lock().all_decided = true;
+        self.to_committer.notify_one();
+    }
+
+    /// Waits for something to make durable, for at most `quiet` if that is given.
+    pub fn take(&self, quiet: Option<Duration>) -> Taken {
+        let mut inside = self.inside.lock();
+        loop {
+            if inside.open.has_work() {
+                let frame = std::mem::take(&mut inside.open);
+                inside.committer_waits = false;
+                // It may have waited for room.
+                let waits = !inside.inputs.is_empty();
+                drop(inside);
+                if waits {
+                    self.to_sequencer.notify_one();
+                }
+                return Taken::Frame(frame);
+            }
+            if inside.broken || inside.all_decided {
+                return Taken::End;
+            }
+            inside.committer_waits = true;
+            if !inside.inputs.is_empty() {
+                self.to_sequencer.notify_one();
+            }
+            match quiet {
+                Some(quiet) => {
+                    if self.to_committer.wait_for(&mut inside, quiet).timed_out() && !inside.open.has_work() {
+                        return Taken::Quiet;
+                    }
+                }
+                None => self.to_committer.wait(&mut inside),
+            }
         }
     }
 }

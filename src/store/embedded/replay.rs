@@ -86,7 +86,8 @@ pub fn replay(
     Ok(replayed)
 }
 
-fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current) -> Result<Replayed, OpenError> {
+/// What a replay begins with: the base, or nothing.
+pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current) -> Result<Replayed, OpenError> {
     let mut replayed = Replayed {
         state: State::new(subject_key),
         nodes: RecentNodes::default(),

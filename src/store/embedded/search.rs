@@ -1,6 +1,7 @@
 //! Auditors' questions: pages of records, entries of a message, receipts of ids that the state has forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::engine::Engine;
 use super::error::OpenError;
@@ -13,6 +14,8 @@ use crate::store::{LogEntry, Page, RecordFilter};
 
 /// Hits asked of the index at once.
 const HITS_AT_ONCE: usize = 1024;
+/// How long a search waits for the index.
+const INDEX_WAIT: Duration = Duration::from_millis(500);
 /// Entries of the tail cloned under one hold of the lock.
 const TAIL_AT_ONCE: usize = 1024;
 
@@ -100,8 +103,9 @@ fn month_records(
 ) -> Result<bool, OpenError> {
     let (mut next, end) = (from.max(month.first_index), end.min(month.end()));
     while next < end {
-        // The index may be being built; then every record is read.
-        let hits = engine.index.try_lock().and_then(|index| index.candidates(month, filling.filter, next, HITS_AT_ONCE));
+        // Where a month is not indexed yet, or the index is held for longer than a step of its build, every record is read.
+        let index = engine.index.try_lock_for(INDEX_WAIT);
+        let hits = index.and_then(|mut index| index.candidates(month, filling.filter, next, HITS_AT_ONCE));
         let Some(hits) = hits else {
             let mut more = true;
             archive.scan(next, end, &mut |index, slot| {

@@ -6,16 +6,14 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
 use super::engine::{Engine, Head};
-use super::frame::{Body, JournalEntry};
+use super::frame::{Draft, JournalEntry};
 use super::queue::{Input, Next, Reply, Rolled};
-use super::records::{Entry, Slot};
+use super::records::Entry;
 use crate::audit::event::Event;
 use crate::audit::leaf::{Leaf, OpeningError, Openings, SenderOpening};
 use crate::audit::record::Record;
-use crate::audit::tree::Hash;
 use crate::clock::Draws;
 use crate::domain::participant::Register;
-use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::command::{self, Command};
 use crate::policy::decide::{Decision, Random, decide};
@@ -58,50 +56,50 @@ pub enum Answer {
 /// What is decided and not yet durable.
 #[derive(Default)]
 pub struct Frame {
-    /// Events, with their secrets.
-    pub body: Body,
-    /// Content, in the order of `body.contents`.
-    pub contents: Vec<Content>,
+    /// Events and content, as they will be sealed.
+    pub draft: Draft,
     /// Log index of the first event.
     pub first: u64,
     /// Tree size after the last one.
     pub size: u64,
-    /// Root after the last one.
-    pub root: Option<Hash>,
     /// The register in force after it, if it changed.
     pub register: Option<Arc<Register>>,
     /// Answers that wait for it.
     pub waiting: Vec<(Reply, Result<Answer, StoreError>)>,
     /// Close the file after it.
     pub roll: Option<SyncSender<Rolled>>,
-    leaves: Vec<Leaf>,
-    content_bytes: usize,
 }
 
 impl Frame {
-    /// An empty one with room for as much as `self` had.
-    fn next(&self) -> Self {
-        let body = Body { entries: Vec::with_capacity(self.body.entries.len()), contents: Vec::with_capacity(self.body.contents.len()) };
-        Self {
-            body,
-            contents: Vec::with_capacity(self.contents.len()),
-            waiting: Vec::with_capacity(self.waiting.len()),
-            leaves: Vec::with_capacity(self.leaves.len()),
-            ..Self::default()
-        }
-    }
-
     pub(super) fn has_work(&self) -> bool {
-        !self.body.entries.is_empty() || !self.waiting.is_empty() || self.roll.is_some()
+        !self.draft.is_empty() || !self.waiting.is_empty() || self.roll.is_some()
     }
 
     /// How many more acts may be put into it.
     pub(super) fn takes(&self) -> usize {
         let full = self.roll.is_some()
-            || self.body.entries.len() >= FRAME_ENTRIES
-            || self.content_bytes >= FRAME_CONTENT
+            || self.draft.entries() >= FRAME_ENTRIES
+            || self.draft.content_bytes() >= FRAME_CONTENT
             || self.waiting.len() >= FRAME_ENTRIES;
         if full { 0 } else { ACTS_AT_ONCE }
+    }
+
+    /// Takes over what was decided after what it holds.
+    pub(super) fn absorb(&mut self, later: &mut Self) {
+        if !self.has_work() {
+            std::mem::swap(self, later);
+            return;
+        }
+        if !later.draft.is_empty() {
+            if self.draft.is_empty() {
+                self.first = later.first;
+            }
+            self.size = later.size;
+        }
+        self.draft.absorb(&mut later.draft);
+        self.register = later.register.take().or_else(|| self.register.take());
+        self.waiting.append(&mut later.waiting);
+        self.roll = later.roll.take();
     }
 }
 
@@ -115,18 +113,14 @@ pub struct Core {
     pub tail_first: u64,
     /// Entries whose records are not in a file yet.
     pub tail: VecDeque<Arc<Entry>>,
-    /// Tree sizes at the ends of frames of the tail.
-    pub frame_ends: VecDeque<u64>,
 }
 
 impl Core {
-    /// The entry at `index`, if it is in the tail and its frame is closed.
+    /// The entry at `index`, if it is in the tail.
     #[must_use]
-    pub fn slot(&self, index: u64) -> Option<Slot> {
+    pub fn entry(&self, index: u64) -> Option<Arc<Entry>> {
         let at = usize::try_from(index.checked_sub(self.tail_first)?).ok()?;
-        let entry = self.tail.get(at)?;
-        let batch = *self.frame_ends.get(self.frame_ends.partition_point(|end| *end <= index))?;
-        Some(Slot { entry: entry.as_ref().clone(), batch })
+        self.tail.get(at).cloned()
     }
 
     /// A turn has written what stands below `size` into files.
@@ -134,57 +128,33 @@ impl Core {
         while self.tail_first < size && self.tail.pop_front().is_some() {
             self.tail_first += 1;
         }
-        while self.frame_ends.front().is_some_and(|end| *end <= size) {
-            self.frame_ends.pop_front();
-        }
     }
 }
 
 /// Runs until the queue ends or breaks.
-pub fn run(engine: &Engine, frames: &SyncSender<Frame>) {
-    let mut frame = Frame::default();
+pub fn run(engine: &Engine) {
+    let mut decided = Frame::default();
     let mut draws = Draws::new(engine.entropy.as_ref());
     loop {
-        match engine.queue.next(frame.has_work(), frame.takes()) {
-            Next::Work { inputs, committer_is_free } => {
-                if !inputs.is_empty() {
-                    decide_all(engine, &mut draws, &mut frame, inputs);
-                }
-                if committer_is_free && frame.has_work() {
-                    let next = frame.next();
-                    let mut closed = std::mem::replace(&mut frame, next);
-                    close(engine, &mut closed);
-                    engine.queue.committer_is_busy();
-                    if frames.send(closed).is_err() {
-                        return;
-                    }
-                }
+        match engine.queue.next() {
+            Next::Work(inputs) => {
+                decide_all(engine, &mut draws, &mut decided, inputs);
+                engine.queue.hand(&mut decided);
             }
-            Next::End | Next::Broken => return,
+            Next::End => {
+                engine.queue.all_is_decided();
+                return;
+            }
+            Next::Broken => return,
         }
     }
 }
 
-/// Puts the frame's leaves into the tree; its size and root stand from here on.
-pub(super) fn close(engine: &Engine, frame: &mut Frame) {
-    if frame.leaves.is_empty() {
-        return;
-    }
-    {
-        let mut nodes = engine.nodes.write();
-        for leaf in &frame.leaves {
-            nodes.push(leaf.hash());
-        }
-        frame.root = Some(nodes.root());
-    }
-    engine.unpublished.lock().extend(frame.leaves.drain(..));
-    engine.core.lock().frame_ends.push_back(frame.size);
-}
-
+/// Decides `inputs` in their order and puts what follows into `frame`, and its leaves into the tree.
 pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs: Vec<Input>) {
     let now = engine.clock.now();
     let full = engine.disk_is_full.load(Ordering::Relaxed);
-    let mut freed = Vec::new();
+    let mut effects = Effects::default();
     {
         let mut core = engine.core.lock();
         for input in inputs {
@@ -193,19 +163,37 @@ pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Fra
                     frame.waiting.push((reply, Err(StoreError::Full)));
                 }
                 Input::Act(command, reply) => {
-                    let answer = act(draws, &mut core, frame, command, now, &mut freed);
+                    let answer = act(draws, &mut core, frame, command, now, &mut effects);
                     frame.waiting.push((reply, answer));
                 }
                 Input::Roll(reply) => frame.roll = Some(reply),
             }
         }
         engine.last_time.store(core.state.last_time().millis(), Ordering::Release);
-        if !freed.is_empty() {
+        if !effects.stored.is_empty() || !effects.freed.is_empty() {
             let mut contents = engine.contents.lock();
-            freed.iter().for_each(|index| contents.remove(*index));
-            engine.freed.fetch_add(freed.len() as u64, Ordering::Relaxed);
+            effects.stored.iter().for_each(|index| contents.expect(*index));
+            effects.freed.iter().for_each(|index| contents.remove(*index));
+            engine.freed.fetch_add(effects.freed.len() as u64, Ordering::Relaxed);
         }
     }
+    if !effects.leaves.is_empty() {
+        // While the frame before is being synced: what follows its sync waits for no hashing.
+        let mut nodes = engine.nodes.write();
+        effects.leaves.iter().for_each(|leaf| nodes.push(leaf.hash()));
+        drop(nodes);
+        engine.unpublished.lock().append(&mut effects.leaves);
+    }
+}
+
+/// What acts change outside the state.
+#[derive(Default)]
+struct Effects {
+    leaves: VecDeque<Leaf>,
+    /// Log indices of messages whose content is in the frame.
+    stored: Vec<u64>,
+    /// Log indices of messages whose content is no longer needed.
+    freed: Vec<u64>,
 }
 
 /// Whether the act stores a new message; everything else goes on when the disk is nearly full.
@@ -219,7 +207,7 @@ fn act(
     frame: &mut Frame,
     command: Command,
     now: Timestamp,
-    freed: &mut Vec<u64>,
+    effects: &mut Effects,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
     let random = match command {
@@ -237,13 +225,12 @@ fn act(
         && accepts
         && !submission.canonical.is_empty()
     {
-        frame.content_bytes += submission.canonical.len();
-        frame.body.contents.push((frame.body.entries.len() as u32, submission.canonical.len() as u32));
-        frame.contents.push(submission.canonical);
+        frame.draft.push_content(submission.canonical);
+        effects.stored.push(index);
     }
     let mut first = None;
     for event in events {
-        let appended = append(draws, core, frame, event, at, freed);
+        let appended = append(draws, core, frame, event, at, effects);
         first.get_or_insert(appended);
     }
     match first {
@@ -258,23 +245,23 @@ fn append(
     frame: &mut Frame,
     event: Event,
     at: Timestamp,
-    freed: &mut Vec<u64>,
+    effects: &mut Effects,
 ) -> (Arc<Entry>, Result<SenderOpening, OpeningError>) {
     let index = core.size;
-    if frame.body.entries.is_empty() {
+    if frame.draft.is_empty() {
         frame.first = index;
     }
     let (r, r2) = (draws.take(), draws.take());
     let entry = Arc::new(Entry { record: Record::of(&event, at), openings: Openings::new(r, r2) });
     let (leaf, opening) = evidence::leaf_and_opening(&entry.record, &entry.openings);
-    frame.leaves.push(leaf);
-    freed.extend(core.state.apply(&event, index, at).freed);
+    effects.leaves.push_back(leaf);
+    effects.freed.extend(core.state.apply(&event, index, at).freed);
     if matches!(event, Event::RegisterLoaded { .. } | Event::ScopesLoaded { .. }) {
         frame.register = Some(Arc::clone(core.state.register()));
     }
     core.tail.push_back(Arc::clone(&entry));
     core.size = index + 1;
     frame.size = core.size;
-    frame.body.entries.push(JournalEntry { event, time: at, r, r2 });
+    frame.draft.push(&JournalEntry { event, time: at, r, r2 });
     (entry, opening)
 }

@@ -31,6 +31,7 @@ use super::{background, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
 use crate::audit::note::LogSigner;
+use crate::audit::proof::RightEdge;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
 
@@ -309,6 +310,7 @@ fn engine(
     let last = (replayed.nodes.size() > 0).then(|| replayed.state.last_time());
     let calendar = Calendar::at_start(&layout, options.clock.as_ref(), last)?;
     let (size, root) = (replayed.nodes.size(), replayed.nodes.root());
+    let edge = RightEdge::at(&replayed.nodes, size).expect("the right edge is always kept");
     let publisher = Publisher::new(&layout, options.high_water_file, options.origin.as_str().to_owned(), replayed.base_tree.clone());
     let signed = Checkpoint::new(options.origin.clone(), size, root)
         .and_then(|head| head.sign(&options.log_signer))
@@ -324,15 +326,15 @@ fn engine(
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
         archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months, replayed.held)),
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
-        head: ArcSwap::from_pointee(Head { size, root, signed: Arc::new(signed) }),
+        head: ArcSwap::from_pointee(Head { size, root, edge, signed: Arc::new(signed) }),
         last_time: AtomicI64::new(replayed.state.last_time().millis()),
         core: Mutex::new(Core {
             size,
             tail_first: replayed.base_tree.size(),
             tail: replayed.entries.into_iter().map(|slot| Arc::new(slot.entry)).collect(),
-            frame_ends: replayed.frame_ends.into(),
             state: replayed.state,
         }),
+        frame_ends: Mutex::new(replayed.frame_ends.into()),
         nodes: RwLock::new(replayed.nodes),
         durable: watching,
         unpublished: Mutex::new(VecDeque::from(replayed.leaves)),
@@ -347,7 +349,8 @@ fn engine(
         freed: AtomicU64::new(freed),
         base_bytes: AtomicU64::new(replayed.base_bytes),
         disk_is_full: AtomicBool::new(false),
-        index: Mutex::new(SearchIndex::new(&layout, &keys)),
+        index: Mutex::new(SearchIndex::new(&layout)),
+        indexing: Mutex::new(()),
         index_is_due: AtomicBool::new(true),
         broken: AtomicBool::new(false),
         ending: Mutex::new(false),
@@ -397,10 +400,8 @@ fn thread(
 }
 
 fn commit_threads(engine: &Arc<Engine>, writer: Writer, durable: watch::Sender<u64>) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let (frames, handed) = std::sync::mpsc::sync_channel(1);
-    let committer =
-        thread("commit", engine, "the committing thread is lost", move |engine| commit::run(engine, writer, &handed, &durable))?;
-    let sequencer = thread("sequence", engine, "the sequencing thread is lost", move |engine| sequencer::run(engine, &frames))?;
+    let committer = thread("commit", engine, "the committing thread is lost", move |engine| commit::run(engine, writer, &durable))?;
+    let sequencer = thread("sequence", engine, "the sequencing thread is lost", sequencer::run)?;
     Ok(vec![sequencer, committer])
 }
 
@@ -408,6 +409,6 @@ fn slow_threads(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, OpenError> 
     Ok(vec![
         thread("turn", engine, "the turning thread is lost", background::turns)?,
         thread("publish", engine, "the publishing thread is lost", background::publish)?,
-        thread("index", engine, "the indexing thread is lost", background::index)?,
+        thread("index", engine, "the indexing thread is lost", background::indexes)?,
     ])
 }

@@ -271,10 +271,7 @@ fn switch(
     });
     // Records first, then the tail: an entry is always found in one of the two.
     engine.archive.store(Arc::new(Archive::new(&engine.layout, &engine.keys, months, held)));
-    let mut core = engine.core.lock();
-    let now = core.state.last_time();
-    core.state.forget_stale_ids(now);
-    core.trim(rolled.size);
+    engine.trim(rolled.size);
 }
 
 fn destroy_old(
@@ -293,10 +290,8 @@ fn destroy_old(
         engine.keys.destroy(&state_name(base))?;
     }
     for month in outlived {
-        // While it is being built it is held; then it goes as soon as that ends. Without the month's key it says nothing.
-        if let Some(mut index) = engine.index.try_lock() {
-            index.erase(month.first_day);
-        }
+        // While it is being built it is held for a step at a time.
+        engine.index.lock().erase(month.first_day);
         engine.keys.destroy(&month.name())?;
     }
     Ok(())

@@ -190,10 +190,17 @@ impl State {
         }
         for item in [ItemNumber::main(index), ItemNumber::moved(index)] {
             if let Some(delivery) = message.delivery(item).filter(|delivery| delivery.is_open()) {
-                self.mailboxes.entry(delivery.recipient.clone()).or_default().insert(item);
+                match self.mailboxes.get_mut(&delivery.recipient) {
+                    Some(mailbox) => mailbox.insert(item),
+                    None => self.mailboxes.entry(delivery.recipient.clone()).or_default().insert(item),
+                };
             }
         }
-        self.feeds.entry(self.owner(&message.sender).clone()).or_default().insert((message.changed, index));
+        let owner = self.owner(&message.sender).clone();
+        match self.feeds.get_mut(&owner) {
+            Some(feed) => feed.insert((message.changed, index)),
+            None => self.feeds.entry(owner).or_default().insert((message.changed, index)),
+        };
         self.messages.insert(index, message);
     }
 

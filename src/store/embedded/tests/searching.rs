@@ -162,3 +162,29 @@ async fn an_index_that_goes_bad_under_a_running_store_is_built_anew_while_it_ser
     store.stop().await.unwrap();
     assert_eq!(*home.fatal.lock(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn only_a_few_months_are_open_at_once_and_each_is_opened_again_when_it_is_asked() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(bed.send_notice(&wish(), None).await.unwrap().0);
+        bed.take(RU_OSLO).await;
+        store.turn_now().await.unwrap();
+        bed.advance_days(20);
+    }
+    assert!(store.engine.archive.load().months().len() >= 4, "they are spread over months");
+    for _ in 0..2 {
+        for message_id in &ids {
+            let filter = RecordFilter { message_id: Some(*message_id), ..RecordFilter::default() };
+            assert_eq!(store.records(&filter, 10).await.unwrap().entries.len(), 3, "sent, handed out, acknowledged");
+            let index = store.engine.index.lock();
+            assert!((1..=3).contains(&index.open_months()), "{} are open", index.open_months());
+        }
+    }
+    assert!(is_whole(&store), "what is closed still counts");
+    store.stop().await.unwrap();
+}
