@@ -53,6 +53,29 @@ fn what_was_read_after_a_failed_sync_is_written_again_before_anything_follows_it
     holds("killed before the sync", &ops(&[Op::Arm { after: 1, fault: Fault::Kill, cut: false }, NOTICE, CUT, LOOK]), 12);
 }
 
+#[test]
+fn a_start_mends_the_partial_tiles_of_every_size_that_was_published() {
+    let some = Op::Together(vec![Op::Refuse { who: 0, reason: 0 }; 40]);
+    let publish = |rounds: usize| vec![[some.clone(), Op::Publish]; rounds].concat();
+    // Within one tile, and over its edge: what was published stands in the kernel's memory only until a turn syncs it.
+    for rounds in [1, 3, 8] {
+        holds("published", &[begin(), publish(rounds), vec![CUT, Op::Fsck, LOOK]].concat(), 10);
+        holds("published and turned", &[begin(), publish(rounds), vec![Op::Turn, NOTICE, Op::Publish, CUT, Op::Fsck, LOOK]].concat(), 10);
+    }
+}
+
+#[test]
+fn no_reference_is_drawn_twice_after_a_frame_was_lost() {
+    for fault in [Fault::Kill, Fault::Cut, Fault::Eio] {
+        for after in 0..3 {
+            let lost = Op::Arm { after, fault, cut: true };
+            let more =
+                [Op::Together(vec![NOTICE; 3]), lost, Op::Together(vec![NOTICE; 3]), CUT, Op::Together(vec![NOTICE; 3]), LOOK, Op::Fsck];
+            holds("frame of three notices", &ops(&more), 6);
+        }
+    }
+}
+
 /// Whatever a turn does fails once, in each way; the next turn leaves nothing that was erased, and nothing is lost, also when the power goes.
 fn every_operation_of_a_turn(fault: Fault) {
     let mut fired = 0;
