@@ -12,7 +12,7 @@ use super::nlk::NlkTable;
 use super::notice::Bounds;
 use super::sample::Matrix;
 use super::substance::SubstanceGroup;
-use super::time::Date;
+use super::time::{Date, plain_date};
 use super::violation::{Choice, FieldReason, Violations};
 
 /// A control part as it came.
@@ -133,8 +133,10 @@ pub struct ControlFacts {
     /// Groups ordered, in order, each once.
     pub groups: Vec<SubstanceGroup>,
     /// First day of sampling.
+    #[serde(serialize_with = "plain_date::one")]
     pub from: Date,
     /// Last day of sampling, included.
+    #[serde(serialize_with = "plain_date::one")]
     pub to: Date,
     /// Laboratories that may answer, each once; none means any that is enrolled.
     pub laboratories: Vec<ParticipantId>,

@@ -114,6 +114,55 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Writes dates for serde in the text that the library's own impl writes, without its formatter: every event of a message holds some.
+pub mod plain_date {
+    use serde::{Serialize, Serializer};
+
+    use super::Date;
+
+    struct Plain(Date);
+
+    impl Serialize for Plain {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let (year, month, day) = (self.0.year(), self.0.month(), self.0.day());
+            if !(0..=9999).contains(&year) {
+                return self.0.serialize(serializer);
+            }
+            let digit = |number: i16, unit: i16| b'0' + (number / unit % 10) as u8;
+            let (month, day) = (i16::from(month), i16::from(day));
+            let mut text = *b"0000-00-00";
+            text[..4].copy_from_slice(&[digit(year, 1000), digit(year, 100), digit(year, 10), digit(year, 1)]);
+            text[5..7].copy_from_slice(&[digit(month, 10), digit(month, 1)]);
+            text[8..].copy_from_slice(&[digit(day, 10), digit(day, 1)]);
+            serializer.serialize_str(std::str::from_utf8(&text).expect("digits and hyphens"))
+        }
+    }
+
+    /// A date.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn one<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+        Plain(*date).serialize(serializer)
+    }
+
+    /// A date, if there is one.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn optional<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+        date.map(Plain).serialize(serializer)
+    }
+
+    /// Dates.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn list<S: Serializer>(dates: &[Date], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(dates.iter().copied().map(Plain))
+    }
+}
+
 /// Reads `YYYY-MM-DD`, nothing else.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<Date> {
@@ -147,6 +196,26 @@ mod tests {
 
     fn by_the_library(at: Timestamp) -> Date {
         jiff::Timestamp::from_millisecond(at.0).unwrap().to_zoned(OSLO.clone()).date()
+    }
+
+    #[test]
+    fn dates_are_written_as_the_library_writes_them() {
+        #[derive(Serialize)]
+        struct Plain {
+            #[serde(serialize_with = "plain_date::one")]
+            one: Date,
+            #[serde(serialize_with = "plain_date::optional")]
+            optional: Option<Date>,
+            #[serde(serialize_with = "plain_date::list")]
+            list: Vec<Date>,
+        }
+        let days = (-400..800_000).step_by(997).filter_map(|day| Date::constant(-1, 12, 1).checked_add(jiff::Span::new().days(day)).ok());
+        for one in days.chain([Date::MIN, Date::MAX, Date::constant(2028, 2, 29)]) {
+            for (optional, list) in [(None, vec![]), (Some(one), vec![one, Date::ZERO])] {
+                let theirs = postcard::to_stdvec(&(one, optional, &list)).unwrap();
+                assert_eq!(postcard::to_stdvec(&Plain { one, optional, list }).unwrap(), theirs, "{one}");
+            }
+        }
     }
 
     #[test]

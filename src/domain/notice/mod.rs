@@ -15,7 +15,7 @@ use super::legal_basis::{ConditionPart, LegalBasis};
 use super::limits::{PROBATION_MONTHS_MAX, WAIVER_MONTHS_MAX};
 use super::municipality;
 use super::participant::MunicipalityNumber;
-use super::time::{Date, plus_months};
+use super::time::{Date, plain_date, plus_months};
 use super::violation::{Choice, FieldReason, ParseContext, Violations};
 
 /// A notice as it came: nothing is checked yet.
@@ -160,10 +160,13 @@ pub struct ConditionNotice {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeFacts {
     /// Day of the decision.
+    #[serde(serialize_with = "plain_date::one")]
     pub decision_date: Date,
     /// First day of probation.
+    #[serde(serialize_with = "plain_date::one")]
     pub probation_start: Date,
     /// Last day of probation, included.
+    #[serde(serialize_with = "plain_date::one")]
     pub probation_end: Date,
     /// Where the person stays.
     pub municipality: MunicipalityNumber,
@@ -172,6 +175,7 @@ pub struct NoticeFacts {
     /// Whether the notice has a condition to attend.
     pub attendance: bool,
     /// Last day for the attendance, if one was set.
+    #[serde(serialize_with = "plain_date::optional")]
     pub attendance_latest: Option<Date>,
     /// The order of drug tests, if there is one.
     pub control: Option<ControlFacts>,

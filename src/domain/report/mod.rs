@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::CaseRef;
 use super::limits::REPORT_DATES_MAX;
-use super::time::Date;
+use super::time::{Date, plain_date};
 use super::violation::{Choice, FieldReason, ParseContext, Violations};
 
 /// A report as it came.
@@ -48,8 +48,10 @@ pub struct ReportFacts {
     /// Which appointment.
     pub missed: MissedAppointment,
     /// 1 to 5 dates of written summonses, strictly ascending.
+    #[serde(serialize_with = "plain_date::list")]
     pub summons_dates: Vec<Date>,
     /// 1 to 5 dates, strictly ascending, each after a summons.
+    #[serde(serialize_with = "plain_date::list")]
     pub missed_dates: Vec<Date>,
 }
 

@@ -14,7 +14,7 @@ use super::label::SampleLabel;
 use super::limits::FINDINGS_MAX;
 use super::sample::{Matrix, SamplePart, Seal};
 use super::substance::SubstanceGroup;
-use super::time::Date;
+use super::time::{Date, plain_date};
 use super::validity::{Validity, ValidityDraft};
 use super::violation::{Choice, FieldReason, ParseContext, Violations};
 
@@ -82,8 +82,10 @@ pub struct ResultFacts {
     /// The matrix.
     pub matrix: Matrix,
     /// Day of collection; `None` when the form bears none.
+    #[serde(serialize_with = "plain_date::optional")]
     pub collected_on: Option<Date>,
     /// Day of receipt.
+    #[serde(serialize_with = "plain_date::one")]
     pub received_on: Date,
     /// The groups that have a finding, in order, each once: must be exactly those ordered.
     pub groups: Vec<SubstanceGroup>,
