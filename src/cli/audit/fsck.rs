@@ -41,9 +41,13 @@ pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
     let begun = Instant::now();
     let bar = out.progress(1, "");
     let report = fsck(&args.data_dir, key, &mut |Progress { stage, done, total }| {
-        bar.set_length(total);
-        bar.set_position(done);
         bar.set_message(stage);
+        if bar.length() != Some(total) {
+            // Of another stage: its bar begins anew.
+            bar.set_position(0);
+            bar.set_length(total);
+        }
+        bar.set_position(done);
     });
     bar.finish_and_clear();
     let report = match report {
