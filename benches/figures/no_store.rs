@@ -10,6 +10,7 @@ use samband::audit::range::OpenEntry;
 use samband::audit::tiles::TileId;
 use samband::audit::tree::{Frontier, Hash};
 use samband::clock::Clock as _;
+use samband::domain::hold::Hold;
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use samband::domain::participant::{Contact, Register};
 use samband::domain::sensitive::Content;
@@ -88,6 +89,10 @@ impl Store for NoStore {
     async fn due(&self, _: Timestamp, _: OverdueAfter, _: usize) -> Result<Due, StoreError> {
         Ok(Due::default())
     }
+    async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn durable(&self) -> tokio::sync::watch::Receiver<u64> {
         self.durable.subscribe()
     }

@@ -1,6 +1,8 @@
 //! What a decision may look at: a few entries, loaded by the store for one command.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
 
 use super::case::{Case, IdEntry, Message};
 use crate::audit::event::ItemNumber;

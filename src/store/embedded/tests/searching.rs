@@ -185,6 +185,7 @@ async fn only_a_few_months_are_open_at_once_and_each_is_opened_again_when_it_is_
             assert!((1..=3).contains(&index.open_months()), "{} are open", index.open_months());
         }
     }
-    assert!(is_whole(&store), "what is closed still counts");
+    // What is closed still counts. The time that went by has made a turn due, which may have added a month.
+    until_whole(&store, "at the end").await;
     store.stop().await.unwrap();
 }

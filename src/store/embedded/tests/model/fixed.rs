@@ -54,6 +54,17 @@ fn what_was_read_after_a_failed_sync_is_written_again_before_anything_follows_it
 }
 
 #[test]
+fn a_register_and_what_was_permitted_before_it_may_stand_in_one_frame() {
+    // The participants of the last variant are others: what they were permitted under the first is refused where it is decided.
+    for variant in 0..7 {
+        let result = Op::Result { who: 190, requisition: 140, label: 141, kind: 25, replaces: None };
+        let together = Op::Together(vec![Op::Register { variant }, result, NOTICE, FETCH, NOTICE, ACKNOWLEDGE]);
+        holds("register", &[Op::Register { variant: 0 }, together.clone(), NOTICE, LOOK], 3);
+        holds("register, killed", &ops(&[Op::Arm { after: 1, fault: Fault::Kill, cut: false }, together, CUT, NOTICE, LOOK]), 6);
+    }
+}
+
+#[test]
 fn a_start_mends_the_partial_tiles_of_every_size_that_was_published() {
     let some = Op::Together(vec![Op::Refuse { who: 0, reason: 0 }; 40]);
     let publish = |rounds: usize| vec![[some.clone(), Op::Publish]; rounds].concat();

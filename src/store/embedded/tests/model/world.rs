@@ -18,6 +18,7 @@ use crate::audit::tree::Hash;
 use crate::clock::{Clock as _, Entropy, MockClock, SeededEntropy};
 use crate::domain::hold::last_lawful_day;
 use crate::domain::id::{CaseRef, RequisitionId};
+use crate::domain::participant::Register;
 use crate::domain::time::{Timestamp, plus_months};
 use crate::policy::reason::Reason;
 use crate::store::contract::case_bed::{id, noon};
@@ -235,6 +236,7 @@ impl World {
         }
         let is_note = |kind: u16| [1, 2, 3, 30, 31, 32].contains(&kind);
         let now = self.clock.now();
+        let register = self.memory().register();
         for act in std::mem::take(&mut self.pending) {
             let Some(record) = next.front() else { break };
             let survived = match &act {
@@ -250,7 +252,7 @@ impl World {
                 // It was decided at the time that its record shows.
                 self.clock.set(record.time);
                 let before = self.memory().size();
-                let _ = self.act_on_memory(&act);
+                let _ = self.act_on_memory(&act, &register);
                 (before..self.memory().size()).for_each(|_| drop(next.pop_front()));
                 self.count("unanswered acts that were durable");
             }
@@ -311,11 +313,12 @@ impl World {
         Ok(())
     }
 
-    fn act_on_memory(&mut self, act: &Act) -> Answer {
+    /// Permitted under `register`, which was in force when the other store was asked.
+    fn act_on_memory(&mut self, act: &Act, register: &Register) -> Answer {
         let memory = self.memory();
         // Only submissions draw references in the other store.
         let drawn = self.script.references.load(Ordering::SeqCst);
-        let command = match act.command(&memory.register()) {
+        let command = match act.command(register) {
             Ok(command) => command,
             Err(reason) => return Answer::Denied(reason),
         };
@@ -369,7 +372,7 @@ impl World {
                 compared.push(ours);
                 continue;
             }
-            let theirs = self.act_on_memory(act);
+            let theirs = self.act_on_memory(act, &register);
             if ours == Answer::Damaged && self.disk.fired().is_some() {
                 // What was accepted before could not be read just now; it is asked for again later.
                 compared.push(ours);
