@@ -66,7 +66,7 @@ impl Contents {
     }
 
     /// Content is going to be made durable.
-    pub fn expect(&mut self, index: u64) {
+    pub fn announce(&mut self, index: u64) {
         self.expected.insert(index);
     }
 

@@ -172,7 +172,7 @@ pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Fra
         engine.last_time.store(core.state.last_time().millis(), Ordering::Release);
         if !effects.stored.is_empty() || !effects.freed.is_empty() {
             let mut contents = engine.contents.lock();
-            effects.stored.iter().for_each(|index| contents.expect(*index));
+            effects.stored.iter().for_each(|index| contents.announce(*index));
             effects.freed.iter().for_each(|index| contents.remove(*index));
             engine.freed.fetch_add(effects.freed.len() as u64, Ordering::Relaxed);
         }
