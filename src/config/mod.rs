@@ -75,6 +75,11 @@ impl ConfigError {
     }
 }
 
+/// The folder of a file, as a folder that can be opened: that of a bare name is the current one.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Reads a text file and remembers where it lies.
 fn read_text(file: &Path) -> Result<String, ConfigError> {
     String::from_utf8(files::read(file, FILE_BYTES_MAX)?).map_err(|_| ConfigError::Encoding(file.to_owned()))
@@ -385,7 +390,7 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let text = read_text(file)?;
         let mut config = Self::parse(file, &text)?;
-        config.resolve(file.parent().unwrap_or(Path::new("")));
+        config.resolve(folder_of(file));
         Ok(config)
     }
 

@@ -396,3 +396,10 @@ fn witnesses_are_those_of_a_policy_file_beside_the_configuration() {
         assert!(error.contains(message), "{error}");
     }
 }
+
+#[test]
+fn a_bare_file_name_lies_in_the_current_folder() {
+    for (file, folder) in [("samband.toml", "."), ("./samband.toml", "."), ("etc/samband.toml", "etc"), ("/samband.toml", "/")] {
+        assert_eq!(super::folder_of(Path::new(file)), Path::new(folder), "{file}: an empty path cannot be opened");
+    }
+}
