@@ -13,6 +13,8 @@ data=$1 archive=$2 keys=$3
 umask 077
 mkdir -p "$archive" "$keys"
 name=$archive/$(date -u +%Y%m%dT%H%M%S.%NZ).tar
+# What did not become a backup, as a folder that changed meanwhile, leaves nothing behind.
+trap 'rm -f "$name.part" "$keys/keys.tar.part"' EXIT
 tar -C "$data" --exclude=./keys --exclude=./index --exclude=./reserve --exclude=./LOCK -cf "$name.part" .
 tar -C "$data" -cf "$keys/keys.tar.part" keys
 sync "$name.part" "$keys/keys.tar.part"

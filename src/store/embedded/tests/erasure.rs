@@ -173,8 +173,9 @@ async fn send(bed: &Bed, who: &str, body: Body, content: &'static str) -> (Messa
     (message_id, accepted(bed.submit(who, submission).await.unwrap()))
 }
 
-/// The documented way.
-fn back_up(home: &Home, to: &Path) {
+/// The documented way. What is published meanwhile would change the folder under the script.
+async fn back_up(home: &Home, store: &EmbeddedStore, to: &Path) {
+    store.publish_now().await.unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/backup.sh");
     let done = Process::new("bash").arg(script).arg(home.data()).arg(to.join("archive")).arg(to.join("keys")).status().unwrap();
     assert!(done.success());
@@ -228,14 +229,14 @@ async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
     assert_eq!(content.found_below(home.dir.path()), HashSet::new(), "and sealed");
     let old_keys = holding.raw_keys();
     let backup = home.dir.path().join("backup");
-    back_up(&home, &backup);
+    back_up(&home, &store, &backup).await;
 
     // Acknowledged: the next turn erases content and keys.
     bed.acknowledge(RU_OSLO, vec![notice]).await.unwrap();
     let (report_id, _) = send(&bed, RU_OSLO, Body::Report(report(case_ref, "2026-11-10")), CONTENTS[1]).await;
     bed.take(OSLO).await;
     assert_eq!(store.turn_now().await.unwrap().erased, 3);
-    back_up(&home, &backup);
+    back_up(&home, &store, &backup).await;
     content.value("report", CONTENTS[1].as_bytes(), &holding.all_keys());
     assert_eq!(content.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
     assert_eq!(content.found_below(home.dir.path()), HashSet::new());
@@ -294,7 +295,7 @@ async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
         store.act(Command::Note(Event::Stopped)).await.unwrap();
         store.turn_now().await.unwrap();
     }
-    back_up(&home, &backup);
+    back_up(&home, &store, &backup).await;
     assert_eq!(records.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
     assert_eq!(records.found_below(home.dir.path()), HashSet::new());
     assert_eq!(content.found_below(home.dir.path()), HashSet::new());
@@ -355,7 +356,7 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
     assert_eq!(others.found_in(&holding.plain()).iter().filter(|label| label.contains("id")).count(), 0);
     assert_eq!(needles.found_below(home.dir.path()), HashSet::new(), "sealed");
     let backup = home.dir.path().join("backup");
-    back_up(&home, &backup);
+    back_up(&home, &store, &backup).await;
     let proof = store.prove(held.index).await.unwrap().unwrap();
     assert!(proof.record.is_some() && store.prove(other.index).await.unwrap().unwrap().record.is_none());
     assert_eq!(store.receipt(&id(OSLO), held_id).await.unwrap(), Some(held.clone()), "the same bytes as ever");
@@ -372,7 +373,7 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
         pass(29).await;
     }
     assert!(store.holds().await.unwrap().is_empty());
-    back_up(&home, &backup);
+    back_up(&home, &store, &backup).await;
     let mut gone = Needles::default();
     for (name, wrapped, key) in &hold_keys {
         gone.add(format!("wrapped key {name}"), wrapped);
