@@ -241,17 +241,20 @@ async fn what_is_anothers_takes_no_longer_than_what_is_not_there() {
     for question in questions(&world).await {
         measure(&question, 10).await;
         let mut zs = Vec::new();
-        for _ in 0..2 {
-            let times = measure(&question, pairs).await;
+        for (round, last) in [(1, false), (2, false), (4, false), (8, true)] {
+            let times = measure(&question, pairs * round).await;
             let differences: Vec<f64> = times.iter().map(|(others, unknown)| others - unknown).collect();
             let usual = median(&times.iter().map(|(_, unknown)| *unknown).collect::<Vec<_>>());
             let z = signed_rank(&differences);
             println!("{:<34} {:>6.0} µs {:>+9.1} µs {z:>+7.2}", question.name, usual * 1e6, median(&differences) * 1e6);
-            // That a difference of half an answer's time would be seen.
+            // That a difference of half an answer's time would be seen; beside other work it takes more pairs to see it.
             let shifted: Vec<f64> = differences.iter().map(|difference| difference + usual / 2.0).collect();
-            assert!(signed_rank(&shifted) > FAR / 2.0, "{}: the measurement is too coarse to say anything", question.name);
+            if signed_rank(&shifted) <= FAR / 2.0 {
+                assert!(!last, "{}: the measurement is too coarse to say anything", question.name);
+                continue;
+            }
             zs.push(z);
-            if z.abs() < FAR {
+            if z.abs() < FAR || zs.len() == 2 {
                 break;
             }
         }
