@@ -3,7 +3,7 @@
 # sudo without a password), the rest below target/. Ends with "N passed, N failed"; the exit code is 0 only if nothing failed.
 #
 #   tests/run.sh             everything
-#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity life schema deny bench release demo evidence witness tiles bundle browser python kill soak canary sbom syscalls power abuse flood scan clean
+#   tests/run.sh fmt clippy  only these steps: tools fmt clippy doc test identity life schema deny bench release demo evidence witness tiles bundle browser python kill soak canary sbom syscalls power full abuse flood scan clean
 #   tests/run.sh long        tools, release and the long runs, which take hours: kills, power cuts, every system call
 #
 # SAMBAND_SIM_SECONDS (45) and SAMBAND_SIM_SEED bound the simulation of the store on a disk that loses power (src/store/embedded/tests/model.rs);
