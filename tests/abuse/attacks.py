@@ -574,17 +574,15 @@ def connection_churn(port, certs):
 
 @attack("RATE_LIMITED or TOO_MANY_CALLS beyond the limits")
 def as_many_calls_as_one_can(port, certs):
-    # Last, as it leaves the laboratory without a call to spend.
     h2 = H2(port, certs)
-    # Answers must find an open window, or they and not the limits would hold the calls.
+    # The last attack, as it leaves no call to spend. Its window is open, or that and not the limits would hold the calls.
     h2.put(WindowUpdateFrame(0, window_increment=2**30))
     end = time.monotonic() + 2.5
     while time.monotonic() < end and not h2.seen.closed:
         for _ in range(100):
             h2.call()
         h2.pump(0.5, lambda seen: h2.next // 2 - len(seen.answers) < 100)
-    seen = h2.seen
-    return seen.text(), only(seen, "OK", "RATE_LIMITED", "TOO_MANY_CALLS") and "RATE_LIMITED" in seen.reasons()
+    return h2.seen.text(), only(h2.seen, "OK", "RATE_LIMITED", "TOO_MANY_CALLS") and "RATE_LIMITED" in h2.seen.reasons()
 
 
 def main() -> None:
@@ -593,7 +591,7 @@ def main() -> None:
         function, _ = ATTACKS[line.strip()]
         try:
             did, right = function(port, certs)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this attack's result
+        except Exception as error:  # noqa: BLE001 - it is this attack's result
             did, right = f"{type(error).__name__}: {error}", False
         print(json.dumps({"did": did, "right": bool(right)}), flush=True)
 

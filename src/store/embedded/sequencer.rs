@@ -159,11 +159,8 @@ pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Fra
         let mut core = engine.core.lock();
         for input in inputs {
             match input {
-                Input::Act(command, reply) if full && fills(&command) => {
-                    frame.waiting.push((reply, Err(StoreError::Full)));
-                }
                 Input::Act(command, reply) => {
-                    let answer = act(draws, &mut core, frame, command, now, &mut effects);
+                    let answer = act(draws, &mut core, frame, command, now, full, &mut effects);
                     frame.waiting.push((reply, answer));
                 }
                 Input::Roll(reply) => frame.roll = Some(reply),
@@ -207,6 +204,7 @@ fn act(
     frame: &mut Frame,
     command: Command,
     now: Timestamp,
+    full: bool,
     effects: &mut Effects,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
@@ -220,6 +218,10 @@ fn act(
     };
     let count = events.len();
     let accepts = events.first().is_some_and(|event| event.acceptance().is_some());
+    // Only what would be stored: a retry has its first receipt on a full disk, too.
+    if full && accepts && fills(&command) {
+        return Err(StoreError::Full);
+    }
     let index = core.size;
     if let Command::Submit { submission, .. } = command
         && accepts

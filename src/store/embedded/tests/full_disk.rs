@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::audit::event::MessageKind;
+use crate::domain::id::MessageId;
 use crate::policy::command::{Body, Command};
 use crate::policy::permit::authorize;
 use crate::policy::table::Verb;
@@ -76,7 +77,13 @@ async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 
 /// Tries to send a notice.
 async fn send(bed: &Bed) -> Result<(), StoreError> {
-    let submission = submission(bed.fresh(), Body::Notice(Box::new(notice(&wish()))), None);
+    send_as(bed, bed.fresh()).await
+}
+
+/// Tries to send the one notice that there is of this id.
+async fn send_as(bed: &Bed, message_id: MessageId) -> Result<(), StoreError> {
+    let submission = submission(message_id, Body::Notice(Box::new(notice(&wish()))), None);
+    let submission = crate::policy::command::Submission { commit: [7; 32], ..submission };
     let permit = authorize(&bed.caller(OSLO), Verb::SendNotice, submission.commit, &bed.store().register()).unwrap();
     bed.store().act(Command::Submit { permit, submission: Box::new(submission) }).await.map(|_| ())
 }
@@ -92,13 +99,16 @@ async fn a_full_disk_refuses_new_messages_drains_loses_nothing_and_can_be_starte
         ids.push(bed.send_notice(&wish(), None).await.unwrap().0);
     }
     assert_eq!(disk.reserve(), MIB);
+    let accepted = bed.fresh();
+    send_as(&bed, accepted).await.unwrap();
 
     // Below the mark: new messages are refused, everything else goes on.
     disk.fill(2 * MIB);
     eventually("new messages are refused", || store.disk_is_full()).await;
     assert_eq!(send(&bed).await, Err(StoreError::Full));
+    assert_eq!(send_as(&bed, accepted).await, Ok(()), "what was accepted before has its receipt, however full the disk is");
     let items = bed.fetch(RU_OSLO).await;
-    assert_eq!(items.len(), 40);
+    assert_eq!(items.len(), 41);
     bed.acknowledge(RU_OSLO, items[..10].iter().map(|item| item.item).collect()).await.unwrap();
     bed.withdraw(OSLO, MessageKind::ConditionNotice, ids[39], 1).await.unwrap();
     assert_eq!(store.turn_now().await.unwrap().erased, 10);
@@ -125,7 +135,7 @@ async fn a_full_disk_refuses_new_messages_drains_loses_nothing_and_can_be_starte
     assert!(store.disk_is_full());
     assert_eq!(send(&bed).await, Err(StoreError::Full));
     let left = bed.waiting(RU_OSLO).await;
-    assert_eq!(left.len(), 22, "twenty of the first, the withdrawal, and the last one sent");
+    assert_eq!(left.len(), 23, "twenty-one of the first, the withdrawal, and the last one sent");
     for item in left.iter().filter(|item| !item.item.is_moved() && item.body == crate::policy::case::ItemBody::Content) {
         assert_eq!(store.content(item.item).await.unwrap().as_deref(), Some(&b"innhold som ingen skal lese"[..]));
     }
