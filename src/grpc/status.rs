@@ -30,6 +30,7 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::ParticipantSuspended
         | Reason::ParticipantRetired
         | Reason::CallNotAllowed
+        | Reason::HoldOfAnother
         | Reason::IdentityWithdrawn => Code::PermissionDenied,
         Reason::Malformed
         | Reason::UnknownField

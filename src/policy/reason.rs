@@ -104,6 +104,8 @@ reasons! {
     ReplacesOther = 53, "REPLACES_OTHER", "a correction keeps the case, or the requisition, sample label and part, of what it replaces";
     /// Too many corrections of one case.
     TooManyCorrections = 54, "TOO_MANY_CORRECTIONS", "this case holds as many messages as one case may; talk to the other party";
+    /// Another auditor's hold, and the caller does not see the whole log.
+    HoldOfAnother = 55, "HOLD_OF_ANOTHER", "another auditor holds this case; ask it, or an auditor of the whole log, to change or lift the hold";
     /// The last day of a hold is today or past.
     HoldEndPast = 56, "HOLD_END_PAST", "a hold ends on a later day than today; name its last day";
     /// The last day of a hold is beyond what is lawful.

@@ -95,6 +95,7 @@ macro_rules! contract_suite {
                     a_hold_has_a_reason_and_a_last_day_and_other_terms_change_it,
                     a_hold_ends_later_than_today_and_within_the_lawful_maximum,
                     a_hold_is_lifted_once_and_only_where_there_is_one,
+                    a_hold_is_changed_and_lifted_by_its_auditor_or_one_of_the_whole_log,
                     a_hold_is_over_the_day_after_its_last,
                     holds_are_bounded_and_an_auditor_s
                 ];

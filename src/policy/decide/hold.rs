@@ -4,8 +4,9 @@ use super::{Decision, one};
 use crate::audit::event::Event;
 use crate::domain::hold::{HeldCase, HoldGround, HoldReason, latest_end};
 use crate::domain::limits::HOLDS_MAX;
+use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
-use crate::policy::permit::{Denial, NO_CONTENT, Permit};
+use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::policy::view::View;
@@ -19,6 +20,7 @@ pub(super) fn place(
     at: Timestamp,
 ) -> Result<Decision, Denial> {
     permit.redeem(Verb::PlaceHold, &NO_CONTENT, view.register)?;
+    check_owner(view, permit.caller())?;
     let today = at.oslo_date();
     if until <= today {
         return Err(Reason::HoldEndPast.into());
@@ -40,10 +42,19 @@ pub(super) fn place(
     })
 }
 
+/// Lifting a hold, or giving it other terms, lets records be erased: that is for the auditor who placed it, and for one who sees the whole log. One who
+/// sees a part of the case only would order what it may not see to be erased; also to lengthen a hold would make it its own.
+fn check_owner(view: &View<'_>, caller: &Caller) -> Result<(), Denial> {
+    let Some(hold) = view.hold else { return Ok(()) };
+    let sees_all = || view.register.get(caller.id()).is_some_and(|entry| entry.scope == Some(AuditScope::All));
+    if hold.auditor == *caller.id() || sees_all() { Ok(()) } else { Err(Reason::HoldOfAnother.into()) }
+}
+
 pub(super) fn lift(view: &View<'_>, permit: &Permit) -> Result<Decision, Denial> {
     permit.redeem(Verb::LiftHold, &NO_CONTENT, view.register)?;
     let hold = view.hold.ok_or(Reason::HoldUnknown)?;
     let caller = permit.caller();
+    check_owner(view, caller)?;
     one(Event::HoldLifted { auditor: caller.id().clone(), key_label: caller.key_label.clone(), case: hold.case.clone() })
 }
 

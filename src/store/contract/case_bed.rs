@@ -76,7 +76,7 @@ pub(crate) fn memory_bed() -> Bed {
     Bed::new(World { store, clock, verifier, origin, fail_next: Some(Box::new(move |failure| failing.fail_next(failure))) })
 }
 
-fn participant(name: &str, role: Role, organisation: &str, municipalities: &[&str]) -> Participant {
+pub(crate) fn participant(name: &str, role: Role, organisation: &str, municipalities: &[&str]) -> Participant {
     let mut key = [0; 32];
     key[..name.len()].copy_from_slice(name.as_bytes());
     let contact = Contact { key: "vakt".into(), role_name: "Vakt".into(), phone: Some("+4721000000".into()), email: None };

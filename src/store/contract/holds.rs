@@ -1,9 +1,11 @@
 //! Legal holds: who places them, for how long, and what ends them.
 
-use super::case_bed::{Bed, OSLO, RU_OSLO, date, events, wish};
+use super::case_bed::{Bed, LAB, OSLO, RU_OSLO, date, events, participant, register, wish};
 use crate::domain::hold::{HeldCase, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::domain::limits::HOLDS_MAX;
+use crate::domain::participant::Role;
+use crate::domain::scope::AuditScope;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::policy::reason::Reason;
@@ -73,6 +75,34 @@ pub(super) async fn a_hold_is_lifted_once_and_only_where_there_is_one(bed: &Bed)
     assert_eq!(lift(bed, case_ref).await, Ok(1));
     assert_eq!(lift(bed, case_ref).await, Err(Reason::HoldUnknown));
     assert!(bed.store().holds().await.unwrap().is_empty());
+}
+
+pub(super) async fn a_hold_is_changed_and_lifted_by_its_auditor_or_one_of_the_whole_log(bed: &Bed) {
+    let part = |scope: Option<AuditScope>| {
+        register(1, |participants| {
+            let mut other = participant("tilsyn-lab", Role::Auditor, "988312495", &[]);
+            other.scope = scope;
+            participants.push(other);
+        })
+    };
+    bed.load(part(Some(AuditScope::Participants([LAB.parse().unwrap()].into())))).await;
+    let (case_ref, own) = (opened(bed).await, opened(bed).await);
+    place_hold(bed, case_ref, HoldReason::Complaint, "2027-06-30").await.unwrap();
+    let place_as_other = async |case_ref, until: &str| {
+        let (case, until) = (case(case_ref), date(until));
+        let command = |permit| Command::PlaceHold { permit, case, reason: HoldReason::Complaint, until, ground: None };
+        bed.act("tilsyn-lab", Verb::PlaceHold, command).await.map(events)
+    };
+    let lift_as_other =
+        async |case_ref| bed.act("tilsyn-lab", Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.map(events);
+    assert_eq!(place_as_other(case_ref, "2026-11-26").await, Err(Reason::HoldOfAnother), "shorter");
+    assert_eq!(place_as_other(case_ref, "2027-07-31").await, Err(Reason::HoldOfAnother), "longer would make it its own");
+    assert_eq!(lift_as_other(case_ref).await, Err(Reason::HoldOfAnother));
+    assert_eq!(place_as_other(own, "2027-06-30").await, Ok(1));
+    assert_eq!(lift_as_other(own).await, Ok(1));
+    place_as_other(own, "2027-06-30").await.unwrap();
+    assert_eq!(lift(bed, own).await, Ok(1), "an auditor of the whole log lifts any");
+    assert_eq!(bed.store().holds().await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_hold_is_over_the_day_after_its_last(bed: &Bed) {

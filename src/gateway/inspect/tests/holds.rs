@@ -47,7 +47,8 @@ async fn a_case_is_held_shown_and_lifted_within_an_auditor_s_scope_only() {
         assert_eq!((held.case.prosecution.as_ref(), held.case.unit.as_ref()), (Some(&id(OSLO)), Some(&id(RU_OSLO))));
         assert_eq!((held.auditor.as_str(), held.key_label.as_str()), (OF_UNIT, "leser-1"));
         assert_eq!(reason_of(gateway.lift_hold(&bed.caller(OF_UNIT), hamar).await), Reason::HoldUnknown, "outside its scope");
-        gateway.lift_hold(&bed.caller(OF_LAB), oslo).await.unwrap();
+        assert_eq!(reason_of(gateway.lift_hold(&bed.caller(OF_LAB), oslo).await), Reason::HoldOfAnother, "it sees a part of the case");
+        gateway.lift_hold(&bed.caller(OF_UNIT), oslo).await.unwrap();
         assert_eq!(reason_of(gateway.lift_hold(&bed.caller(ALL), oslo).await), Reason::HoldUnknown);
         assert_eq!(seen(ALL).await, [hamar].into());
         assert_eq!(reason_of(place(LAB, oslo).await), Reason::CallNotAllowed);

@@ -169,6 +169,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::ParticipantUnknown => ("ukjent deltaker", "unknown participant"),
         Reason::PeriodNotOver => ("perioden er ikke over", "period is not over"),
         Reason::PeriodTooLong => ("perioden er for lang for ett svar", "period too long for one answer"),
+        Reason::HoldOfAnother => ("en annens sperring", "another's hold"),
         Reason::HoldEndPast => ("sperringens siste dag er passert", "last day of the hold is past"),
         Reason::HoldTooLong => ("sperringen varer lenger enn lovlig", "hold lasts longer than is lawful"),
         Reason::HoldUnknown => ("ingen sperring på saken", "no hold on the case"),
