@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::audit::event::ReloadFault;
-use crate::audit::event::TABLE;
+use crate::audit::event::{ReloadFault, TABLE};
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 use crate::cli::schema::{Service, enum_name};
+use crate::domain::hold::HoldReason;
 use crate::domain::id::MessageId;
 use crate::domain::time::{Timestamp, parse_date};
 use crate::policy::reason::Reason;
@@ -177,19 +177,19 @@ pub fn line(entry: &Value) -> String {
     parts.join("  ")
 }
 
-/// A refusal's number is a reason of the gateway; withdrawals, returns and reloads that failed have their own lists.
+/// A refusal's number is a reason of the gateway; withdrawals, returns, holds and reloads that failed have their own lists.
 fn reason_word(kind: &str, number: u16) -> String {
-    let list = match kind {
-        "NOTICE_WITHDRAWN" => "NoticeWithdrawalReason",
-        "REPORT_WITHDRAWN" => "ReportWithdrawalReason",
-        "RESULT_WITHDRAWN" => "ResultWithdrawalReason",
-        "NOTICE_RETURNED" => "NoticeReturnReason",
-        "RELOAD_FAILED" => {
-            return ReloadFault::of_number(number).map_or_else(|| format!("reason {number}"), |fault| fault.as_str().to_owned());
-        }
-        _ => return Reason::of_number(number).map_or_else(|| format!("reason {number}"), |reason| reason.code().to_owned()),
+    let of_enum = |list| enum_name(list, i32::from(number));
+    let word = match kind {
+        "NOTICE_WITHDRAWN" => of_enum("NoticeWithdrawalReason"),
+        "REPORT_WITHDRAWN" => of_enum("ReportWithdrawalReason"),
+        "RESULT_WITHDRAWN" => of_enum("ResultWithdrawalReason"),
+        "NOTICE_RETURNED" => of_enum("NoticeReturnReason"),
+        "RELOAD_FAILED" => ReloadFault::of_number(number).map(|fault| fault.as_str().to_owned()),
+        "HOLD_PLACED" => HoldReason::of_number(number).map(|reason| reason.as_str().to_owned()),
+        _ => Reason::of_number(number).map(|reason| reason.code().to_owned()),
     };
-    enum_name(list, i32::from(number)).unwrap_or_else(|| format!("reason {number}"))
+    word.unwrap_or_else(|| format!("reason {number}"))
 }
 
 fn number(record: &Value, name: &str) -> Option<u16> {
@@ -204,6 +204,8 @@ mod tests {
     fn a_reason_is_a_word_of_its_kind_s_own_list() {
         assert_eq!(reason_word("RELOAD_FAILED", 3), "malformed");
         assert_eq!(reason_word("REFUSED", 3), "CALL_NOT_ALLOWED");
+        // Read through the list of refusals, a complaint was a suspended participant.
+        assert_eq!((reason_word("HOLD_PLACED", 2), reason_word("HOLD_PLACED", 6)), ("COMPLAINT".to_owned(), "reason 6".to_owned()));
         assert_eq!(reason_word("RELOAD_FAILED", 999), "reason 999");
     }
 
