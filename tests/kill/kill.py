@@ -34,7 +34,7 @@ import evidence  # noqa: E402
 import grpc  # noqa: E402
 import largest  # noqa: E402
 import points  # noqa: E402
-from client import Gateway, Party, Refusal, audit_pb2, common_pb2, day, report, result  # noqa: E402
+from client import Gateway, Party, Patient, Refusal, audit_pb2, common_pb2, day, report, result  # noqa: E402
 
 # Answers that leave open what became of a call; anything else decides it.
 OPEN_CODES = {grpc.StatusCode[name] for name in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL")}
@@ -115,7 +115,7 @@ class Client(threading.Thread):
 
     def __init__(self, gateway: Gateway, name: str, history: History, seed: int, stop: threading.Event):
         super().__init__(name=name, daemon=True)
-        self.party, self.history, self.rng, self.stop = Party(gateway, name), history, random.Random(seed), stop
+        self.party, self.history, self.rng, self.stop = Patient(gateway, name), history, random.Random(seed), stop
         self.who = name
         self.vkey = gateway.vkey()
 
@@ -428,7 +428,7 @@ def records(auditor: Party, start: int = 0) -> list:
 
 def check_log(gateway: Gateway, history: History) -> int:
     vkey = gateway.vkey()
-    with Party(gateway, "tilsyn") as auditor:
+    with Patient(gateway, "tilsyn") as auditor:
         entries = records(auditor)
         if [entry.index for entry in entries] != list(range(len(entries))):
             history.lose("the log's records have gaps")

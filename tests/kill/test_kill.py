@@ -7,9 +7,12 @@ import threading
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
-import kill
+import kill  # first: it makes the client's folder known
+import client
 import points
+from client import Refusal
 from evidence import Head
 from kill import Client, History, Item, Sent, check_delivery
 
@@ -44,6 +47,41 @@ def receiver(history: History) -> Client:
 
 def item(number: int = 2, kind: str = "withdrawal"):
     return SimpleNamespace(item_number=number, WhichOneof=lambda _: kind)
+
+
+class Limited(Refusal):
+    """A refusal of a call too many."""
+
+    def __init__(self, reason: str, retry: float | None):
+        Exception.__init__(self, reason)
+        self.reason, self.retry = reason, retry
+
+
+class Patience(unittest.TestCase):
+    """A check that sends thousands of messages again goes beyond the limits of a call rate: a client must wait, and that is no loss."""
+
+    def calls(self, *refusals: Refusal) -> list:
+        answers, waited = [*refusals, None], []
+
+        def call(*_, **__):
+            if answers[0] is not None:
+                raise answers.pop(0)
+            return waited
+
+        with mock.patch.object(client.Party, "call", call), mock.patch.object(client.time, "sleep", waited.append):
+            return client.Patient.__new__(client.Patient).call("AuditService", "GetCheckpoint")
+
+    def test_it_waits_as_long_as_it_is_told(self):
+        self.assertEqual(self.calls(Limited("RATE_LIMITED", 0.002), Limited("RATE_LIMITED", 0.5)), [0.002, 0.5])
+
+    def test_another_refusal_and_one_that_names_no_time_stay_refusals(self):
+        for refusal in (Limited("RATE_LIMITED", None), Limited("OVERLOADED", 0.1)):
+            with self.assertRaises(Limited):
+                self.calls(refusal)
+
+    def test_it_does_not_wait_for_ever(self):
+        with self.assertRaises(Limited):
+            self.calls(*[Limited("RATE_LIMITED", 0.002)] * 6)
 
 
 class Losses(unittest.TestCase):

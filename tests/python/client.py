@@ -309,6 +309,20 @@ class Party:
         return {**sample(name), "contact": self.gateway.contact(self.name), **fields}
 
 
+class Patient(Party):
+    """Waits when it is told to wait, as a client should; a refusal for the rate that does not say how long stays one."""
+
+    def call(self, service: str, method: str, request=None, **kwargs):
+        for _ in range(5):
+            try:
+                return super().call(service, method, request, **kwargs)
+            except Refusal as refusal:
+                if refusal.reason != "RATE_LIMITED" or refusal.retry is None:
+                    raise
+                time.sleep(refusal.retry)
+        return super().call(service, method, request, **kwargs)
+
+
 def report(case_ref: str, *, missed: str = "MISSED_APPOINTMENT_CONVERSATION", summoned: int = -10, absent: int = -3) -> dict:
     return {"case_ref": case_ref, "missed": missed, "summons_dates": [day(summoned)], "missed_dates": [day(absent)]}
 
@@ -320,7 +334,7 @@ def result(requisition_id: str, label: str, name: str = "result") -> dict:
 
 
 __all__ = [
-    "BINARY", "CONTENT", "Gateway", "PREFIXES", "Party", "ROOT", "Refusal", "SEND", "SERVICES", "audit_pb2", "checked", "common_pb2", "day",
+    "BINARY", "CONTENT", "Gateway", "PREFIXES", "Party", "Patient", "ROOT", "Refusal", "SEND", "SERVICES", "audit_pb2", "checked", "common_pb2", "day",
     "laboratory_pb2", "message_id", "messages_pb2", "methods", "municipal_pb2", "prosecution_pb2", "report", "request_type", "result", "sample",
     "streamed",
 ]  # fmt: skip

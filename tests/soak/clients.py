@@ -6,7 +6,7 @@ import time
 from collections import deque
 
 import kill
-from client import Gateway, Party, Refusal
+from client import Gateway, Patient, Refusal
 
 # Cases that the load works on once they are there; a case is remembered until its probation is long over, so their number decides the memory.
 CASES = 150
@@ -35,20 +35,6 @@ class History(kill.History):
         with self.lock:
             found = [sent for sent in self.recent.get((party, kind), ()) if sent.accepted is not None and test(sent)]
         return rng.choice(found) if found else None
-
-
-class Patient(Party):
-    """Waits when it is told to wait, as a client should."""
-
-    def call(self, service: str, method: str, request=None, **kwargs):
-        for _ in range(5):
-            try:
-                return super().call(service, method, request, **kwargs)
-            except Refusal as refusal:
-                if refusal.reason != "RATE_LIMITED" or refusal.retry is None:
-                    raise
-                time.sleep(refusal.retry)
-        return super().call(service, method, request, **kwargs)
 
 
 class Client(kill.Client):
