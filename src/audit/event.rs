@@ -225,7 +225,7 @@ pub enum Event {
     RecordsErased {
         /// First day of the month.
         month: Date,
-        /// Records in it.
+        /// Records that were erased: those in it but for what holds keep.
         records: u64,
     },
     /// An enrolled participant was refused.
@@ -385,7 +385,7 @@ pub enum Event {
     HeldErased {
         /// Of which case.
         case: HeldCase,
-        /// Records that went.
+        /// Records that were erased: those whose months had gone before. What stands in its month still is erased with it.
         records: u64,
     },
 }

@@ -163,7 +163,7 @@ pub mod plain_date {
     }
 }
 
-/// Reads `YYYY-MM-DD`, nothing else.
+/// Reads `YYYY-MM-DD`, nothing else. There is no year 0.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<Date> {
     let bytes = text.as_bytes();
@@ -173,7 +173,7 @@ pub fn parse_date(text: &str) -> Option<Date> {
     }
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<i16>().ok());
     let (year, month, day) = (number(0..4)?, i8::try_from(number(5..7)?).ok()?, i8::try_from(number(8..10)?).ok()?);
-    Date::new(year, month, day).ok()
+    Date::new(year, month, day).ok().filter(|date| date.year() > 0)
 }
 
 /// `date` moved by whole months, the day clamped to the month's length; saturates at the calendar's ends.

@@ -72,8 +72,9 @@ impl Simple {
                 *records += many;
             }
             (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
-            // The records of a hold were counted with their month already, or stand in it still.
-            (Finding::Erased { .. }, kind::CASE_FORGOTTEN | kind::HELD_ERASED) => {}
+            // What its month had left to a hold.
+            (Finding::Erased { records, .. }, kind::HELD_ERASED) => *records += many,
+            (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
             (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {
                 *reads += 1;
                 self.who(seen, true);

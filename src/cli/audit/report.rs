@@ -16,6 +16,7 @@ use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
+use crate::domain::hold::HoldReason;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 
@@ -91,6 +92,9 @@ fn row(lang: Lang, Row { index, record, mark: kind }: &Row) -> String {
     let why = match record.reason {
         Some(number) if name == "RELOAD_FAILED" => {
             ReloadFault::of_number(number).map_or_else(|| number.to_string(), |fault| fault.as_str().to_owned())
+        }
+        Some(number) if name == "HOLD_PLACED" => {
+            HoldReason::of_number(number).map_or_else(|| number.to_string(), |reason| reason.as_str().to_owned())
         }
         Some(number) if is_refusal => Reason::of_number(number).map_or_else(|| number.to_string(), |reason| reason.code().to_owned()),
         Some(number) => number.to_string(),

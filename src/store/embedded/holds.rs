@@ -207,13 +207,16 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     let (layout, keys, _) = tools;
     let Sources { files, months, first, fresh, today } = sources;
     let mut carried = Carried::default();
+    // Below it, only holds kept records before this turn: a copy of what stands in its month still erases nothing.
+    let kept_from = months.first().map_or(first, |month| month.first_index);
     let cases: BTreeSet<CaseRef> = holds.iter().map(|hold| hold.case.case_ref).collect();
     let (still, over): (Vec<HeldFile>, Vec<HeldFile>) = files.into_iter().partition(|file| cases.contains(&file.case.case_ref));
     let mut of_case: HashMap<CaseRef, Vec<HeldFile>> = HashMap::new();
     still.into_iter().for_each(|file| of_case.entry(file.case.case_ref).or_default().push(file));
     for file in over {
         carried.gone.push(file.name());
-        carried.erased.push(Event::HeldErased { case: file.case, records: file.indices.len() as u64 });
+        let records = file.indices.iter().filter(|index| **index < kept_from).count() as u64;
+        carried.erased.push(Event::HeldErased { case: file.case, records });
     }
     let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
     let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();

@@ -1,6 +1,6 @@
 //! The turn: snapshot, compaction and erasure as one act. The start-up replay itself makes the new base.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -189,7 +189,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     months.retain(|month| !outlived.contains(month));
     let erased = replayed.contents.len() as u64 - written.len() as u64;
     let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
-    let mut owed = owed(&replayed.owed, erased, &outlived);
+    let mut owed = owed(&replayed.owed, erased, &outlived, &held);
     owed.extend(held_erased);
     // Nothing of the log may depend on journals that are about to go.
     while engine.publish()? < rolled.size {}
@@ -226,13 +226,15 @@ fn give_up(engine: &Engine) {
     }
 }
 
-/// What the log is told once it is done.
-fn owed(still: &[Event], erased: u64, outlived: &[Month]) -> Vec<Event> {
+/// What the log is told once it is done. Of a month, what holds keep was not erased.
+fn owed(still: &[Event], erased: u64, outlived: &[Month], held: &[HeldFile]) -> Vec<Event> {
+    let kept: BTreeSet<u64> = held.iter().flat_map(|file| file.indices.iter().copied()).collect();
+    let gone = |month: &Month| month.count - kept.range(month.first_index..month.end()).count() as u64;
     let mut owed = still.to_vec();
     if erased > 0 {
         owed.push(Event::ContentErased { messages: erased });
     }
-    owed.extend(outlived.iter().map(|month| Event::RecordsErased { month: month.first_day, records: month.count }));
+    owed.extend(outlived.iter().map(|month| Event::RecordsErased { month: month.first_day, records: gone(month) }));
     owed
 }
 

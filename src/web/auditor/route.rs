@@ -50,7 +50,8 @@ pub(super) enum PageRoute {
     Help,
 }
 
-fn decimal(text: &str) -> Option<u64> {
+/// A number in its one spelling.
+pub(super) fn decimal(text: &str) -> Option<u64> {
     let canonical = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }

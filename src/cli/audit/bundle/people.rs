@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::audit::event::ReloadFault;
 use crate::audit::record::Record;
+use crate::domain::hold::HoldReason;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 
@@ -72,6 +73,7 @@ fn row(index: u64, record: &Record) -> Row {
     let word = |number| match record.row().map(|row| row.name) {
         Some("REFUSED" | "REFUSALS_SUMMED") => Reason::of_number(number).map(Reason::code),
         Some("RELOAD_FAILED") => ReloadFault::of_number(number).map(ReloadFault::as_str),
+        Some("HOLD_PLACED") => HoldReason::of_number(number).map(HoldReason::as_str),
         _ => None,
     };
     Row {
@@ -151,6 +153,23 @@ mod tests {
     use super::*;
     use crate::audit::event::Event;
     use crate::domain::time::Timestamp;
+
+    #[test]
+    fn a_hold_has_its_own_reason_in_words() {
+        use crate::domain::hold::HeldCase;
+        use crate::domain::id::CaseRef;
+        let event = Event::HoldPlaced {
+            auditor: "tilsyn".parse().unwrap(),
+            key_label: "main".to_owned(),
+            case: HeldCase { case_ref: CaseRef::from_bytes([7; 10]), prosecution: None, unit: None },
+            reason: HoldReason::Complaint,
+            until: crate::domain::time::Date::constant(2027, 6, 30),
+            ground: None,
+        };
+        let (json, csv) = lines(7, &Record::of(&event, Timestamp::from_millis(1_780_000_000_000)));
+        assert!(json.contains("\"reason\":2,\"reason_code\":\"COMPLAINT\""), "{json}");
+        assert!(csv.contains(",2,COMPLAINT,"), "{csv}");
+    }
 
     #[test]
     fn a_record_is_one_line_of_each_and_no_formula() {

@@ -77,6 +77,30 @@ async fn held_records_are_there_after_turns_and_restarts_and_what_joins_them_too
 }
 
 #[tokio::test]
+async fn each_erased_record_is_counted_once_and_none_that_a_hold_keeps() {
+    let home = Home::new();
+    let (store, case_ref, _) = held(&home).await;
+    let counted = async |kind: u16| -> u64 {
+        let filter = RecordFilter { kinds: vec![kind], ..RecordFilter::default() };
+        store.records(&filter, 100).await.unwrap().entries.iter().filter_map(|entry| entry.record.as_ref()?.count).sum()
+    };
+    let first_kept = store.first_not_before(crate::domain::time::Timestamp::from_millis(i64::MIN)).await.unwrap();
+    assert_eq!(counted(31).await, first_kept - 4, "all below the first that is kept, but for the four of the held case");
+    let tools = home.bed(&store);
+    tools.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
+    store.turn_now().await.unwrap();
+    assert_eq!((counted(31).await, counted(32).await), (first_kept - 4, 4), "then those too");
+    // A hold whose records stand in their months still erases nothing when it is lifted.
+    let (_, accepted) = tools.send_notice(&wish(), None).await.unwrap();
+    let young = accepted.case_ref.unwrap();
+    place_hold(&tools, young, HoldReason::Complaint, "2028-12-31").await.unwrap();
+    store.turn_now().await.unwrap();
+    tools.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref: young }).await.unwrap();
+    store.turn_now().await.unwrap();
+    assert_eq!(counted(32).await, 4);
+}
+
+#[tokio::test]
 async fn no_record_is_held_beyond_35_months_after_its_month_whatever_the_hold_says() {
     let home = Home::new();
     let (store, case_ref, index) = held(&home).await;

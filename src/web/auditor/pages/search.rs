@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::super::lang::Lang;
-use super::super::route::PageRoute;
+use super::super::route::{PageRoute, decimal};
 use super::layout::{alert, check_yourself};
 use super::row::{Row, table, with_erased};
 use super::{Page, Place, names};
@@ -234,8 +234,8 @@ fn filter(form: &Form) -> Result<(RecordFilter, Turn), Vec<Problem>> {
     }
     let turn = match (form.before.as_str(), form.after.as_str()) {
         ("", "") => Some(Turn::Newest),
-        (before, "") => before.parse().ok().map(Turn::Before),
-        ("", after) => after.parse().ok().map(Turn::After),
+        (before, "") => decimal(before).map(Turn::Before),
+        ("", after) => decimal(after).map(Turn::After),
         _ => None,
     };
     let turn = turn.unwrap_or_else(|| {
@@ -520,6 +520,9 @@ mod tests {
             ("case_ref=1", Problem::CaseRef),
             ("before=1&after=2", Problem::Place),
             ("before=-1", Problem::Place),
+            ("before=007", Problem::Place),
+            ("after=%2B7", Problem::Place),
+            ("from=0000-01-01", Problem::From),
             ("fnr=1", Problem::Unknown),
             ("kind=REFUSED&kind=STARTED", Problem::Unknown),
         ] {
