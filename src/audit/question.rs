@@ -214,6 +214,16 @@ pub struct Answer {
     pub checked: Checked,
 }
 
+impl Answer {
+    /// Entries of the range that it does not rest on: those erased or unreadable, and those closed to the reader. Where there are any, "none" is
+    /// said of what was checked, and of nothing else.
+    #[must_use]
+    pub const fn not_read(&self) -> (u64, u64) {
+        let Checked { from, to, opened, erased, failed, .. } = &self.checked;
+        (*erased + *failed, (*to - *from).saturating_sub(*opened + *erased + *failed))
+    }
+}
+
 /// Reasons of refusals that say: the caller had no right. By number of the table of reasons: not enrolled, suspended, not this role's call,
 /// key withdrawn, references of others, too many of those.
 #[must_use]

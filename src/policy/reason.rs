@@ -149,7 +149,7 @@ reasons! {
     /// No such message of the caller's.
     MessageUnknown = 82, "MESSAGE_UNKNOWN", "no message of this sender with this id is known here, or its records are erased";
     /// Nothing at that place in the log.
-    EntryUnknown = 83, "ENTRY_UNKNOWN", "there is no such entry in the log";
+    EntryUnknown = 83, "ENTRY_UNKNOWN", "there is no such entry in the log, or it is closed to this auditor or erased";
     /// The record is erased; the leaf stands.
     RecordErased = 84, "RECORD_ERASED", "this record was erased by its retention rule; its leaf still stands in the log";
     /// The cursor is ahead of the gateway's version.

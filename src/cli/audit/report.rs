@@ -144,7 +144,7 @@ const fn columns(lang: Lang) -> [&'static str; 14] {
 }
 
 fn section(lang: Lang, answer: &Answer) -> String {
-    let (said, look) = sentence(lang, &answer.finding);
+    let (said, look) = sentence(lang, answer);
     let class = if look { "answer bad" } else { "answer" };
     let mut out = format!("<section>\n<h2>{}</h2>\n<p class=\"{class}\">{}</p>\n", html(title(lang, answer.question)), html(&said));
     if answer.rows.is_empty() {

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::bundle::read::Proved;
-use crate::audit::question::{Finding, Mark, Question};
+use crate::audit::question::{Answer, Finding, Mark, Question};
 
 /// A language of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,9 +108,24 @@ pub const fn title(lang: Lang, question: Question) -> &'static str {
     lang.say(nb, en)
 }
 
-/// The answer in a sentence, and whether someone should look at it.
+/// The answer in a sentence with what it says nothing of, and whether someone should look at it.
 #[must_use]
-pub fn sentence(lang: Lang, finding: &Finding) -> (String, bool) {
+pub fn sentence(lang: Lang, answer: &Answer) -> (String, bool) {
+    let (said, look) = verdict(lang, &answer.finding);
+    let (n, (gone, closed)) = (answer.checked.opened, answer.not_read());
+    let said = match (gone + closed, lang) {
+        (0, _) => said,
+        (_, Lang::Nb) => format!(
+            "Blant {n} kontrollerte oppføringer: {said} Om de andre sier svaret ingenting: {gone} slettet og kan ikke lenger kontrolleres, {closed} lukket i uttrekket."
+        ),
+        (_, Lang::En) => format!(
+            "Among the {n} entries checked: {said} Of the others it says nothing: {gone} erased and no longer checkable, {closed} closed in this bundle."
+        ),
+    };
+    (said, look)
+}
+
+fn verdict(lang: Lang, finding: &Finding) -> (String, bool) {
     match *finding {
         Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved } => {
             let rest = match (lang, unresolved) {

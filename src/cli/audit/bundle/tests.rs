@@ -137,6 +137,12 @@ fn a_good_bundle_holds_and_the_same_range_gives_the_same_bytes() {
     let questions = Demands { questions: &Question::ALL, ..Demands::default() };
     let proved = check_stream(&bundle(5, 20, 33)[..], &questions, &mut |_, _| {}).unwrap();
     assert_eq!(proved.answers.len(), Question::ALL.len());
+    // Of 15 entries 3 are erased and 2 closed: no answer speaks of the whole.
+    for answer in &proved.answers {
+        let (said, _) = crate::cli::audit::words::sentence(crate::cli::audit::words::Lang::En, answer);
+        assert!(said.starts_with("Among the 10 entries checked: "), "{said}");
+        assert!(said.ends_with("3 erased and no longer checkable, 2 closed in this bundle."), "{said}");
+    }
 }
 
 #[test]

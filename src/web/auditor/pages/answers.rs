@@ -73,8 +73,26 @@ pub(super) const fn tone(answer: &Answer) -> Tone {
     }
 }
 
-/// The verdict, in a sentence or two.
-pub(super) fn sentence(lang: Lang, finding: &Finding) -> String {
+/// The verdict, in a sentence or two, and of what it says nothing.
+pub(super) fn sentence(lang: Lang, answer: &Answer) -> String {
+    let said = verdict(lang, &answer.finding);
+    let (n, (gone, closed)) = (lang.number(answer.checked.opened), answer.not_read());
+    let (gone, closed) = match (gone, closed, lang) {
+        (0, 0, _) => return said,
+        (gone, closed, Lang::Nb) => {
+            (format!("{} slettet og kan ikke lenger kontrolleres", lang.number(gone)), format!("{} lukket for deg", lang.number(closed)))
+        }
+        (gone, closed, Lang::En) => {
+            (format!("{} erased and no longer checkable", lang.number(gone)), format!("{} closed to you", lang.number(closed)))
+        }
+    };
+    match lang {
+        Lang::Nb => format!("Blant {n} kontrollerte oppføringer: {said} Om de andre sier svaret ingenting: {gone}, {closed}."),
+        Lang::En => format!("Among the {n} entries checked: {said} Of the others it says nothing: {gone}, {closed}."),
+    }
+}
+
+fn verdict(lang: Lang, finding: &Finding) -> String {
     let results = |n| lang.count(n, ["prøvesvar", "prøvesvar"], ["result", "results"]);
     match *finding {
         Finding::ResultsElsewhere { results: 0, deliveries: 0, .. } => {

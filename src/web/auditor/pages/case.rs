@@ -66,7 +66,7 @@ impl Page for Timeline {
         let form = Form { case_ref: self.case.to_string(), ..Form::default() };
         html! {
             @if self.entries.is_empty() {
-                p { (lang.say("Loggen har ingen oppføringer i denne saken, eller de er slettet etter lagringsregelen.", "The log has no entries in this case, or they are erased by the retention rule.")) }
+                p { (lang.say("Du ser ingen oppføringer i denne saken: loggen har ingen, de er slettet etter lagringsregelen, eller de er utenfor det du har innsyn i.", "You see no entries in this case: the log has none, they are erased by the retention rule, or they are outside what you may see.")) }
             } @else {
                 p class="lead" {
                     (lang.say("Hva som skjedde i saken, i rekkefølge. Loggen vet ikke hvem saken gjelder eller hva meldingene sa.", "What happened in the case, in order. The log does not know whom the case is about or what the messages said."))

@@ -84,7 +84,7 @@ impl Page for Front {
                         li class="question" data-tone=(answers::tone(answer).code()) {
                             h3 { a href=(PageRoute::Question(answer.question, days).path(lang)) { (answers::question(lang, answer.question)) } }
                             p class="figure" { (lang.number(answers::figure(&answer.finding))) }
-                            p class="answer" { (answers::sentence(lang, &answer.finding)) }
+                            p class="answer" { (answers::sentence(lang, answer)) }
                             p class="checked" { (answers::checked(lang, &answer.checked)) "." }
                             p class="checked" {
                                 a class="ds-link" href={ (PageRoute::Question(answer.question, days).path(lang)) "#check" } {

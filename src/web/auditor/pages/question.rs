@@ -77,7 +77,7 @@ impl Page for Asked {
             div class="verdict" data-tone=(answers::tone(answer).code()) {
                 p class="figure" { (lang.number(answers::figure(&answer.finding))) }
                 div {
-                    p class="sentence" { (answers::sentence(lang, &answer.finding)) }
+                    p class="sentence" { (answers::sentence(lang, answer)) }
                     p class="checked" {
                         (answers::checked(lang, &answer.checked)) ". "
                         (lang.say("Periode: ", "Period: ")) (self.days.text(lang)) ". "

@@ -66,7 +66,7 @@ impl Page for Reviewed {
             section aria-labelledby="done" {
                 h2 class="ds-heading" data-size="sm" id="done" { (lang.say("Bekreftede gjennomganger", "Reviews stated")) }
                 @if reviews.is_empty() {
-                    p { (lang.say("Ingen ennå.", "None yet.")) }
+                    p { (lang.say("Ingen blant oppføringene som finnes ennå og som du har innsyn i.", "None among the records that are kept and that you may see.")) }
                 } @else {
                     div class="scroll" role="group" aria-labelledby="done" tabindex="0" {
                         table class="ds-table" {

@@ -218,8 +218,20 @@ fn a_check_that_does_not_hold_is_said_before_the_answer() {
     let elsewhere = |elsewhere, unresolved| Finding::ResultsElsewhere { results: 5, deliveries: 5, elsewhere, unresolved };
     let tone = |finding| answers::tone(&answer(Question::ResultsElsewhere, finding, true));
     assert_eq!([tone(elsewhere(0, 0)), tone(elsewhere(0, 1)), tone(elsewhere(1, 1))], [Tone::Good, Tone::Look, Tone::Bad]);
-    assert!(answers::sentence(Lang::En, &elsewhere(0, 0)).starts_with("No. "));
-    assert!(answers::sentence(Lang::Nb, &elsewhere(2, 0)).starts_with("Ja. "));
+    let say = |lang, finding, erased, closed| {
+        let mut answer = answer(Question::ResultsElsewhere, finding, true);
+        (answer.checked.erased, answer.checked.to) = (erased, answer.checked.opened + erased + closed);
+        answers::sentence(lang, &answer)
+    };
+    assert!(say(Lang::En, elsewhere(0, 0), 0, 0).starts_with("No. "));
+    assert!(say(Lang::Nb, elsewhere(2, 0), 0, 0).starts_with("Ja. "));
+    for (erased, closed) in [(12, 0), (0, 5), (12, 5)] {
+        let (nb, en) = (say(Lang::Nb, elsewhere(0, 0), erased, closed), say(Lang::En, elsewhere(0, 0), erased, closed));
+        assert!(nb.starts_with("Blant 900 kontrollerte oppføringer: "), "{nb}");
+        assert!(nb.ends_with(&format!("{erased} slettet og kan ikke lenger kontrolleres, {closed} lukket for deg.")), "{nb}");
+        assert!(en.starts_with("Among the 900 entries checked: "), "{en}");
+        assert!(en.ends_with(&format!("{erased} erased and no longer checkable, {closed} closed to you.")), "{en}");
+    }
     assert_eq!(answers::checked(Lang::En, &checked(true)), "900 of 900 entries checked, 100 erased and no longer checkable");
     assert_eq!(
         answers::checked(Lang::Nb, &checked(false)),
