@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check};
 use super::bundle::write::{Frame, Writer};
-use super::list::instant;
+use super::list::{in_order, instant};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _};
 use crate::audit::note::LogVerifier;
@@ -93,6 +93,8 @@ pub struct ExportArgs {
 /// # Errors
 /// See [`CliError`]; also a bundle that does not hold.
 pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
+    in_order(["--since", "--until"], args.since, args.until)?;
+    in_order(["--from-index", "--to-index"], args.from_index, args.to_index)?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let begun = Instant::now();

@@ -69,6 +69,17 @@ pub fn instant(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_millis(at.as_millisecond()))
 }
 
+/// A range as it was asked for, unless it was turned round: an empty answer would hide that.
+///
+/// # Errors
+/// Its end lies before its begin.
+pub fn in_order<T: PartialOrd>(names: [&str; 2], from: Option<T>, to: Option<T>) -> Result<(), CliError> {
+    if from.zip(to).is_some_and(|(from, to)| to < from) {
+        return Err(CliError::Usage(format!("{} lies before {}: the range is turned round", names[1], names[0])));
+    }
+    Ok(())
+}
+
 fn kind(text: &str) -> Result<u16, String> {
     let name = text.to_uppercase().replace('-', "_");
     let found = TABLE.iter().find(|row| row.name == name || text.parse() == Ok(row.number));
@@ -103,6 +114,8 @@ fn request(args: &ListArgs, from_index: u64, left: u32) -> Value {
 /// # Errors
 /// See [`CliError`]; also a list that ends without its last row.
 pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
+    in_order(["--since", "--until"], args.since, args.until)?;
+    in_order(["--from-index", "--to-index"], Some(args.from_index), args.to_index)?;
     let client = Client::new(&args.connect)?;
     let bar = out.progress(0, "records");
     let (mut from, mut left, mut erased) = (args.from_index, args.max.unwrap_or(0), 0);
@@ -228,6 +241,13 @@ mod tests {
         let entry =
             json!({"index": 7, "record": {"kind": 22, "kind_name": "NOTICE_RETURNED", "time": "t", "actor": "ru-tromso", "reason": 1}});
         assert!(line(&entry).ends_with("by ru-tromso  NOT_STAYING_HERE"), "{}", line(&entry));
+    }
+
+    #[test]
+    fn a_range_turned_round_is_said_to_be() {
+        let error = in_order(["--since", "--until"], Some(2), Some(1)).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (2, "--until lies before --since: the range is turned round"));
+        assert!(in_order(["a", "b"], Some(1), Some(1)).is_ok() && in_order(["a", "b"], None, Some(1)).is_ok());
     }
 
     #[test]
