@@ -198,7 +198,13 @@ impl RunningApp {
     /// Shows health and metrics on `listener`, which must be bound to a loopback address, until the stop.
     pub fn open_admin(&mut self, listener: TcpListener) {
         let People { gateway, tls, open, clock } = &*self.people;
-        let watched = Watched { store: gateway.store().clone(), tls: tls.clone(), open: open.clone(), clock: clock.clone() };
+        let watched = Watched {
+            store: gateway.store().clone(),
+            tls: tls.clone(),
+            open: open.clone(),
+            register_file: gateway.register_file().clone(),
+            clock: clock.clone(),
+        };
         tracing::info!(address = ?listener.local_addr().ok(), "health and metrics");
         self.upkeep.push(tokio::spawn(admin::serve(listener, watched, self.stop.clone())));
     }

@@ -13,6 +13,7 @@ use samband::clock::Clock as _;
 use samband::domain::hold::Hold;
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use samband::domain::participant::{Contact, Register};
+use samband::domain::register_past::RegisterPast;
 use samband::domain::sensitive::Content;
 use samband::domain::time::Timestamp;
 use samband::policy::command::Command;
@@ -80,11 +81,8 @@ impl Store for NoStore {
     async fn contact(&self, _: &ParticipantId) -> Result<Option<Contact>, StoreError> {
         Ok(None)
     }
-    async fn was_enrolled(&self, _: &ParticipantId) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-    async fn is_needed(&self, _: &ParticipantId) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn register_past(&self, _: &Register) -> Result<RegisterPast, StoreError> {
+        Ok(RegisterPast::default())
     }
     async fn due(&self, _: Timestamp, _: OverdueAfter, _: usize) -> Result<Due, StoreError> {
         Ok(Due::default())

@@ -247,6 +247,9 @@ impl Reloader {
         if state.register.is_due() {
             self.register(&mut state, false).await;
         }
+        if let Some(refused) = self.people.gateway.register_file().reminder(self.people.clock.now()) {
+            tracing::error!(since = %refused.since, reason = %refused.reason, "the participant register on disk is still not in force");
+        }
         self.note(&mut state).await;
     }
 
@@ -274,12 +277,14 @@ impl Reloader {
         match self.load_register().await {
             Ok(loaded) => {
                 state.failures.succeeded(&[ReloadedFile::Register]);
+                self.people.gateway.register_file().taken();
                 if loaded == Loaded::Unchanged && asked {
                     tracing::info!("participant register unchanged");
                 }
             }
             Err(error) => {
                 let fault = self.register_fault(&error);
+                self.people.gateway.register_file().refused(error.to_string(), self.people.clock.now());
                 self.failed(state, ReloadedFile::Register, fault, Some(self.participants_file.clone()), &error, asked);
             }
         }

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use crate::app::reload::read_register;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Severity};
+use crate::config::{self, Config, Finding, Severity};
 use crate::domain::municipality;
 
 use super::exit::CliError;
 use super::output::Output;
+use super::register_state::Held;
 
 /// What `check-config --help` shows.
 pub const HELP: &str = "Examples:
   samband check-config /etc/samband/samband.toml
 
-Prints every finding, with file, line and column where there is one. The exit code is 78 when serve would refuse, 0 with warnings only.";
+Prints every finding, with file, line and column where there is one. A register is also held against the one in force, which the
+store knows. The exit code is 78 when serve would refuse, or would not use what an error is about; 0 with warnings only.";
 
 /// Arguments of `check-config`.
 #[derive(Debug, Args)]
@@ -35,14 +38,25 @@ pub fn run(args: &CheckConfigArgs, out: Output) -> Result<(), CliError> {
     let config = Config::load(&args.file).map_err(|error| CliError::Config(error.to_string()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let today = clock.now().oslo_date();
-    let findings = config::check(&config, &clock, &|number| municipality::exists(number, today));
+    let mut findings = config::check(&config, &clock, &|number| municipality::exists(number, today));
+    let register = read_register(&config.participants_file, &*clock);
+    if let Ok((register, _)) = &register
+        && let Err(error) = Held::stored(&config, register).check(register)
+    {
+        let file = config.participants_file.display();
+        let message = format!("{file}: the register on disk would not come into force, the one that is stays: {error}");
+        findings.push(Finding { severity: Severity::Error, message });
+    }
     for finding in &findings {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
         out.result(&finding.to_string(), &json!({"severity": severity, "message": finding.message}));
     }
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if errors > 0 {
-        return Err(CliError::Config(format!("{}: {errors} errors; serve would refuse", args.file.display())));
+        return Err(CliError::Config(format!(
+            "{}: {errors} errors; serve would refuse, or not use what they are about",
+            args.file.display()
+        )));
     }
     out.note(&format!("{}: serve will start", args.file.display()));
     Ok(())

@@ -13,7 +13,8 @@ use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::config::keys::{read_log_key, read_storage_key};
 use crate::config::nlk_codes::load_nlk_codes;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
-use crate::gateway::{Gateway, Settings};
+use crate::domain::participant::Register;
+use crate::gateway::{Gateway, LoadError, Settings};
 use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
 use crate::tls::TlsSettings;
@@ -72,7 +73,12 @@ impl Serving {
             TlsSettings::load(config.tls_files().map_err(|error| config_error(&error))?, clock.clone())
                 .map_err(|error| config_error(&error))?,
         );
-        let (register, digest) = read_register(&config.participants_file, &*clock).map_err(|error| config_error(&error))?;
+        let read = read_register(&config.participants_file, &*clock);
+        if !EmbeddedStore::exists(&config.data_dir)
+            && let Err(error) = &read
+        {
+            return Err(config_error(error));
+        }
         if let Some(file) = &config.nlk_codes_file {
             load_nlk_codes(file).map_err(|error| config_error(&error))?.install().map_err(|error| config_error(&error))?;
         }
@@ -89,11 +95,13 @@ impl Serving {
         let (store, vkey) = open_store(config, witnessing.as_ref(), clock.clone(), entropy).await?;
         let gateway = settings(config);
         // In force before the first connection, so that nobody enrolled is turned away.
-        let loaded = Gateway::new(store.clone(), clock.clone(), gateway).load_register(&register, digest).await;
-        if let Err(error) = loaded {
-            _ = store.stop().await;
-            return Err(config_error(&format!("{}: {error}", config.participants_file.display())));
-        }
+        let refused = match load_register(config, read, &store, &clock, gateway).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                _ = store.stop().await;
+                return Err(error);
+            }
+        };
         let limits = open_files::fit(config.limits);
         tracing::info!(
             memory_mib = limits.memory_bytes() >> 20,
@@ -110,6 +118,9 @@ impl Serving {
             clock: clock.clone(),
         });
         let mut app = app.await.map_err(|error| app_error(&error))?;
+        if let Some(reason) = refused {
+            app.gateway().register_file().refused(reason, clock.now());
+        }
         let admin_address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = admin {
             app.open_admin(listener);
@@ -155,6 +166,37 @@ impl Serving {
     pub async fn stop(self) -> Result<(), CliError> {
         self.app.shutdown(GRACE).await.map_err(|error| app_error(&error))
     }
+}
+
+/// Loads the register that was read, or goes on with the one last in force, which the journal holds, and says loudly why: one bad line is not to
+/// keep everyone out. Gives the reason then. A gateway that never had a register does not start without one.
+async fn load_register(
+    config: &Config,
+    read: Result<(Register, [u8; 32]), ConfigError>,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    settings: Settings,
+) -> Result<Option<String>, CliError> {
+    let place = config.participants_file.display();
+    let reason = match read {
+        Err(error) => error.to_string(),
+        Ok((register, digest)) => match Gateway::new(store.clone(), clock.clone(), settings).load_register(&register, digest).await {
+            Ok(_) => return Ok(None),
+            Err(LoadError::Store(error)) => return Err(app_error(&error.into())),
+            Err(error) => format!("{place}: {error}"),
+        },
+    };
+    let in_force = store.register();
+    if in_force.generation() == 0 {
+        return Err(config_error(&reason));
+    }
+    tracing::error!(
+        %reason,
+        generation = in_force.generation(),
+        participants = in_force.iter().count(),
+        "the participant register on disk is not in force; the gateway goes on with the one that was last: whom the file suspends may still act"
+    );
+    Ok(Some(reason))
 }
 
 fn settings(config: &Config) -> Settings {

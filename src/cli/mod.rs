@@ -24,6 +24,7 @@ mod place;
 mod receipt;
 mod receipt_content;
 mod recover;
+mod register_state;
 mod role;
 mod schema;
 mod send;

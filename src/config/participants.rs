@@ -81,6 +81,8 @@ const fn participant_of(error: &RegisterError) -> Option<&ParticipantId> {
         | E::Unretired(id)
         | E::RetiredRemoved(id)
         | E::Changed(id)
+        | E::UsedByOther(id)
+        | E::UsedBefore(id)
         | E::Removed(id) => Some(id),
     }
 }

@@ -10,6 +10,10 @@ use crate::domain::id::ParticipantId;
 use crate::domain::participant::{Contact, EnrolledKey, MunicipalityNumber, OrganisationNumber, Register, RegisterError, Role};
 use crate::domain::register_change::{RegisterChange, changes};
 
+/// The lock is held for a read and a write: five seconds are plenty.
+const LOCK_TRIES: u32 = 250;
+const LOCK_REST: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Why a register is not edited.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -35,8 +39,11 @@ pub enum EditError {
     #[error("participant {0} does not serve municipality {1}")]
     NotServed(ParticipantId, MunicipalityNumber),
     /// The file changed meanwhile.
-    #[error("{}: changed while this command ran; run it again", .0.display())]
+    #[error("{}: changed while this command ran, by another edit; nothing is written, run it again over the file as it is now", .0.display())]
     Changed(PathBuf),
+    /// Another command is at it.
+    #[error("{}: another command writes here and does not end; nothing is written, look for it and run this again", .0.display())]
+    Locked(PathBuf),
     /// The file cannot be written; the one that was there stands.
     #[error("{}: {error}; the register is as it was", path.display())]
     Write {
@@ -271,27 +278,45 @@ impl Edited<'_> {
     /// # Errors
     /// The file changed meanwhile, or cannot be written.
     pub fn write(&self) -> Result<(), EditError> {
-        if read_text(&self.path)? != self.before {
+        let failed = |error| EditError::Write { path: self.path.clone(), error };
+        // A link stays a link, and two links to one file are one file.
+        let path = self.path.canonicalize().map_err(failed)?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        // Two edits may begin from the same file; the one that writes second must not undo the first. It is the folder that is locked: the file
+        // is another one after each edit, and nothing is left behind. A crash gives the lock back.
+        let _lock = lock(folder).map_err(failed)?.ok_or_else(|| EditError::Locked(folder.to_owned()))?;
+        if read_text(&path)? != self.before {
             return Err(EditError::Changed(self.path.clone()));
         }
-        replace(&self.path, self.text.as_bytes()).map_err(|error| EditError::Write { path: self.path.clone(), error })
+        replace(&path, self.text.as_bytes()).map_err(failed)
     }
 }
 
-/// Replaces what `path` leads to, with its mode.
+/// The folder, locked until it is dropped; nothing when it does not become free in time.
+fn lock(folder: &Path) -> std::io::Result<Option<std::fs::File>> {
+    let file = std::fs::File::open(folder)?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_REST),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Replaces the file, with its mode.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
-    // A link stays a link.
-    let path = path.canonicalize()?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
     let written = (|| {
         let mut file = std::fs::File::create_new(&beside)?;
-        file.set_permissions(std::fs::metadata(&path)?.permissions())?;
+        file.set_permissions(std::fs::metadata(path)?.permissions())?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&beside, &path)?;
+        std::fs::rename(&beside, path)?;
         std::fs::File::open(folder)?.sync_all()
     })();
     if written.is_err() {

@@ -148,7 +148,7 @@ fn retiring_names_the_successor_and_moves_what_was_served() {
 fn what_the_gateway_would_refuse_is_refused_in_its_words_and_not_written() {
     let file = File::new();
     let twice = file.refused(|edit| edit.add(&NewParticipant { id: id("lab-ny"), ..new_laboratory() }));
-    assert!(twice.contains("an id is never used again") && twice.contains("participants.toml:"), "{twice}");
+    assert!(twice.contains("an id is one participant's") && twice.contains("participants.toml:"), "{twice}");
     let hash = "sha256:0000000000000000000000000000000000000000000000000000000000000001".parse().unwrap();
     let enrolled = file.refused(|edit| edit.add_key(&id("lab-ny"), &EnrolledKey { hash, ..key(1, "ny") }).map(drop));
     assert!(enrolled.contains("a key belongs to one participant"), "{enrolled}");
@@ -240,4 +240,33 @@ fn keys_that_come_and_go_are_told() {
     let told = told(|all| all[0].keys[0].hash = KeyHash::from_bytes([9; 32]));
     assert_eq!(told.len(), 2);
     assert!(told[0].contains("no longer enrolled") && told[1].contains("may connect with key k1"), "{told:?}");
+}
+
+#[test]
+fn of_edits_at_the_same_time_each_is_in_the_file_or_refused() {
+    for _ in 0..20 {
+        let file = File::new();
+        let barrier = std::sync::Barrier::new(4);
+        let edit = &|number: u8| {
+            let mut open = RegisterEdit::open(&file.path(), &|_| true).unwrap();
+            let label = format!("samtidig-{number}");
+            open.add_key(&id("politi-eksempel"), &key(200 + number, &label)).unwrap();
+            let edited = open.finish().unwrap();
+            barrier.wait();
+            (label, edited.write())
+        };
+        let done: Vec<_> = std::thread::scope(|scope| {
+            let edits: Vec<_> = (0..4).map(|number| scope.spawn(move || edit(number))).collect();
+            edits.into_iter().map(|edit| edit.join().unwrap()).collect()
+        });
+        let text = file.text();
+        assert_eq!(done.iter().filter(|(_, written)| written.is_ok()).count(), 1, "the others began from a file that is no more");
+        for (label, written) in done {
+            assert_eq!(text.contains(&label), written.is_ok(), "{label}");
+            if let Err(error) = written {
+                assert!(matches!(error, EditError::Changed(_)) && error.to_string().contains("run it again"), "{error}");
+            }
+        }
+        assert_eq!(std::fs::read_dir(file.dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
 }

@@ -26,7 +26,7 @@ pub enum InvalidId {
     ReferenceCheck,
 }
 
-/// The name of a participant in the register: `^[a-z][a-z0-9-]{1,30}$`. Never changes, never used again.
+/// The name of a participant in the register: `^[a-z][a-z0-9-]{1,30}$`. Never changes, never used for another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ParticipantId(std::sync::Arc<str>);

@@ -25,6 +25,7 @@ pub mod reason;
 pub(crate) mod refusal;
 pub mod register;
 pub mod register_change;
+pub mod register_past;
 pub mod report;
 pub mod result;
 pub mod sample;

@@ -332,7 +332,7 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Participant {
-    /// Never changes, never used again.
+    /// Never changes, never used for another.
     pub id: ParticipantId,
     /// Shown to counterparts, 1 to 100 characters.
     pub name: String,

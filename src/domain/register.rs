@@ -15,7 +15,7 @@ pub enum RegisterError {
     #[error("the register holds more than {max} participants", max = limits::PARTICIPANTS_MAX)]
     TooMany,
     /// One id twice.
-    #[error("participant {0} stands in the register twice; an id is never used again")]
+    #[error("participant {0} stands in the register twice; an id is one participant's")]
     DuplicateId(ParticipantId),
     /// One key for two participants or twice.
     #[error("a key of participant {0} is enrolled elsewhere too; a key belongs to one participant")]
@@ -80,9 +80,17 @@ pub enum RegisterError {
     /// Compared with the register in force: role or organisation number changed.
     #[error("participant {0}: role and organisation number never change; enrol a new id and name it as successor")]
     Changed(ParticipantId),
-    /// Compared with the register in force: removed though it has mail or open cases, or ever used again.
+    /// Compared with the register in force: removed though it has mail or open cases.
     #[error("participant {0} cannot be removed while it has mail or open cases; set standing = \"suspended\"")]
     Removed(ParticipantId),
+    /// An id of an earlier register, for somebody else.
+    #[error("participant {0} stood in an earlier register with another role or organisation number; enrol a new id")]
+    UsedByOther(ParticipantId),
+    /// An id of a register so old that nobody knows whose it was.
+    #[error(
+        "participant {0} stood in a register of an earlier version of this program, which did not keep whose id it was; enrol a new id"
+    )]
+    UsedBefore(ParticipantId),
     /// Compared with the register in force: a retired participant is back, or has another successor.
     #[error("participant {0} was retired and what it had is its successor's; that is for good, so enrol a new id")]
     Unretired(ParticipantId),
@@ -92,7 +100,7 @@ pub enum RegisterError {
 }
 
 /// The participants in force, indexed. Immutable; a reload makes a new one with the next generation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Register {
     generation: u64,
     by_id: BTreeMap<ParticipantId, Arc<Participant>>,

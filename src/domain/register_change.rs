@@ -32,7 +32,10 @@ pub fn changes(before: &Register, after: &Register) -> Vec<RegisterChange> {
         let mut add = |kind, text: String| found.push(RegisterChange { participant: id.clone(), kind, text });
         match (before.get(id), after.get(id)) {
             (None, Some(new)) => added(new, after, &mut add),
-            (Some(_), None) => add("REMOVED", "removed; its id is never used again".to_owned()),
+            (Some(_), None) => add(
+                "REMOVED",
+                "removed: its keys no longer connect; its id may come back for the same role and organisation only".to_owned(),
+            ),
             (Some(old), Some(new)) => changed(old, new, (before, after), &mut add),
             (None, None) => {}
         }

@@ -25,7 +25,7 @@ pub use directory::{Counterpart, CounterpartFilter};
 pub use inspect::{
     Browsed, Export, ExportFrame, ExportOf, Found, LastCheck, LogState, ProofOf, Review, Reviews, Rows, Surveyed, Timeline, Turn,
 };
-pub use register::{LoadError, Loaded};
+pub use register::{LoadError, Loaded, NotInForce, RegisterFile};
 pub use settings::Settings;
 pub use status::{Change, Changes, Statuses};
 pub use submit::{Draft, Submitted, content_commit};
@@ -63,6 +63,7 @@ pub struct Gateway {
     inspecting: inspect::Inspecting,
     tile_readers: TileReaders,
     loading: tokio::sync::Mutex<()>,
+    register_file: Arc<RegisterFile>,
     witnesses: OnceLock<Arc<Witnesses>>,
     hold_ground: OnceLock<HoldGround>,
 }
@@ -85,6 +86,7 @@ impl Gateway {
             inspecting: inspect::Inspecting::new(),
             tile_readers: TileReaders::default(),
             loading: tokio::sync::Mutex::new(()),
+            register_file: Arc::default(),
             witnesses: OnceLock::new(),
             hold_ground: OnceLock::new(),
             store,
@@ -97,6 +99,12 @@ impl Gateway {
     #[must_use]
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Whether the register on disk is the one in force.
+    #[must_use]
+    pub const fn register_file(&self) -> &Arc<RegisterFile> {
+        &self.register_file
     }
 
     /// The settings.

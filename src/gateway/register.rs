@@ -1,8 +1,10 @@
 //! Loading a participant register: its rules against the one in force, then one event; in force when that is durable.
 
+use parking_lot::Mutex;
+
 use super::Gateway;
-use crate::domain::id::ParticipantId;
 use crate::domain::participant::{Participant, Register, RegisterError, Standing};
+use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::store::StoreError;
 
@@ -12,9 +14,6 @@ pub enum LoadError {
     /// A rule of registers.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// An id of an earlier register.
-    #[error("participant {0} stood in an earlier register; an id is never used again, so enrol a new one")]
-    UsedBefore(ParticipantId),
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -29,6 +28,55 @@ pub enum Loaded {
     Unchanged,
 }
 
+/// A register file that is refused is told again after so long, in milliseconds.
+const REMIND_AFTER_MILLIS: i64 = 60_000;
+
+/// Why the register on disk is not the one in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotInForce {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, and what to do.
+    pub reason: String,
+    told: Timestamp,
+}
+
+/// Whether the register on disk is the one in force, as of the last time that it was read.
+#[derive(Debug, Default)]
+pub struct RegisterFile(Mutex<Option<NotInForce>>);
+
+impl RegisterFile {
+    /// What is on disk is in force.
+    pub fn taken(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// What is on disk was refused at `now`; the log was told.
+    pub fn refused(&self, reason: String, now: Timestamp) {
+        let mut state = self.0.lock();
+        let since = state.as_ref().map_or(now, |before| before.since);
+        *state = Some(NotInForce { since, reason, told: now });
+    }
+
+    /// Why not, if so.
+    #[must_use]
+    pub fn not_in_force(&self) -> Option<NotInForce> {
+        self.0.lock().clone()
+    }
+
+    /// The same when the log is to be told of it again: once a minute.
+    pub fn reminder(&self, now: Timestamp) -> Option<NotInForce> {
+        let mut state = self.0.lock();
+        let refused = state.as_mut()?;
+        // A clock that was set back does not silence it.
+        if refused.told <= now && now < refused.told.plus_millis(REMIND_AFTER_MILLIS) {
+            return None;
+        }
+        refused.told = now;
+        Some(refused.clone())
+    }
+}
+
 impl Gateway {
     /// Loads `register`, whose entries have passed their own rules; `digest` is the SHA-256 of its file. Loads wait for each other.
     ///
@@ -40,15 +88,7 @@ impl Gateway {
         if in_force.generation() > 0 && same(&in_force, register) {
             return Ok(Loaded::Unchanged);
         }
-        register.check_follows(&in_force)?;
-        for gone in in_force.iter().filter(|old| register.get(&old.id).is_none()) {
-            self.check_gone(&gone.id).await?;
-        }
-        if in_force.generation() > 0 {
-            for new in register.iter().filter(|entry| in_force.get(&entry.id).is_none()) {
-                self.check_new(&new.id).await?;
-            }
-        }
+        self.store.register_past(register).await?.check(register)?;
         let generation = in_force.generation() + 1;
         let participants = register.iter().map(|entry| Participant::clone(entry)).collect();
         // Municipality numbers were checked when the register was read.
@@ -65,17 +105,30 @@ impl Gateway {
         }
         Ok(Loaded::Generation(generation))
     }
-
-    async fn check_gone(&self, id: &ParticipantId) -> Result<(), LoadError> {
-        if self.store.is_needed(id).await? { Err(RegisterError::Removed(id.clone()).into()) } else { Ok(()) }
-    }
-
-    /// An id that stood in an earlier register never comes back, whoever it was.
-    async fn check_new(&self, id: &ParticipantId) -> Result<(), LoadError> {
-        if self.store.was_enrolled(id).await? { Err(LoadError::UsedBefore(id.clone())) } else { Ok(()) }
-    }
 }
 
 fn same(one: &Register, two: &Register) -> bool {
     one.iter().eq(two.iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_file_is_told_once_a_minute_from_its_first_refusal_until_it_is_taken() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let file = RegisterFile::default();
+        assert_eq!((file.not_in_force(), file.reminder(at(0))), (None, None));
+        file.refused("first".to_owned(), at(10));
+        assert_eq!(file.reminder(at(69)), None, "the refusal itself was told");
+        assert_eq!(file.reminder(at(70)).unwrap().reason, "first");
+        assert_eq!(file.reminder(at(129)), None);
+        assert!(file.reminder(at(5)).is_some(), "a clock set back");
+        file.refused("second".to_owned(), at(200));
+        let state = file.not_in_force().unwrap();
+        assert_eq!((state.since, state.reason.as_str()), (at(10), "second"));
+        file.taken();
+        assert_eq!((file.not_in_force(), file.reminder(at(1000))), (None, None));
+    }
 }

@@ -27,6 +27,7 @@ use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
@@ -309,12 +310,8 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().state.contact(unit).cloned())
     }
 
-    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError> {
-        Ok(self.inner.lock().state.was_enrolled(id))
-    }
-
-    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
-        Ok(self.inner.lock().state.is_needed(participant))
+    async fn register_past(&self, next: &Register) -> Result<RegisterPast, StoreError> {
+        Ok(self.inner.lock().state.register_past(next))
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {

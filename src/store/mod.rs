@@ -24,6 +24,7 @@ use crate::audit::tree::Frontier;
 use crate::domain::hold::Hold;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{DeliveryStatus, ItemBody};
@@ -297,11 +298,8 @@ pub trait Store: Send + Sync + 'static {
     /// The contact that a unit set itself.
     async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError>;
 
-    /// Whether an id stands or ever stood in a register.
-    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError>;
-
-    /// Whether `participant` has open mail or is a party of a case; such a participant cannot be removed.
-    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError>;
+    /// What `next` is held against before it comes into force; who of those that it leaves out has mail or an open case is asked for these only.
+    async fn register_past(&self, next: &Register) -> Result<RegisterPast, StoreError>;
 
     /// What time demands at `now`, at most `max` of each.
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError>;

@@ -22,6 +22,7 @@ use crate::domain::hold::{HeldCase, Hold};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
+use crate::domain::register_past::Bearer;
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
 use crate::policy::case::{Case, IdEntry, ItemBody, Message};
@@ -42,8 +43,9 @@ pub struct State {
     messages: HashMap<u64, Message>,
     cases: HashMap<CaseRef, Case>,
     contacts: BTreeMap<ParticipantId, Contact>,
-    /// Every id that ever stood in a register: an id is never used again.
-    known: BTreeSet<ParticipantId>,
+    /// Every id that ever stood in a register, with whom it stood for: an id is never used for another. Unknown of those that had left before
+    /// bases held it.
+    known: BTreeMap<ParticipantId, Option<Bearer>>,
     holds: BTreeMap<CaseRef, Hold>,
     // What follows is derived from what stands above.
     requisitions: HashMap<RequisitionId, CaseRef>,
@@ -67,7 +69,7 @@ impl State {
             messages: HashMap::new(),
             cases: HashMap::new(),
             contacts: BTreeMap::new(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             holds: BTreeMap::new(),
             requisitions: HashMap::new(),
             mailboxes: HashMap::new(),

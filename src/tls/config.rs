@@ -278,6 +278,15 @@ impl TlsSettings {
         Ok(())
     }
 
+    /// Judges a chain, the client's certificate first, as a handshake at `now` would.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    pub fn judge(&self, chain: &[impl AsRef<[u8]>], now: Timestamp) -> Result<(), HandshakeReason> {
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_ref())).collect();
+        self.current.load().verifier.examine(&chain, now)
+    }
+
     /// The last second in which the gateway's own certificate is valid.
     #[must_use]
     pub fn certificate_not_after(&self) -> Timestamp {

@@ -19,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::{self, Figures};
 use crate::clock::Clock;
-use crate::domain::participant::Participant;
+use crate::domain::id::ParticipantId;
+use crate::domain::participant::{OrganisationNumber, Participant, Role};
+use crate::domain::register_past::{Bearer, RegisterPast};
+use crate::gateway::{NotInForce, RegisterFile};
 use crate::store::{Stats, Store};
 use crate::tls::{ListState, ListStatus, OpenConnections, TlsSettings};
 
@@ -56,6 +59,8 @@ pub struct Watched {
     pub tls: Arc<TlsSettings>,
     /// The participants' connections.
     pub open: Arc<OpenConnections>,
+    /// Whether the register on disk is the one in force.
+    pub register_file: Arc<RegisterFile>,
     /// The present.
     pub clock: Arc<dyn Clock>,
 }
@@ -112,11 +117,25 @@ async fn converse(socket: TcpStream, watched: Watched, times: Times) {
     }
 }
 
-/// The register in force, as its file is written.
+/// The register in force, as its file is written, and what else the next one is held against.
 #[derive(serde::Serialize)]
 struct InForce<'a> {
     generation: u64,
+    /// Why the register on disk is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_refused: Option<String>,
     participant: Vec<&'a Participant>,
+    former: Vec<Former<'a>>,
+}
+
+/// An id of an earlier register; whose it was is not known of very old ones.
+#[derive(serde::Serialize)]
+struct Former<'a> {
+    id: &'a ParticipantId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation_number: Option<OrganisationNumber>,
 }
 
 impl Watched {
@@ -127,19 +146,37 @@ impl Watched {
             _ if method != Method::GET => not_allowed(),
             "/healthz" => plain(StatusCode::OK, "ok\n"),
             "/readyz" => self.readiness(self.stats(patience).await),
-            "/register" => self.register(),
+            "/register" => self.register(self.past(patience).await),
             _ => self.metrics(self.stats(patience).await),
         }
     }
 
     /// The register in force, for whoever compares a file with it: generation and participants.
-    fn register(&self) -> Response<Full<Bytes>> {
-        let register = self.store.register();
-        let in_force = InForce { generation: register.generation(), participant: register.iter().map(AsRef::as_ref).collect() };
+    fn register(&self, past: Option<RegisterPast>) -> Response<Full<Bytes>> {
+        let Some(past) = past else { return not_ready() };
+        let register = past.in_force();
+        let former = |(id, bearer): (_, &Option<Bearer>)| Former {
+            id,
+            role: bearer.map(|bearer| bearer.role),
+            organisation_number: bearer.map(|bearer| bearer.organisation_number),
+        };
+        let in_force = InForce {
+            generation: register.generation(),
+            file_refused: self.register_file.not_in_force().map(|refused| refused.reason),
+            participant: register.iter().map(AsRef::as_ref).collect(),
+            former: past.former().iter().map(former).collect(),
+        };
         match toml::to_string(&in_force) {
             Ok(text) => response(StatusCode::OK, "application/toml", text),
             Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "the register cannot be written as TOML\n"),
         }
+    }
+
+    /// The register in force and who stood in earlier ones; nothing when the store fails or takes longer than `patience`.
+    async fn past(&self, patience: Duration) -> Option<RegisterPast> {
+        // Held against itself it leaves nobody out, so nobody's mail is looked for.
+        let register = self.store.register();
+        tokio::time::timeout(patience, self.store.register_past(&register)).await.ok()?.ok()
     }
 
     /// The store's counts; nothing when it fails or takes longer than `patience`.
@@ -151,7 +188,9 @@ impl Watched {
         if stats.is_none() {
             return not_ready();
         }
-        let details = self.tls.lists(self.clock.now()).iter().filter_map(list_detail).collect::<String>();
+        let register = self.register_file.not_in_force().map(|refused| register_detail(&refused));
+        let lists = self.tls.lists(self.clock.now());
+        let details = register.into_iter().chain(lists.iter().filter_map(list_detail)).collect::<String>();
         response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
     }
 
@@ -162,6 +201,8 @@ impl Watched {
         let figures = Figures {
             stats,
             connections_open: self.open.count(),
+            register_generation: self.store.register().generation(),
+            register_file_in_force: self.register_file.not_in_force().is_none(),
             certificate_expiry_seconds: left.div_euclid(1000),
             certificates: self.tls.certificates(),
             lists: self.tls.lists(now),
@@ -173,6 +214,12 @@ impl Watched {
 
 fn not_ready() -> Response<Full<Bytes>> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the gateway's log says why\n")
+}
+
+/// What a reader of `/readyz` is told of a register file that is refused. The gateway is ready: it serves those of the register in force.
+fn register_detail(refused: &NotInForce) -> String {
+    let NotInForce { since, reason, .. } = refused;
+    format!("warning: the participant register on disk is not in force since {since}: {reason}\n")
 }
 
 /// What a reader of `/readyz` is told of a revocation list that is past its time. The gateway is ready: it serves everyone else.
@@ -224,6 +271,7 @@ mod tests {
     struct Admin {
         bed: Bed,
         address: SocketAddr,
+        register_file: Arc<RegisterFile>,
         stop: CancellationToken,
         task: tokio::task::JoinHandle<()>,
     }
@@ -235,12 +283,14 @@ mod tests {
             let pki = pki::dev(dir.path(), noon(), &SeededEntropy::new(1), Existing::Keep, &[]).unwrap();
             let clock: Arc<dyn Clock> = bed.world.clock.clone();
             let tls = Arc::new(TlsSettings::load(pki.gateway_files(), clock.clone()).unwrap());
-            let watched = Watched { store: bed.world.store.clone(), tls, open: Arc::default(), clock };
+            let register_file = Arc::<RegisterFile>::default();
+            let watched =
+                Watched { store: bed.world.store.clone(), tls, open: Arc::default(), register_file: register_file.clone(), clock };
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let stop = CancellationToken::new();
             let task = tokio::spawn(serve_within(listener, watched, times, stop.clone()));
-            Self { bed, address, stop, task }
+            Self { bed, address, register_file, stop, task }
         }
 
         /// Everything that comes back for `request` until the connection is closed.
@@ -383,6 +433,22 @@ mod tests {
         let body: toml::Table = answer.split_once("\r\n\r\n").unwrap().1.parse().unwrap();
         assert_eq!(body["generation"].as_integer(), Some(1));
         assert_eq!(body["participant"].as_array().unwrap().len(), admin.bed.store().register().iter().count());
+    }
+
+    #[tokio::test]
+    async fn a_register_file_that_is_refused_is_told_on_every_page_until_it_is_taken() {
+        let admin = Admin::start(TIMES).await;
+        admin.bed.ready().await;
+        admin.register_file.refused("participants.toml:3:1: it is broken".to_owned(), noon());
+        let ready = admin.request("GET", "/readyz").await;
+        assert!(ready.starts_with("HTTP/1.1 200 "), "those in force are served: {ready}");
+        assert!(ready.contains("is not in force since 20") && ready.contains(": participants.toml:3:1: it is broken\n"), "{ready}");
+        assert_eq!(value(&admin.request("GET", "/metrics").await, "samband_register_file_in_force"), Some("0"));
+        assert!(admin.request("GET", "/register").await.contains("file_refused = \"participants.toml:3:1: it is broken\""));
+        admin.register_file.taken();
+        assert!(admin.request("GET", "/readyz").await.ends_with("\r\n\r\nready\n"));
+        assert_eq!(value(&admin.request("GET", "/metrics").await, "samband_register_file_in_force"), Some("1"));
+        assert!(!admin.request("GET", "/register").await.contains("file_refused"));
     }
 
     #[tokio::test]

@@ -14,6 +14,9 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 pub(super) struct Figures {
     pub(super) stats: Stats,
     pub(super) connections_open: usize,
+    pub(super) register_generation: u64,
+    /// Whether the register on disk is the one in force.
+    pub(super) register_file_in_force: bool,
     /// Seconds until the gateway's own certificate runs out, negative once it has.
     pub(super) certificate_expiry_seconds: i64,
     pub(super) certificates: Vec<Certificate>,
@@ -23,7 +26,8 @@ pub(super) struct Figures {
 
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
-    let Figures { stats, connections_open, certificate_expiry_seconds, certificates, lists, now } = figures;
+    let Figures { stats, connections_open, register_generation, register_file_in_force, .. } = figures;
+    let Figures { certificate_expiry_seconds, certificates, lists, now, .. } = figures;
     let Stats { durable_size, published_size, undelivered, overdue, cases, ids, notices_older_than } = stats;
     let mut out = String::with_capacity(2048);
     gauge(&mut out, "samband_log_entries_durable", "Log entries on stable storage.", durable_size);
@@ -33,6 +37,9 @@ pub(super) fn text(figures: &Figures) -> String {
     gauge(&mut out, "samband_cases_open", "Cases that have not ended.", cases);
     gauge(&mut out, "samband_message_ids", "Message ids remembered.", ids);
     gauge(&mut out, "samband_connections_open", "Established connections of participants.", connections_open);
+    gauge(&mut out, "samband_register_generation", "Generation of the participant register in force.", register_generation);
+    let help = "1 when the participant register on disk is the one in force; 0 when it was refused, see /readyz.";
+    gauge(&mut out, "samband_register_file_in_force", help, u8::from(*register_file_in_force));
     let help = "Seconds until the gateway's own certificate expires; negative once it has.";
     gauge(&mut out, "samband_certificate_expiry_seconds", help, certificate_expiry_seconds);
     let name = "samband_notices_undelivered";
@@ -114,7 +121,18 @@ mod tests {
         ];
         let at = Timestamp::from_millis(984_000);
         let lists = vec![ListStatus { issuer: "D".to_owned(), next_update: at, closes_at: at, state: ListState::Closed }];
-        let text = text(&Figures { stats, connections_open: 12, certificate_expiry_seconds: -13, certificates, lists, now });
+        let (register_generation, register_file_in_force) = (17, false);
+        let figures = Figures {
+            stats,
+            connections_open: 12,
+            register_generation,
+            register_file_in_force,
+            certificate_expiry_seconds: -13,
+            certificates,
+            lists,
+            now,
+        };
+        let text = text(&figures);
         let lines: Vec<&str> = text.lines().collect();
         let values: Vec<&str> = lines.iter().filter(|line| !line.starts_with('#')).copied().collect();
         assert_eq!(
@@ -127,6 +145,8 @@ mod tests {
                 "samband_cases_open 7",
                 "samband_message_ids 6",
                 "samband_connections_open 12",
+                "samband_register_generation 17",
+                "samband_register_file_in_force 0",
                 "samband_certificate_expiry_seconds -13",
                 "samband_notices_undelivered{older_than_days=\"0\"} 5",
                 "samband_notices_undelivered{older_than_days=\"1\"} 4",

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use samband::domain::participant::{Participant, Register, Standing};
+use samband::domain::participant::{Participant, Register, RegisterError, Role, Standing};
 use samband::gateway::{LoadError, Loaded};
 use samband::grpc::pb;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
+use samband::grpc::server::ServerLimits;
 use samband::tls::issue::Leaf;
 use samband::{clock::SeededEntropy, tls::ClientSettings};
 use tokio::time::timeout;
@@ -13,7 +14,7 @@ use tonic::Code;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{OSLO, UNIT, World, noon, pki, raw_call, refused, register_of};
+use crate::harness::{Kind, OSLO, UNIT, World, noon, pki, raw_call, refused, register_of, settings};
 
 const STRANGERS: u16 = 42;
 const SOON: Duration = Duration::from_secs(10);
@@ -128,20 +129,37 @@ async fn a_register_is_held_against_the_one_in_force() {
     world.noticed().await;
     let without = changed(&world, |all| all.retain(|one| one.id.as_str() != UNIT));
     let error = world.app.load_register(&without, [2; 32]).await.unwrap_err();
-    assert!(matches!(error, LoadError::Register(samband::domain::participant::RegisterError::Removed(_))), "{error}");
+    assert!(matches!(error, LoadError::Register(RegisterError::Removed(_))), "{error}");
     let renumbered = changed(&world, |all| {
         all.iter_mut().find(|one| one.id.as_str() == UNIT).unwrap().organisation_number = "811111112".parse().unwrap();
     });
     let error = world.app.load_register(&renumbered, [2; 32]).await.unwrap_err();
-    assert!(matches!(error, LoadError::Register(samband::domain::participant::RegisterError::Changed(_))), "{error}");
+    assert!(matches!(error, LoadError::Register(RegisterError::Changed(_))), "{error}");
 }
 
 #[tokio::test]
-async fn an_id_that_stood_in_an_earlier_register_cannot_come_back() {
-    let world = World::start().await;
+async fn an_id_that_was_missing_from_one_register_comes_back_for_whom_it_stood_for_and_nobody_else() {
+    let world = World::on(Kind::Embedded, settings(), ServerLimits::default()).await;
     let before = world.store.register();
     let without = changed(&world, |all| all.retain(|one| one.id.as_str() != UNIT));
     world.app.load_register(&without, [2; 32]).await.unwrap();
-    let error = world.app.load_register(&before, [3; 32]).await.unwrap_err();
-    assert!(matches!(error, LoadError::UsedBefore(_)), "{error}");
+    refused(world.unit().look_up(pb::MunicipalServiceLookUpRequest::default()).await, Code::PermissionDenied, "NOT_ENROLLED");
+    // The next start reads it from the store.
+    let world = world.restarted().await;
+    let again = |change: &dyn Fn(&mut Participant)| {
+        let mut all: Vec<_> = before.iter().map(|one| Participant::clone(one)).collect();
+        change(all.iter_mut().find(|one| one.id.as_str() == UNIT).unwrap());
+        Register::new(world.store.register().generation() + 1, all, &|_| true).unwrap()
+    };
+    let renumbered = again(&|one| one.organisation_number = "811111112".parse().unwrap());
+    let error = world.app.load_register(&renumbered, [3; 32]).await.unwrap_err();
+    assert!(matches!(error, LoadError::Register(RegisterError::UsedByOther(_))), "{error}");
+    let with_other_role = again(&|one| (one.role, one.municipalities) = (Role::Laboratory, Vec::new()));
+    let error = world.app.load_register(&with_other_role, [3; 32]).await.unwrap_err();
+    assert!(matches!(error, LoadError::Register(RegisterError::UsedByOther(_))), "{error}");
+    let suspended = again(&|one| one.standing = Standing::Suspended);
+    world.app.load_register(&suspended, [4; 32]).await.expect("and whoever is suspended in the same file is");
+    refused(world.unit().look_up(pb::MunicipalServiceLookUpRequest::default()).await, Code::PermissionDenied, "PARTICIPANT_SUSPENDED");
+    world.app.load_register(&again(&|_| ()), [5; 32]).await.unwrap();
+    world.unit().look_up(pb::MunicipalServiceLookUpRequest::default()).await.unwrap();
 }

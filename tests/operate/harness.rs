@@ -53,18 +53,22 @@ pub fn samband(arguments: &[&str]) -> Ran {
 /// A development folder. Its gateway is started and stopped as an operator does.
 pub struct Home {
     dir: tempfile::TempDir,
+    /// Whether its gateway is started by its configuration, as a real one is; `--dev` mends certificates and register first.
+    pub by_configuration: bool,
 }
 
 /// A gateway that serves.
 pub struct Gateway {
     child: Child,
     pub port: u16,
+    /// Where health and the register in force are shown, if anywhere.
+    pub admin: Option<String>,
     log: PathBuf,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self { dir: tempfile::tempdir().unwrap(), by_configuration: false }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -81,7 +85,12 @@ impl Home {
 
     fn command(&self) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args(["--json", "serve", "--dev", "--dir", &self.text("dev"), "--listen", "127.0.0.1:0"]);
+        command.args(["--json", "serve"]);
+        if self.by_configuration {
+            command.args(["--config", &self.text("dev/samband.toml")]);
+        } else {
+            command.args(["--dev", "--dir", &self.text("dev"), "--listen", "127.0.0.1:0"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
@@ -95,7 +104,8 @@ impl Home {
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not started: {}", fs::read_to_string(&log).unwrap()));
         let port = said["listening"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-        Gateway { child, port, log }
+        let admin = said["admin"].as_str().map(ToOwned::to_owned);
+        Gateway { child, port, admin, log }
     }
 
     /// Starts a gateway that is expected to refuse.

@@ -7,3 +7,4 @@ mod harness;
 mod index;
 mod look;
 mod recover;
+mod register;

@@ -4,6 +4,7 @@
 
 mod files;
 mod host;
+mod register;
 mod store;
 
 use clap::Args;
@@ -91,6 +92,7 @@ pub fn run(args: &DoctorArgs, out: Output) -> Result<(), CliError> {
     findings.extend(host::sync(&config.data_dir, &|| bar.inc(1)));
     bar.finish_and_clear();
     findings.extend(store::look(&config, now));
+    findings.push(register::look(&config));
     findings.extend(files::certificates(&config, now));
     findings.extend(files::keys(&config));
     for finding in &findings {

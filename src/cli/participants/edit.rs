@@ -1,21 +1,27 @@
 //! The commands that edit the register: each says what it will change, asks, and writes the file whole or not at all.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::super::exit::CliError;
 use super::super::output::Output;
+use super::super::register_state::{Answer, Held, ask};
 use super::{FileArgs, now, open, refused, show};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
 use crate::config::register_edit::{NewParticipant, RegisterEdit};
 use crate::domain::id::ParticipantId;
-use crate::domain::participant::{Contact, EnrolledKey, MunicipalityNumber, OrganisationNumber, Role};
+use crate::domain::participant::{Contact, EnrolledKey, MunicipalityNumber, OrganisationNumber, Participant, Register, Role, Standing};
 use crate::domain::scope::AuditScope;
 use crate::domain::time::DAY_MILLIS;
-use crate::tls::PeerIdentity;
 use crate::tls::files::read_certificates;
+use crate::tls::{HandshakeReason, PeerIdentity, TlsSettings};
 
 pub const ADD_HELP: &str = "Examples:
   samband participants add politi-ny --name 'Ny politidistrikt' --role prosecution --cert cert.pem --contact-role 'Påtalejurist i vakt' --phone +4700000001 --config /etc/samband/samband.toml
@@ -55,6 +61,10 @@ pub const RETIRE_HELP: &str = "Examples:
 For good: the id, its role and its successor never change again, and the entry stays in the register. Undelivered mail, cases, named
 laboratories and the right to all that it sent pass to the successor, which must be of the same role; a unit's municipalities too. Move those
 that go elsewhere before. The log gets an event. Auditors and mirrors have nothing to pass on and need no successor.";
+
+/// A gateway looks at its files every second and takes what has kept still for two looks.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Whether and how the file is written.
 #[derive(Debug, Clone, Copy, Args)]
@@ -231,10 +241,11 @@ fn municipality(text: &str) -> Result<MunicipalityNumber, CliError> {
 }
 
 /// What a certificate says of itself, if the gateway would let it in today.
-fn certificate(path: &Path, out: Output) -> Result<PeerIdentity, CliError> {
+fn certificate(path: &Path, register: &FileArgs, out: Output) -> Result<PeerIdentity, CliError> {
     let place = path.display();
-    let leaf = read_certificates(path)?.into_iter().next().ok_or_else(|| CliError::Config(format!("{place}: no certificate")))?;
-    let identity = PeerIdentity::from_leaf(&leaf).map_err(|error| CliError::Config(format!("{place}: {error}")))?;
+    let chain = read_certificates(path)?;
+    let leaf = chain.first().ok_or_else(|| CliError::Config(format!("{place}: no certificate")))?;
+    let identity = PeerIdentity::from_leaf(leaf).map_err(|error| CliError::Config(format!("{place}: {error}")))?;
     let (end, today) = (identity.not_after(), now());
     if end < today {
         return Err(CliError::Config(format!("{place}: the certificate ended on {}; use a valid one", end.oslo_date())));
@@ -242,7 +253,45 @@ fn certificate(path: &Path, out: Output) -> Result<PeerIdentity, CliError> {
     if end < today.plus_millis(60 * DAY_MILLIS) {
         out.note(&format!("{place}: the certificate ends on {}", end.oslo_date()));
     }
+    match register.config()? {
+        Some(config) => shake(path, &chain, &config, out)?,
+        None => out.note(&format!("{place}: not held against the gateway's trust; name the gateway with --config")),
+    }
     Ok(identity)
+}
+
+/// Judges the chain by the files of `config` as a handshake does.
+fn shake(path: &Path, chain: &[impl AsRef<[u8]>], config: &Config, out: Output) -> Result<(), CliError> {
+    use HandshakeReason as R;
+    let place = path.display();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = config.tls_files().map_err(|error| error.to_string());
+    let settings = settings.and_then(|files| TlsSettings::load(files, clock.clone()).map_err(|error| error.to_string()));
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            out.note(&format!("{place}: could not be held against the gateway's trust: {error}"));
+            return Ok(());
+        }
+    };
+    let Err(reason) = settings.judge(chain, clock.now()) else { return Ok(()) };
+    let word = reason.as_str();
+    let why = match reason {
+        R::UnknownIssuer => "no chain to a CA of client_ca_files; give its intermediates in the same file, as the participant sends them",
+        R::IssuerNotListed => "its issuer is no [[trust.issuer]]",
+        R::PolicyNotListed => "it was not issued under a policy that is listed for its issuer: a certificate for another purpose",
+        R::TestCertificate => "it is of a test CA, which production does not accept",
+        R::WrongPurpose => "it is no client certificate (extended key usage clientAuth)",
+        R::Revoked => "its issuer has revoked it",
+        R::Expired => "it or one of its issuers has run out",
+        // These pass, or are the lists' fault and not the certificate's.
+        R::NotYetValid | R::RevocationUnknown | R::RevocationListOverdue => {
+            out.note(&format!("{place}: the gateway would refuse it now ({word}); it is entered all the same"));
+            return Ok(());
+        }
+        R::NoCertificate | R::Timeout | R::Protocol | R::Limit | R::Other => "it cannot be judged",
+    };
+    Err(CliError::Config(format!("{place}: the gateway would refuse this certificate at every handshake ({word}): {why}")))
 }
 
 fn label(given: Option<&String>) -> String {
@@ -270,7 +319,7 @@ fn key(
 }
 
 /// Says what changes, asks, and writes.
-fn finish(edit: &RegisterEdit<'_>, write: WriteArgs, out: Output) -> Result<(), CliError> {
+fn finish(edit: &RegisterEdit<'_>, file: &FileArgs, write: WriteArgs, out: Output) -> Result<(), CliError> {
     let edited = edit.finish().map_err(|error| refused(&error))?;
     if edited.changes.is_empty() {
         out.note("nothing changes");
@@ -284,6 +333,10 @@ fn finish(edit: &RegisterEdit<'_>, write: WriteArgs, out: Output) -> Result<(), 
             out.note(&format!("{}: its scope names {gone}, which is retired, and not the successor; it sees the history only", entry.id));
         }
     }
+    tell_suspended_heirs(edit.register(), &edited.register, out);
+    let config = file.config()?;
+    let held = config.as_ref().map(|config| Held::of(config, &edited.register));
+    hold_against(held.as_ref(), &edited.register, out)?;
     if write.dry_run {
         out.note("nothing is written");
         return Ok(());
@@ -292,8 +345,71 @@ fn finish(edit: &RegisterEdit<'_>, write: WriteArgs, out: Output) -> Result<(), 
         return Err(CliError::Usage("nothing is written".to_owned()));
     }
     edited.write().map_err(|error| refused(&error))?;
-    out.note("written; a running gateway sees the file within seconds and says in its log whether it took it");
+    match (&held, config.and_then(|config| config.admin_listen)) {
+        (Some(Held::Running(_)), Some(admin)) => await_in_force(admin.get(), &edited.register, out),
+        _ => {
+            out.note("written; a running gateway sees the file within seconds and says in its log whether it took it");
+            Ok(())
+        }
+    }
+}
+
+/// A successor that may not act cannot fetch what it gets.
+fn tell_suspended_heirs(before: &Register, after: &Register, out: Output) {
+    let newly = |entry: &&Arc<Participant>| {
+        entry.standing == Standing::Retired && before.get(&entry.id).is_none_or(|old| old.standing != Standing::Retired)
+    };
+    for entry in after.iter().filter(newly) {
+        let heir = after.heir_of(&entry.id).and_then(|id| after.get(id)).filter(|heir| heir.standing == Standing::Suspended);
+        if let Some(heir) = heir {
+            out.note(&format!("{}: its successor {} is suspended; what it gets waits until it is resumed", entry.id, heir.id));
+        }
+    }
+}
+
+/// Whether the gateway would take the file, as far as that can be known before it is written.
+fn hold_against(held: Option<&Held>, next: &Register, out: Output) -> Result<(), CliError> {
+    let unknown = |why: &str| out.note(&format!("not held against the register in force: {why}"));
+    match held {
+        None => unknown("name the gateway with --config"),
+        Some(Held::Unknown(why)) => unknown(why),
+        Some(held) => {
+            let refused = |error| CliError::Config(format!("nothing is written: the gateway would refuse the file: {error}"));
+            held.check(next).map_err(refused)?;
+            if let Held::Running(Answer { past, .. }) = held {
+                for gone in past.in_force().iter().filter(|old| next.get(&old.id).is_none()) {
+                    out.note(&format!(
+                        "{}: in force and not in the file; the gateway refuses that while it has mail or open cases",
+                        gone.id
+                    ));
+                }
+            }
+        }
+    }
     Ok(())
+}
+
+/// Waits until the gateway has taken the file that was written, or says that it did not.
+fn await_in_force(admin: SocketAddr, written: &Register, out: Output) -> Result<(), CliError> {
+    let begun = Instant::now();
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let answer = ask(admin);
+        if let Ok(Answer { generation, past, file_refused }) = answer {
+            if past.in_force().iter().eq(written.iter()) {
+                out.note(&format!("written, and in force as generation {generation}"));
+                return Ok(());
+            }
+            // It may still speak of the file before.
+            if let Some(reason) = file_refused.filter(|_| begun.elapsed() >= TAKEN_WITHIN / 2) {
+                return Err(CliError::Config(format!("written, but not in force, the gateway refused it: {reason}")));
+            }
+        }
+        if begun.elapsed() >= TAKEN_WITHIN {
+            out.note("written, but not in force yet; `samband participants diff` tells what differs, the gateway's log why");
+            return Ok(());
+        }
+    }
 }
 
 /// Asks a person; whoever is none must have said --yes.
@@ -313,7 +429,7 @@ fn agreed() -> Result<bool, CliError> {
 /// Arguments out of shape, or what the gateway would refuse.
 pub fn add(args: &AddArgs, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
-    let identity = certificate(&args.cert, out)?;
+    let identity = certificate(&args.cert, &args.register, out)?;
     let organisation_number = args.organisation_number.as_deref().map_or(Ok(identity.organisation()), number)?;
     let new = NewParticipant {
         id: id(&args.id)?,
@@ -336,7 +452,7 @@ pub fn add(args: &AddArgs, out: Output) -> Result<(), CliError> {
     for served in &args.municipality {
         edit.move_municipality(municipality(served)?, &new.id).map_err(failed)?;
     }
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }
 
 /// Enrols a key.
@@ -346,7 +462,7 @@ pub fn add(args: &AddArgs, out: Output) -> Result<(), CliError> {
 pub fn add_key(args: &AddKeyArgs, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
     let id = id(&args.id)?;
-    let identity = certificate(&args.cert, out)?;
+    let identity = certificate(&args.cert, &args.register, out)?;
     let organisation = edit.register().get(&id).map(|entry| entry.organisation_number);
     let organisation = organisation.ok_or_else(|| CliError::Usage(format!("participant {id} is not in the register")))?;
     let key = key(&identity, organisation, args.operated_by.as_ref(), label(args.label.as_ref()))?;
@@ -355,7 +471,7 @@ pub fn add_key(args: &AddKeyArgs, out: Output) -> Result<(), CliError> {
         out.result(&text, &json!({"participant": id, "change": "NONE", "text": "this key is enrolled"}));
         return Ok(());
     }
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }
 
 /// Takes a key out.
@@ -365,7 +481,7 @@ pub fn add_key(args: &AddKeyArgs, out: Output) -> Result<(), CliError> {
 pub fn remove_key(args: &RemoveKeyArgs, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
     edit.remove_key(&id(&args.id)?, &args.label).map_err(|error| refused(&error))?;
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }
 
 /// Suspends or resumes.
@@ -375,7 +491,7 @@ pub fn remove_key(args: &RemoveKeyArgs, out: Output) -> Result<(), CliError> {
 pub fn set_standing(args: &OneArgs, standing: &'static str, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
     edit.set_standing(&id(&args.id)?, standing).map_err(|error| refused(&error))?;
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }
 
 /// Moves a municipality.
@@ -385,7 +501,7 @@ pub fn set_standing(args: &OneArgs, standing: &'static str, out: Output) -> Resu
 pub fn move_municipality(args: &MoveArgs, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
     edit.move_municipality(municipality(&args.municipality)?, &id(&args.to)?).map_err(|error| refused(&error))?;
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }
 
 /// Retires.
@@ -396,5 +512,5 @@ pub fn retire(args: &RetireArgs, out: Output) -> Result<(), CliError> {
     let mut edit = open(&args.register)?;
     let successor = args.successor.as_deref().map(id).transpose()?;
     edit.retire(&id(&args.id)?, successor.as_ref()).map_err(|error| refused(&error))?;
-    finish(&edit, args.write, out)
+    finish(&edit, &args.register, args.write, out)
 }

@@ -99,7 +99,9 @@ pub fn run(command: &ParticipantsCommand, out: Output) -> Result<(), CliError> {
 
 fn refused(error: &EditError) -> CliError {
     match error {
-        EditError::Refused(_) | EditError::Rule(_) | EditError::Form(_) | EditError::Write { .. } => CliError::Config(error.to_string()),
+        EditError::Refused(_) | EditError::Rule(_) | EditError::Form(_) | EditError::Write { .. } | EditError::Locked(_) => {
+            CliError::Config(error.to_string())
+        }
         EditError::Unknown(_) | EditError::Label(_) | EditError::NoKey(_) | EditError::NotServed(..) | EditError::Changed(_) => {
             CliError::Usage(error.to_string())
         }

@@ -1,20 +1,19 @@
 //! `samband participants list|show|diff`.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::super::exit::CliError;
 use super::super::output::Output;
+use super::super::register_state::{Answer, ask};
 use super::{FileArgs, is_known, open};
 use crate::config::participants::load_register;
 use crate::domain::participant::{Participant, Register, Standing};
 use crate::domain::register_change::{RegisterChange, changes};
+use crate::domain::register_past::RegisterPast;
 
 pub const LIST_HELP: &str = "Examples:
   samband participants list --config /etc/samband/samband.toml
@@ -28,12 +27,8 @@ pub const DIFF_HELP: &str = "Examples:
   samband participants diff --file new.toml --in-force participants.toml
 
 With --config the running gateway is asked over admin_listen what is in force; with --in-force another file stands for it. Prints nothing
-when there is no difference. The gateway also refuses to remove whoever has mail or open cases, and ids of earlier registers: that only it
-can know.";
-
-/// The largest answer of the administrative listener, in bytes.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
+when there is no difference. The gateway also refuses to remove whoever has mail or open cases: that only it can know. Says when the file is
+not in force because the gateway refused it.";
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -142,43 +137,24 @@ pub fn tell(found: &[RegisterChange], out: Output) {
 /// A file that cannot be read or would be refused; a gateway that does not answer.
 pub fn diff(args: &DiffArgs, out: Output) -> Result<(), CliError> {
     let open = open(&args.register)?;
-    let before = match (&args.in_force, args.register.config()?) {
-        (Some(file), _) => load_register(file, 1, &is_known).map_err(|error| CliError::Config(error.to_string()))?,
+    let (past, refused) = match (&args.in_force, args.register.config()?) {
+        (Some(file), _) => {
+            let before = load_register(file, 1, &is_known).map_err(|error| CliError::Config(error.to_string()))?;
+            (RegisterPast::new(before.into(), BTreeMap::new(), BTreeSet::new()), None)
+        }
         (None, Some(config)) => match config.admin_listen {
-            Some(admin) => in_force(admin.get())?,
+            Some(admin) => {
+                let Answer { past, file_refused, .. } = ask(admin.get())?;
+                (past, file_refused)
+            }
             None => return Err(CliError::Usage("the configuration has no admin_listen to ask; name a file with --in-force".to_owned())),
         },
         (None, None) => return Err(CliError::Usage("say what is in force: --config, or a file with --in-force".to_owned())),
     };
-    tell(&changes(&before, open.register()), out);
-    open.register().check_follows(&before).map_err(|error| CliError::Config(format!("the gateway would refuse the file: {error}")))
-}
-
-#[derive(Deserialize)]
-struct InForce {
-    generation: u64,
-    participant: Vec<Participant>,
-}
-
-/// The register of the gateway behind `admin`, which listens on this machine only.
-pub fn in_force(admin: SocketAddr) -> Result<Register, CliError> {
-    let unreachable = |error: &std::io::Error| {
-        CliError::Unreachable(format!("the gateway does not answer at {admin}: {error}; start it, or name a file with --in-force"))
-    };
-    let answer = ask(admin).map_err(|error| unreachable(&error))?;
-    let other = || CliError::Unreachable(format!("what answers at {admin} is no gateway of this version"));
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(other)?;
-    let found: InForce =
-        Some(body).filter(|_| head.starts_with("HTTP/1.1 200 ")).and_then(|body| toml::from_str(body).ok()).ok_or_else(other)?;
-    Register::new(found.generation, found.participant, &|_| true).map_err(|_| other())
-}
-
-fn ask(admin: SocketAddr) -> std::io::Result<String> {
-    let mut socket = TcpStream::connect_timeout(&admin, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    socket.write_all(b"GET /register HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    socket.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    Ok(answer)
+    tell(&changes(past.in_force(), open.register()), out);
+    past.check(open.register()).map_err(|error| CliError::Config(format!("the gateway would refuse the file: {error}")))?;
+    match refused {
+        Some(reason) => Err(CliError::Config(format!("the file is not in force, the gateway refused it: {reason}"))),
+        None => Ok(()),
+    }
 }

@@ -9,7 +9,8 @@ use super::super::{Cli, Command};
 use super::*;
 use crate::clock::SystemEntropy;
 use crate::domain::participant::Standing;
-use crate::tls::issue::Leaf;
+use crate::domain::time::DAY_MILLIS;
+use crate::tls::issue::{Leaf, Purpose};
 use crate::tls::pki::{self, DevPki, Existing};
 
 struct Folder {
@@ -26,8 +27,11 @@ impl Folder {
     }
 
     fn certificate(&self, name: &str, organisation: &str) -> String {
-        let leaf = Leaf::client(name, organisation.parse().unwrap(), now());
-        let issued = self.pki.authority().unwrap().issue(&leaf, &SystemEntropy::default()).unwrap();
+        self.issued(name, &Leaf::client(name, organisation.parse().unwrap(), now()))
+    }
+
+    fn issued(&self, name: &str, leaf: &Leaf) -> String {
+        let issued = self.pki.authority().unwrap().issue(leaf, &SystemEntropy::default()).unwrap();
         let path = self.dir.path().join(format!("{name}.pem"));
         std::fs::write(&path, issued.certificate_pem()).unwrap();
         path.display().to_string()
@@ -36,6 +40,27 @@ impl Folder {
     fn run(&self, words: &[&str]) -> Result<(), CliError> {
         let file = self.pki.participants_file().display().to_string();
         let all: Vec<&str> = ["samband", "participants"].iter().chain(words).copied().chain(["--file", &*file]).collect();
+        let Command::Participants(command) = Cli::try_parse_from(all).unwrap().command else { panic!("another command") };
+        run(&command, Output::new(Format::Nothing))
+    }
+
+    /// Enrols this certificate as a new laboratory's, with a gateway's configuration that ends in `trust`.
+    fn adds(&self, cert: &str, trust: &str) -> Result<(), CliError> {
+        let config = self.dir.path().join("samband.toml");
+        let files = self.pki.gateway_files();
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\norigin = \"samband.example/log\"\nstorage_key_file = \"storage-key\"\n\
+             log_key_file = \"log-key\"\nhigh_water_file = \"high-water\"\nparticipants_file = {:?}\nidentity_mode = \"test\"\n\
+             [tls]\ncertificate_file = {:?}\nkey_file = {:?}\nclient_ca_files = [{:?}]\n{trust}",
+            self.pki.participants_file(),
+            files.certificate_file,
+            files.key_file,
+            files.client_ca_files[0]
+        );
+        std::fs::write(&config, text).unwrap();
+        let config = config.display().to_string();
+        let words = ["add", "lab-ny", "--name", "Nytt laboratorium", "--role", "laboratory", "--cert", cert, "--dry-run"];
+        let all = ["samband", "participants"].into_iter().chain(words).chain(["--config", &*config]);
         let Command::Participants(command) = Cli::try_parse_from(all).unwrap().command else { panic!("another command") };
         run(&command, Output::new(Format::Nothing))
     }
@@ -122,4 +147,32 @@ fn suspended_resumed_and_retired() {
     }
     let file = folder.pki.participants_file().display().to_string();
     folder.run(&["diff", "--in-force", &file]).unwrap();
+}
+
+#[test]
+fn a_certificate_is_entered_only_if_a_handshake_would_take_it() {
+    let folder = Folder::new();
+    let refused = |cert: &str, trust: &str, reason: &str| {
+        let error = folder.adds(cert, trust).unwrap_err();
+        assert!(error.code() == 78 && error.to_string().contains(reason), "{reason}: {error}");
+    };
+    let right = || Leaf::client("lab-ny", "800000815".parse().unwrap(), now());
+    let good = folder.issued("good", &right());
+    folder.adds(&good, "").unwrap();
+    let other = Folder::new();
+    refused(&other.issued("stranger", &right()), "", "(unknown_issuer)");
+    refused(&folder.issued("server", &Leaf { purpose: Purpose::Server, ..right() }), "", "lacks clientAuth");
+    let ended = Leaf { not_after: now().plus_millis(-DAY_MILLIS), ..right() };
+    refused(&folder.issued("ended", &ended), "", "the certificate ended on");
+    let trust = "[[trust.issuer]]\ncommon_name = \"Another CA\"\norganisation_identifier = \"NTRNO-983163327\"\npolicies = [\"1.2.3\"]\n";
+    refused(&good, trust, "(issuer_not_listed)");
+    let later = Leaf { not_before: now().plus_millis(DAY_MILLIS), ..right() };
+    folder.adds(&folder.issued("later", &later), "").expect("it will be valid; that is said and no more");
+    let list = folder.dir.path().join("ca.crl");
+    let authority = folder.pki.authority().unwrap();
+    let revoked = authority.issue(&right(), &SystemEntropy::default()).unwrap();
+    std::fs::write(&list, authority.crl(&[&revoked], now(), now().plus_millis(DAY_MILLIS)).unwrap()).unwrap();
+    let cert = folder.dir.path().join("revoked.pem");
+    std::fs::write(&cert, revoked.certificate_pem()).unwrap();
+    refused(&cert.display().to_string(), &format!("crl_files = [{list:?}]\n"), "(revoked)");
 }

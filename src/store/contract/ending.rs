@@ -1,6 +1,7 @@
 //! The end of a case: three months after probation.
 
 use super::case_bed::{Bed, INNLANDET, LAB, LAB_2, NoticeWish, OSLO, RU_HAMAR, RU_OSLO, date, id, report, result, wish};
+use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::{Body, Command};
@@ -94,7 +95,7 @@ trait Needed {
 
 impl Needed for dyn crate::store::Store {
     async fn is_needed_now(&self, who: &str) -> bool {
-        self.is_needed(&id(who)).await.unwrap()
+        self.register_past(&Register::default()).await.unwrap().is_needed(&id(who))
     }
 }
 

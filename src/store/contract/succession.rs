@@ -5,7 +5,7 @@ use super::case_bed::{
 };
 use crate::audit::event::{MessageKind, kind};
 use crate::audit::record::Record;
-use crate::domain::participant::{Participant, Standing};
+use crate::domain::participant::{Participant, Register, Standing};
 use crate::policy::case::{DeliveryStatus, ItemBody};
 use crate::policy::command::Body;
 use crate::policy::reason::Reason;
@@ -310,7 +310,7 @@ pub(super) async fn an_ended_case_still_answers_the_successor(bed: &Bed) {
     retired(bed, LAB, LAB_2).await;
     let filed = bed.send(LAB_2, Body::Result(result(opened.requisition_id.unwrap(), "P-1")), None).await;
     assert_eq!(filed.err(), Some(Reason::CaseEnded));
-    assert!(!bed.store().is_needed(&id(LAB)).await.unwrap());
+    assert!(!bed.store().register_past(&Register::default()).await.unwrap().is_needed(&id(LAB)));
     assert_eq!(successions(bed).await[0].note.as_deref(), Some("items 0 cases 0"));
 }
 

@@ -58,10 +58,12 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let sealer = keys.create(&name, entropy)?;
     let later = &base.snapshot.later;
     let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(later, plain));
-    let plain = plain.and_then(|plain| match (later.holds.is_empty(), base.held.is_empty()) {
-        (true, true) => Ok(plain),
+    let former = !later.former.is_empty();
+    let plain = plain.and_then(|plain| match (later.holds.is_empty(), base.held.is_empty(), former) {
+        (true, true, false) => Ok(plain),
         _ => postcard::to_extend(&(&later.holds, &base.held), plain),
     });
+    let plain = plain.and_then(|plain| if former { postcard::to_extend(&later.former, plain) } else { Ok(plain) });
     let plain = Zeroizing::new(plain.expect("a base is plain data"));
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
@@ -112,7 +114,11 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
         let (found, holds) = postcard::take_from_bytes(later).map_err(shape)?;
         base.snapshot.later = found;
         if !holds.is_empty() {
-            (base.snapshot.later.holds, base.held) = postcard::from_bytes(holds).map_err(shape)?;
+            let (found, former) = postcard::take_from_bytes(holds).map_err(shape)?;
+            (base.snapshot.later.holds, base.held) = found;
+            if !former.is_empty() {
+                base.snapshot.later.former = postcard::from_bytes(former).map_err(shape)?;
+            }
         }
     }
     Ok(base)

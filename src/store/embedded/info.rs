@@ -19,6 +19,8 @@ use super::replay::begin;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Event;
 use crate::audit::note::LogVerifier;
+use crate::domain::participant::Register;
+use crate::domain::register_past::RegisterPast;
 use crate::domain::time::{Date, Timestamp};
 use crate::store::Stats;
 use crate::store::state::State;
@@ -139,6 +141,26 @@ pub fn info(dir: &Path, storage_key: Option<Zeroizing<[u8; 32]>>, now: Timestamp
         let months = layout.names("records")?.iter().filter_map(|name| month_of_name(&format!("records/{name}"))).collect();
         return Ok(StoreInfo { format, current, sizes, journals, months, log_size, published, sealed });
     }
+}
+
+/// What a register is held against before it comes into force here, `next` being that register. Reads only, takes no lock; what a running gateway
+/// takes meanwhile may be missing.
+///
+/// # Errors
+/// When the folder is no store or damaged, or the storage key is another one.
+pub fn register_past(dir: &Path, storage_key: Zeroizing<[u8; 32]>, next: &Register) -> Result<RegisterPast, OpenError> {
+    let layout = Layout::new(dir, Arc::new(RealDisk));
+    let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
+    let keys = Keys::new(layout.clone(), storage_key);
+    let subject_key = keys.unwrap_secret("FORMAT", &format.subject_key)?;
+    for _ in 1..ATTEMPTS {
+        let current = Current::of(&layout)?;
+        let found = glance(&layout, &keys, *subject_key, &current);
+        if Current::of(&layout)? == current {
+            return Ok(found?.state.register_past(next));
+        }
+    }
+    Ok(glance(&layout, &keys, *subject_key, &Current::of(&layout)?)?.state.register_past(next))
 }
 
 fn published(layout: &Layout, format: &Format) -> Option<u64> {

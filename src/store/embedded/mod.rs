@@ -83,6 +83,7 @@ use crate::audit::tree::{Frontier, Hash};
 use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
@@ -101,6 +102,12 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
+    /// Whether there is a store in `dir`.
+    #[must_use]
+    pub fn exists(dir: &std::path::Path) -> bool {
+        dir.join("FORMAT").exists()
+    }
+
     /// Opens the store in a folder, or makes one in an empty folder. Blocks for as long as the replay takes: one turn's worth at most.
     ///
     /// # Errors
@@ -300,12 +307,8 @@ impl Store for EmbeddedStore {
         self.look(|state| state.contact(unit).cloned()).await
     }
 
-    async fn was_enrolled(&self, id: &ParticipantId) -> Result<bool, StoreError> {
-        self.look(|state| state.was_enrolled(id)).await
-    }
-
-    async fn is_needed(&self, participant: &ParticipantId) -> Result<bool, StoreError> {
-        self.look(|state| state.is_needed(participant)).await
+    async fn register_past(&self, next: &Register) -> Result<RegisterPast, StoreError> {
+        self.look(|state| state.register_past(next)).await
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {

@@ -49,7 +49,8 @@ impl State {
                 if let Some(case) = self.cases.get_mut(&acceptance.case_ref) {
                     case.results.insert(key, index);
                     if !case.laboratories.contains(&acceptance.sender) {
-                        case.laboratories.push(self.known.get(&acceptance.sender).unwrap_or(&acceptance.sender).clone());
+                        let sender = &acceptance.sender;
+                        case.laboratories.push(self.known.get_key_value(sender).map_or(sender, |(known, _)| known).clone());
                     }
                 }
             }
@@ -321,7 +322,7 @@ impl State {
 
     /// The one copy of an enrolled participant's id: thousands of messages name the same few.
     pub(super) fn intern(&self, id: &ParticipantId) -> ParticipantId {
-        self.known.get(id).unwrap_or(id).clone()
+        self.known.get_key_value(id).map_or(id, |(known, _)| known).clone()
     }
 
     fn register_loaded(&mut self, generation: u64, digest: [u8; 32], participants: &[Participant], index: u64) {
@@ -335,7 +336,10 @@ impl State {
             .filter(|(id, _)| suspended(&self.register, id) != suspended(&register, id))
             .flat_map(|(_, items)| items.iter().filter(|item| !item.is_moved()).map(|item| item.index()))
             .collect();
-        self.known.extend(participants.iter().map(|participant| participant.id.clone()));
+        for participant in participants {
+            // The first copy of an id stays the one that messages name.
+            *self.known.entry(participant.id.clone()).or_default() = Some(participant.into());
+        }
         self.register = Arc::new(register);
         self.register_digest = digest;
         for of in changed {

@@ -4,7 +4,8 @@ use super::{ENDED_CASE_KEPT_MILLIS, State};
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::domain::hold::Hold;
 use crate::domain::id::{CaseRef, MessageId, ParticipantId};
-use crate::domain::participant::{Contact, Standing};
+use crate::domain::participant::{Contact, Register, Standing};
+use crate::domain::register_past::RegisterPast;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::policy::case::{CaseState, Fate, ItemBody, Message};
 use crate::store::{Cursor, Due, Item, NOTICE_AGES_DAYS, OverdueAfter, Stats, StatusEntry};
@@ -83,10 +84,13 @@ impl State {
         self.mailboxes.values().filter_map(|mailbox| mailbox.first()).filter_map(|item| self.accepted_at(item.index())).min()
     }
 
-    /// Whether an id stands or ever stood in a register.
+    /// What `next` is held against before it comes into force.
     #[must_use]
-    pub fn was_enrolled(&self, id: &ParticipantId) -> bool {
-        self.known.contains(id)
+    pub fn register_past(&self, next: &Register) -> RegisterPast {
+        let in_force = self.register();
+        let left = self.known.iter().filter(|(id, _)| in_force.get(id).is_none());
+        let needed = in_force.iter().map(|entry| &entry.id).filter(|id| next.get(id).is_none() && self.is_needed(id));
+        RegisterPast::new(in_force.clone(), left.map(|(id, bearer)| (id.clone(), *bearer)).collect(), needed.cloned().collect())
     }
 
     /// The contact that a unit set itself.

@@ -9,6 +9,7 @@ use crate::audit::event::ItemNumber;
 use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Participant, Register, RegisterError};
+use crate::domain::register_past::Bearer;
 use crate::domain::scope::AuditScope;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{Case, CaseState, IdEntry, Message};
@@ -39,9 +40,18 @@ pub struct Later {
     /// Holds in force. Stands behind everything else of a base, as it came later still.
     #[serde(skip)]
     pub holds: Vec<Hold>,
+    /// Whom ids stood for that are in no register now. Stands behind the holds, where there are any.
+    #[serde(skip)]
+    pub former: Vec<(ParticipantId, Bearer)>,
 }
 
 impl State {
+    /// Whom ids stood for that are in no register now.
+    fn former(&self) -> impl Iterator<Item = (ParticipantId, Bearer)> {
+        let left = self.known.iter().filter(|(id, _)| self.register.get(id).is_none());
+        left.filter_map(|(id, bearer)| Some((id.clone(), (*bearer)?)))
+    }
+
     /// The state as plain data.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -61,9 +71,10 @@ impl State {
             messages,
             cases,
             contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
-            known: self.known.iter().cloned().collect(),
+            known: self.known.keys().cloned().collect(),
             later: Later {
                 holds: self.holds(),
+                former: self.former().collect(),
                 scopes: self.register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect(),
             },
         }
@@ -83,7 +94,11 @@ impl State {
         state.register_digest = register_digest;
         state.last_time = last_time;
         state.contacts = contacts.into_iter().collect();
-        state.known = known.into_iter().collect();
+        state.known = known.into_iter().map(|id| (id, None)).collect();
+        let in_force = state.register.iter().map(|entry| (entry.id.clone(), entry.as_ref().into()));
+        for (id, bearer) in in_force.chain(later.former) {
+            state.known.insert(id, Some(bearer));
+        }
         state.cases.reserve(cases.len());
         state.messages.reserve(messages.len());
         for mut case in cases {

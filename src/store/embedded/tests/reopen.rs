@@ -4,7 +4,8 @@ use super::super::SeenElsewhere;
 use super::*;
 use crate::audit::event::MessageKind;
 use crate::audit::receipt::{AuditorProof, Receipt};
-use crate::policy::command::Body;
+use crate::domain::participant::{Participant, Register};
+use crate::policy::command::{Body, Command};
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, accepted, id, notice, submission, wish};
 use crate::store::{RecordFilter, Store, StoreError};
 
@@ -225,4 +226,28 @@ fn a_store_behind_what_a_witness_saw_does_not_go_on() {
     assert!(error.to_string().contains("w1 has seen"), "{error}");
     assert_eq!(std::fs::read_dir(home.data().join("journal")).unwrap().count(), before, "nothing was begun");
     seen(held).unwrap();
+}
+
+#[tokio::test]
+async fn whom_an_id_stood_for_that_left_the_register_is_known_after_turns_and_restarts() {
+    let home = Home::new();
+    let mut store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let whole = store.register();
+    let participants = whole.iter().filter(|entry| entry.id.as_str() != RU_OSLO).map(|entry| Participant::clone(entry));
+    let register = Register::new(2, participants.collect(), &|_| true).unwrap();
+    store.act(Command::LoadRegister { register, digest: [2; 32] }).await.unwrap();
+    drop(bed);
+    for turned in [false, true, true] {
+        let past = store.register_past(&whole).await.unwrap();
+        let bearer = whole.get(&id(RU_OSLO)).map(|entry| entry.as_ref().into());
+        assert_eq!(past.former().get(&id(RU_OSLO)), Some(&bearer), "turned {turned}");
+        past.check(&whole).unwrap();
+        if turned {
+            store.turn_now().await.unwrap();
+        }
+        drop(store);
+        store = home.open();
+    }
 }

@@ -16,6 +16,7 @@ use super::super::KEY;
 use super::act::{ALL, LABORATORIES, PROSECUTIONS, RECIPIENTS, UNITS};
 use super::world::{Checked, World, check};
 use crate::audit::proof::verify_consistency;
+use crate::domain::participant::Register;
 use crate::store::contract::case_bed::id;
 use crate::store::{Cursor, Due, OverdueAfter, RecordFilter, Stats, Store, StoreError};
 
@@ -47,13 +48,13 @@ impl World {
                     let who = id(who);
                     same("waiting", store.waiting(&who, None, 1000).await, memory.waiting(&who, None, 1000).await)?;
                     same("contact", store.contact(&who).await, memory.contact(&who).await)?;
-                    same("enrolled", store.was_enrolled(&who).await, memory.was_enrolled(&who).await)?;
-                    same("needed", store.is_needed(&who).await, memory.is_needed(&who).await)?;
                     for after in [Cursor::default(), Cursor { changed: u64::from(pick), index: 0 }] {
                         let max = if pick.is_multiple_of(2) { 3 } else { 1000 };
                         same("changes", store.changes(&who, after, max).await, memory.changes(&who, after, max).await)?;
                     }
                 }
+                let nobody = Register::default();
+                same("register past", store.register_past(&nobody).await, memory.register_past(&nobody).await)?;
                 let now = store.now();
                 check!(now == memory.now(), "the times differ: {now:?} {:?}", memory.now());
                 let mut due = memory.due(now, OVERDUE, 100).await;

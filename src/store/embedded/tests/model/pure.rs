@@ -9,6 +9,7 @@ use super::op::Op;
 use super::world::{Answer, Checked, World, check, comparable};
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::domain::id::{CaseRef, MessageId};
+use crate::domain::participant::Register;
 use crate::policy::case::DeliveryStatus;
 use crate::policy::reason::Reason;
 use crate::store::contract::case_bed::{LAB, RU_HAMAR, RU_OSLO, date, id};
@@ -212,8 +213,8 @@ impl Own {
                 let prosecution = self.senders.get(&item.case_ref).copied();
                 check!(is_unit || prosecution == Some(who), "{who} is given a message of another's case");
             }
-            let needed = world.wait(memory.is_needed(&id(who))).map_err(|error| error.to_string())?;
-            check!(needed || items.is_empty(), "{who} has mail and is not needed");
+            let past = world.wait(memory.register_past(&Register::default())).map_err(|error| error.to_string())?;
+            check!(past.is_needed(&id(who)) || items.is_empty(), "{who} has mail and is not needed");
         }
         self.check_senders(world)?;
         // The same state from a snapshot, and the same snapshot from that.
