@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod expiry;
 mod harness;
 mod index;
 mod look;

@@ -6,14 +6,18 @@ Synthetic persons only. Each test opens cases of its own; mailboxes are shared, 
 """
 
 import os
+import sys
 import tempfile
 import threading
 import time
 import unittest
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "soak"))
 import evidence
 import grpc
+from authority import Authority
 from client import PREFIXES, SERVICES, Gateway, Party, Refusal, audit_pb2, common_pb2, day, laboratory_pb2
 from client import message_id, messages_pb2, methods, municipal_pb2, prosecution_pb2, report, request_type, result, sample, streamed
 
@@ -458,6 +462,28 @@ class Roles(unittest.TestCase):
             if path.is_file():
                 data = path.read_bytes()
                 self.assertFalse(any(word.encode() in data for word in words), path.name)
+
+    def test_a_certificate_that_ends_soon_is_told_of_in_the_trailers_of_answers_refusals_and_streams(self):
+        name = "samband-certificate-expires"
+        authority = Authority(self.gateway.certs())
+        for to, days, told in (("lab-kort", 30, True), ("lab-lang", 90, False)):
+            authority.shortened("lab-st-olav", to, days)
+            with Party(self.gateway, to) as party:
+                stub = party.stub()
+                _, call = stub.LookUp.with_call(laboratory_pb2.LaboratoryServiceLookUpRequest(), timeout=20)
+                found = [call.trailing_metadata()]
+                with self.assertRaises(grpc.RpcError) as refused:
+                    stub.LookUp(laboratory_pb2.LaboratoryServiceLookUpRequest(participant_id="X"), timeout=20)
+                found.append(refused.exception.trailing_metadata())
+                feed = stub.WatchStatus(laboratory_pb2.LaboratoryServiceWatchStatusRequest(follow=False), timeout=20)
+                list(feed)
+                found.append(feed.trailing_metadata())
+            for trailers in found:
+                values = [value for key, value in trailers if key == name]
+                self.assertEqual(len(values), int(told), f"{to}: {trailers}")
+                for value in values:
+                    left = datetime.fromisoformat(value.replace("Z", "+00:00")) - datetime.now(timezone.utc)
+                    self.assertTrue(timedelta(days=29) < left <= timedelta(days=30), value)
 
     def test_health_is_served(self):
         self.assertEqual(self.police.channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)(b"", timeout=10), b"\x08\x01")

@@ -43,12 +43,12 @@ class Authority:
         self.revoked: list[int] = []
         self.crls = 0
 
-    def issue(self, old: x509.Certificate, key, usage: ObjectIdentifier) -> bytes:
-        """A certificate for the same name and another key."""
+    def issue(self, old: x509.Certificate, key, usage: ObjectIdentifier, days: int = 365) -> bytes:
+        """A certificate for the same name, this key and so many days."""
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = x509.CertificateBuilder(self.certificate.subject, old.subject, key.public_key(), x509.random_serial_number())
         # An hour back and long ahead: the gateway's clock will be stepped.
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=365))
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=days))
         usages = dict.fromkeys(
             ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False
         )
@@ -70,6 +70,14 @@ class Authority:
         old = x509.load_pem_x509_certificate((self.certs / name / "cert.pem").read_bytes())
         key = ec.generate_private_key(ec.SECP256R1())
         return old, self.issue(old, key, usage), pem(key)
+
+    def shortened(self, name: str, to: str, days: int) -> None:
+        """Another certificate of the same name and key that ends in so many days, under the folder `to`."""
+        old = x509.load_pem_x509_certificate((self.certs / name / "cert.pem").read_bytes())
+        key = (self.certs / name / "key.pem").read_bytes()
+        certificate = self.issue(old, serialization.load_pem_private_key(key, None), ExtendedKeyUsageOID.CLIENT_AUTH, days)
+        (self.certs / to).mkdir()
+        self.install(to, certificate, key)
 
     def install(self, name: str, certificate: bytes, key: bytes) -> None:
         replace(self.certs / name / "key.pem", key)
