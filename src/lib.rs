@@ -1,7 +1,7 @@
 //! Samband: a messaging gateway between public agencies that relays exactly three messages and keeps a log that anyone can check.
 //!
 //! The modules in the order in which they may import each other, leftmost first:
-//! `domain`, `clock` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
+//! `domain`, `clock`, `regular_file` ← `audit` ← `policy` ← `store` ← `gateway` ← `tls`, `grpc`, `web` ← `app`, `config`, `cli`.
 
 pub mod app;
 pub mod audit;
@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub mod gateway;
 pub mod grpc;
 pub mod policy;
+pub mod regular_file;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -62,7 +62,7 @@ impl DevHome {
         let number = old.strip_prefix(ORIGIN).and_then(|rest| rest.strip_prefix('-')).and_then(|n| n.parse::<u32>().ok()).unwrap_or(1) + 1;
         let name = format!("{ORIGIN}-{number}");
         let file = config_file(dir);
-        let text = std::fs::read_to_string(&file).map_err(|error| CliError::file(&file, &error))?;
+        let text = crate::config::read_text(&file).map_err(|error| CliError::Config(error.to_string()))?;
         let line = format!("origin = \"{old}\"\n");
         if !text.contains(&line) {
             return Err(CliError::Config(format!("{}: the line 'origin = \"{old}\"' is not there; use --config", file.display())));

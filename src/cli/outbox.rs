@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::id::MessageId;
+use crate::regular_file;
 use crate::tls::files;
 
 use super::exit::CliError;
@@ -64,7 +65,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 }
 
 fn sync_dir(dir: &Path) -> Result<(), CliError> {
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| CliError::file(dir, &error))
+    regular_file::sync_folder(dir).map_err(|error| CliError::file(dir, &error))
 }
 
 impl Outbox {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::keys::read_storage_key;
 use crate::domain::time::Timestamp;
+use crate::regular_file;
 use crate::store::embedded::info::{SealedInfo, Sizes, StoreInfo, info};
 
 use super::doctor::{bytes, span};
@@ -61,7 +62,7 @@ pub fn run(command: &StoreCommand, out: Output) -> Result<(), CliError> {
 #[must_use]
 pub fn holder_of(data_dir: &Path) -> Option<u32> {
     let lock = data_dir.join("LOCK").metadata().ok()?;
-    holder_in(&std::fs::read_to_string("/proc/locks").ok()?, lock.dev(), lock.ino())
+    holder_in(&regular_file::read_system("/proc/locks")?, lock.dev(), lock.ino())
 }
 
 /// A line is `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`, device numbers in hexadecimal.

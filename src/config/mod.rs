@@ -81,7 +81,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// Reads a text file and remembers where it lies.
-fn read_text(file: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read_text(file: &Path) -> Result<String, ConfigError> {
     String::from_utf8(files::read(file, FILE_BYTES_MAX)?).map_err(|_| ConfigError::Encoding(file.to_owned()))
 }
 

@@ -317,7 +317,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;
-        std::fs::File::open(folder)?.sync_all()
+        crate::regular_file::sync_folder(folder)
     })();
     if written.is_err() {
         _ = std::fs::remove_file(&beside);

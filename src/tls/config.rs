@@ -82,7 +82,7 @@ impl TlsError {
     #[must_use]
     pub const fn fault(&self) -> ReloadFault {
         match self {
-            Self::File(FileError::Io { .. } | FileError::TooLarge { .. }) => ReloadFault::Unreadable,
+            Self::File(FileError::Io { .. } | FileError::TooLarge { .. } | FileError::NotARegularFile { .. }) => ReloadFault::Unreadable,
             Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
             Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
             Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,
@@ -97,10 +97,8 @@ impl TlsError {
 
     fn path(&self) -> Option<&Path> {
         match self {
-            Self::File(
-                FileError::Io { path, .. } | FileError::Mode { path, .. } | FileError::TooLarge { path, .. } | FileError::Pem { path, .. },
-            )
-            | Self::KeyMismatch { key_file: path, .. }
+            Self::File(error) => Some(error.path()),
+            Self::KeyMismatch { key_file: path, .. }
             | Self::TestAuthority { file: path, .. }
             | Self::NotValidNow(path)
             | Self::Authority(path)

@@ -1,13 +1,15 @@
 //! Reading certificates, keys and other secrets from files, and writing them with narrow permissions.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use zeroize::Zeroizing;
+
+use crate::regular_file::{self, Kind, Links, ReadError};
 
 /// The largest certificate, key or secret file, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 1024 * 1024;
@@ -25,6 +27,14 @@ pub enum FileError {
         /// What the system said.
         error: io::Error,
     },
+    /// A pipe, a device, a folder: nothing that is read.
+    #[error("{}: {}", path.display(), ReadError::NotARegularFile(*kind))]
+    NotARegularFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        kind: Kind,
+    },
     /// A secret that others on the machine can read.
     #[error("{}: mode {mode:04o} lets group or others at a secret; set it to 0600 (chmod 600)", path.display())]
     Mode {
@@ -34,7 +44,7 @@ pub enum FileError {
         mode: u32,
     },
     /// Larger than any real one.
-    #[error("{}: larger than {max} bytes; is this the right file?", path.display())]
+    #[error("{}: {}", path.display(), ReadError::TooLarge(*max))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -56,38 +66,51 @@ impl FileError {
         let path = path.to_owned();
         move |error| Self::Io { path, error }
     }
-}
 
-fn read_open(mut file: File, path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    (&mut file).take(max + 1).read_to_end(&mut bytes).map_err(FileError::io(path))?;
-    if bytes.len() as u64 > max {
-        return Err(FileError::TooLarge { path: path.to_owned(), max });
+    fn read(path: &Path) -> impl FnOnce(ReadError) -> Self {
+        let path = path.to_owned();
+        move |error| match error {
+            ReadError::Io(error) => Self::Io { path, error },
+            ReadError::NotARegularFile(kind) => Self::NotARegularFile { path, kind },
+            ReadError::TooLarge(max) => Self::TooLarge { path, max },
+        }
     }
-    Ok(bytes)
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::NotARegularFile { path, .. }
+            | Self::Mode { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Pem { path, .. } => path,
+        }
+    }
 }
 
-/// The bytes of a file that need not be secret, at most `max`.
+/// The bytes of a regular file that need not be secret, at most `max`. Never waits for whoever should write it.
 ///
 /// # Errors
-/// The file cannot be read or is larger.
+/// [`FileError::Io`], [`FileError::NotARegularFile`] or [`FileError::TooLarge`].
 pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
-    let file = File::open(path).map_err(FileError::io(path))?;
-    Ok(std::mem::take(&mut *read_open(file, path, max)?))
+    regular_file::read(path, Links::Follow, max).map_err(FileError::read(path))
 }
 
 /// The bytes of a secret, at most [`SECRET_BYTES_MAX`]; wiped when dropped.
 ///
 /// # Errors
-/// The file cannot be read, is larger, or its mode lets group or others read, write or run it.
+/// As [`read`]; also when its mode lets group or others read, write or run it.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     // The mode is asked of the open file, so that no other file can take its place in between.
-    let file = File::open(path).map_err(FileError::io(path))?;
+    let file = regular_file::open(path, Links::Follow).map_err(FileError::read(path))?;
     let mode = file.metadata().map_err(FileError::io(path))?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(FileError::Mode { path: path.to_owned(), mode });
     }
-    read_open(file, path, SECRET_BYTES_MAX)
+    let mut bytes = Zeroizing::new(Vec::new());
+    regular_file::read_open(&file, SECRET_BYTES_MAX, &mut bytes).map_err(FileError::read(path))?;
+    Ok(bytes)
 }
 
 /// All certificates of a PEM file, at least one.

@@ -10,6 +10,7 @@ mod people;
 mod story;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +18,7 @@ use serde_json::json;
 
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use crate::config::Config;
+use crate::regular_file::{self, Links};
 use crate::tls::files;
 
 use super::audit::checkpoint;
@@ -193,8 +195,13 @@ fn leave(
         files::write(&receipts.join(format!("{name}.tlog-proof")), receipt, 0o644)?;
         files::write(&receipts.join(format!("{name}.leaf")), proved.leaf.as_bytes(), 0o644)?;
     }
-    fs::copy(home.vkey_file(), dir.join("log.vkey")).map_err(|error| CliError::file(&home.vkey_file(), &error))?;
+    copy_file(&home.vkey_file(), &dir.join("log.vkey")).map_err(|error| CliError::file(&home.vkey_file(), &error))?;
     copy_folder(&home.data_dir().join("log"), &dir.join("log"))
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut content = regular_file::open(from, Links::Refuse)?;
+    io::copy(&mut content, &mut fs::File::create_new(to)?).map(drop)
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), CliError> {
@@ -209,7 +216,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<(), CliError> {
         if path.is_dir() {
             copy_folder(&path, &target)?;
         } else {
-            fs::copy(&path, &target).map_err(failed(&path))?;
+            copy_file(&path, &target).map_err(failed(&path))?;
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli::gateway::disk_bounds;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::regular_file;
 
 use super::{Finding, Health, bytes};
 
@@ -45,7 +46,7 @@ pub fn disk(config: &Config) -> Finding {
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let total = stat.f_blocks.saturating_mul(stat.f_frsize);
     let low_water = disk_bounds(config).low_water;
-    let kind = std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|text| file_system_of(&text, &folder));
+    let kind = regular_file::read_system("/proc/self/mountinfo").and_then(|text| file_system_of(&text, &folder));
     let figures = json!({"free_bytes": free, "total_bytes": total, "low_water_bytes": low_water, "file_system": kind});
     let name = kind.clone().unwrap_or_else(|| "file system not known".to_owned());
     let space = format!("{} of {} free, new messages are refused below {}, {name}", bytes(free), bytes(total), bytes(low_water));

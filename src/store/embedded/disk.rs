@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::regular_file::{self, Links};
+
 /// How a file is opened. All but the first also write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
@@ -188,7 +190,7 @@ impl Disk for RealDisk {
             Open::CreateNew => drop(options.create_new(true)),
             Open::Truncate => drop(options.create(true).truncate(true)),
         }
-        Ok(Arc::new(RealFile(options.open(path)?)))
+        Ok(Arc::new(RealFile(regular_file::open_with(&mut options, path, Links::Refuse)?)))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -232,11 +234,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(failed_sync)
+        regular_file::sync_folder(path).map_err(failed_sync)
     }
 
     fn sync_all(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path).and_then(|file| Ok(rustix::fs::syncfs(file)?)).map_err(failed_sync)
+        regular_file::open_folder(path).and_then(|folder| Ok(rustix::fs::syncfs(folder)?)).map_err(failed_sync)
     }
 
     fn free_space(&self, path: &Path) -> io::Result<u64> {

@@ -1,6 +1,5 @@
 //! A bundle as it is checked: read once from front to back, never unpacked, nothing of it believed before it fits the rest.
 
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use crate::audit::tar::{BLOCK, padding, read_header};
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::cli::exit::CliError;
 use crate::domain::time::Timestamp;
+use crate::regular_file::{self, Links};
 
 /// What a bundle proves.
 #[derive(Debug)]
@@ -168,11 +168,7 @@ fn finish(hash: Context) -> [u8; 32] {
 /// # Errors
 /// The first thing that does not hold, in words.
 pub fn check(file: &Path, demands: &Demands<'_>, tick: &mut dyn FnMut(u64, u64)) -> Result<Proved, CliError> {
-    let metadata = std::fs::metadata(file).map_err(|error| CliError::file(file, &error))?;
-    if !metadata.is_file() {
-        return Err(CliError::Usage(format!("{}: a bundle is one tar file", file.display())));
-    }
-    let input = File::open(file).map_err(|error| CliError::file(file, &error))?;
+    let input = regular_file::open(file, Links::Follow).map_err(|error| CliError::file(file, &error.into()))?;
     let named = |error: CliError| match error {
         CliError::Failed(what) => CliError::Failed(format!("{}: {what}", file.display())),
         other => other,

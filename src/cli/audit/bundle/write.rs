@@ -12,6 +12,7 @@ use crate::audit::tar::{END_BYTES, header, padding};
 use crate::audit::tree::Hash;
 use crate::cli::exit::CliError;
 use crate::domain::id::CaseRef;
+use crate::regular_file::{self, Links};
 
 /// A long file under way.
 struct Part {
@@ -133,7 +134,7 @@ impl Writer {
         }
         for (name, mut long) in FILES.iter().skip(texts.len()).zip([entries, jsonl, csv]) {
             long.file.flush().map_err(|error| failed(&error))?;
-            let mut content = File::open(&long.path).map_err(|error| failed(&error))?;
+            let mut content = regular_file::open(&long.path, Links::Refuse).map_err(|error| failed(&error.into()))?;
             member(&mut part.file, name, long.bytes, &mut content).map_err(|error| failed(&error))?;
         }
         part.file.write_all(&[0; END_BYTES]).and_then(|()| part.file.flush()).map_err(|error| failed(&error))?;
@@ -142,7 +143,7 @@ impl Writer {
         let bytes = file.metadata().map_err(|error| failed(&error))?.len();
         fs::rename(&part.path, &out).map_err(|error| failed(&error))?;
         let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(&error))?;
+        regular_file::sync_folder(folder).map_err(|error| failed(&error))?;
         Ok((manifest, bytes))
     }
 }
