@@ -1,11 +1,12 @@
 //! Token buckets, one a key, such as a participant or an address: a burst, then one token in a fixed time.
+//!
+//! They run on the time that has passed ([`Clock::elapsed_millis`](crate::clock::Clock::elapsed_millis)), never on the time of day: a clock that
+//! is set, back or forwards, neither empties a bucket nor fills one.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use parking_lot::Mutex;
-
-use crate::domain::time::Timestamp;
 
 /// Keys that are remembered. Participants are fewer; of more addresses than this, whatever bounds all of them together holds.
 const KEYS_MAX: usize = 65_536;
@@ -33,7 +34,7 @@ impl Rate {
     }
 }
 
-/// The time at which each bucket will be full again, in microseconds.
+/// The elapsed time at which each bucket will be full again, in microseconds.
 #[derive(Debug)]
 pub struct Buckets<K> {
     rate: Rate,
@@ -47,24 +48,24 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         Self { rate, full_at: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a token.
+    /// Takes a token at `elapsed`, milliseconds of the clock that nobody sets.
     ///
     /// # Errors
     /// Milliseconds until there is one.
-    pub fn take(&self, of: &K, now: Timestamp) -> Result<(), u64> {
-        self.look(of, now, true)
+    pub fn take(&self, of: &K, elapsed: i64) -> Result<(), u64> {
+        self.look(of, elapsed, true)
     }
 
-    /// Whether there is a token.
+    /// Whether there is a token at `elapsed`.
     ///
     /// # Errors
     /// Milliseconds until there is one.
-    pub fn peek(&self, of: &K, now: Timestamp) -> Result<(), u64> {
-        self.look(of, now, false)
+    pub fn peek(&self, of: &K, elapsed: i64) -> Result<(), u64> {
+        self.look(of, elapsed, false)
     }
 
-    fn look(&self, of: &K, now: Timestamp, take: bool) -> Result<(), u64> {
-        let now = now.millis().saturating_mul(1000);
+    fn look(&self, of: &K, elapsed: i64, take: bool) -> Result<(), u64> {
+        let now = elapsed.saturating_mul(1000);
         let every = i64::try_from(self.rate.every_micros).unwrap_or(i64::MAX);
         let span = every.saturating_mul(i64::from(self.rate.burst));
         let mut all = self.full_at.lock();
@@ -74,12 +75,9 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
                 all.clear();
             }
         }
-        // A clock set back must not close a bucket for as long as it was set back.
-        let full_at = all.get(of).copied().unwrap_or(now).clamp(now, now.saturating_add(span));
+        let full_at = all.get(of).copied().unwrap_or(now).max(now);
         let wait = full_at.saturating_add(every).saturating_sub(now.saturating_add(span));
         if wait > 0 {
-            // Kept as clamped, or the next look would clamp anew from a later time and never open.
-            all.insert(of.clone(), full_at);
             return Err(u64::try_from(wait).unwrap_or(1).div_ceil(1000));
         }
         if take {
@@ -93,23 +91,19 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 mod tests {
     use super::*;
 
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
     #[test]
     fn a_burst_then_one_token_in_a_fixed_time_and_each_participant_has_its_own() {
         let buckets = Buckets::new(Rate::one_in_millis(3, 100));
         let (one, two) = ("aa", "bb");
         for _ in 0..3 {
-            assert_eq!(buckets.take(&one, at(1000)), Ok(()));
+            assert_eq!(buckets.take(&one, 1000), Ok(()));
         }
-        assert_eq!(buckets.take(&one, at(1000)), Err(100));
-        assert_eq!(buckets.take(&one, at(1060)), Err(40));
-        assert_eq!(buckets.peek(&two, at(1000)), Ok(()));
-        assert_eq!(buckets.take(&one, at(1100)), Ok(()));
-        assert_eq!(buckets.take(&one, at(1100)), Err(100));
-        assert_eq!(buckets.take(&one, at(9000)), Ok(()));
+        assert_eq!(buckets.take(&one, 1000), Err(100));
+        assert_eq!(buckets.take(&one, 1060), Err(40));
+        assert_eq!(buckets.peek(&two, 1000), Ok(()));
+        assert_eq!(buckets.take(&one, 1100), Ok(()));
+        assert_eq!(buckets.take(&one, 1100), Err(100));
+        assert_eq!(buckets.take(&one, 9000), Ok(()));
     }
 
     #[test]
@@ -122,20 +116,28 @@ mod tests {
     fn keys_are_bounded_and_those_whose_bucket_is_full_again_go_first() {
         let buckets = Buckets::new(Rate::one_in_millis(1, 1_000));
         for key in 0..KEYS_MAX - 1 {
-            assert_eq!(buckets.take(&key, at(0)), Ok(()));
+            assert_eq!(buckets.take(&key, 0), Ok(()));
         }
-        assert_eq!(buckets.take(&usize::MAX, at(900)), Ok(()));
-        assert_eq!(buckets.take(&(usize::MAX - 1), at(1_000)), Ok(()));
+        assert_eq!(buckets.take(&usize::MAX, 900), Ok(()));
+        assert_eq!(buckets.take(&(usize::MAX - 1), 1_000), Ok(()));
         assert_eq!(buckets.full_at.lock().len(), 2);
-        assert!(buckets.take(&usize::MAX, at(1_000)).is_err(), "one that is not full again is remembered");
+        assert!(buckets.take(&usize::MAX, 1_000).is_err(), "one that is not full again is remembered");
     }
 
     #[test]
-    fn a_clock_set_back_opens_a_bucket_no_later_than_its_own_span() {
-        let buckets = Buckets::new(Rate::one_in_millis(2, 100));
-        let one = "aa";
-        assert_eq!(buckets.take(&one, at(1_000_000)), Ok(()));
-        assert_eq!(buckets.take(&one, at(1_000)), Err(100));
-        assert_eq!(buckets.take(&one, at(1_100)), Ok(()));
+    fn a_clock_that_is_set_neither_empties_a_bucket_nor_fills_one() {
+        use crate::clock::{Clock as _, MockClock};
+        use crate::domain::time::{DAY_MILLIS, Timestamp};
+        let (clock, one) = (MockClock::new(Timestamp::from_millis(1_780_000_000_000)), "aa");
+        for jump in [-DAY_MILLIS, DAY_MILLIS, -1, -60_000] {
+            let buckets = Buckets::new(Rate::one_in_millis(2, 100));
+            assert_eq!(buckets.take(&one, clock.elapsed_millis()), Ok(()));
+            clock.jump_millis(jump);
+            assert_eq!(buckets.take(&one, clock.elapsed_millis()), Ok(()), "its second token is there after {jump}");
+            assert_eq!(buckets.take(&one, clock.elapsed_millis()), Err(100), "and no third one");
+            clock.jump_millis(jump);
+            clock.advance_millis(100);
+            assert_eq!(buckets.take(&one, clock.elapsed_millis()), Ok(()));
+        }
     }
 }

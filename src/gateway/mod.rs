@@ -35,7 +35,6 @@ use crate::audit::event::Event;
 use crate::clock::Clock;
 use crate::domain::hold::HoldGround;
 use crate::domain::id::{MessageId, ParticipantId};
-use crate::domain::time::Timestamp;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
@@ -113,10 +112,10 @@ impl Gateway {
         &self.settings
     }
 
-    /// The present, for limits by time.
+    /// Milliseconds by a clock that nobody sets, for limits by time.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+    pub fn elapsed_millis(&self) -> i64 {
+        self.clock.elapsed_millis()
     }
 
     /// What a message is judged by besides itself, now.
@@ -131,7 +130,7 @@ impl Gateway {
     /// [`Reason::RateLimited`] with the time to wait.
     pub fn count_call(&self, caller: &Caller) -> Result<(), Denial> {
         self.calls
-            .take(caller.id(), self.clock.now())
+            .take(caller.id(), self.clock.elapsed_millis())
             .map_err(|wait| Denial { reason: Reason::RateLimited, retry_after_millis: Some(wait) })
     }
 
@@ -147,9 +146,9 @@ impl Gateway {
     pub async fn refuse(&self, caller: &Caller, verb: Verb, denial: Denial, message_id: Option<MessageId>) -> Refusal {
         if matches!(denial.reason, Reason::BadReference | Reason::BadReferenceCheck | Reason::ReferenceUnknown) {
             // An empty bucket is noticed at the next call.
-            let _ = self.references.take(caller.id(), self.clock.now());
+            let _ = self.references.take(caller.id(), self.clock.elapsed_millis());
         }
-        self.refusals.record(&*self.store, self.clock.now(), caller, verb, denial.reason, message_id).await;
+        self.refusals.record(&*self.store, &*self.clock, caller, verb, denial.reason, message_id).await;
         Refusal(denial)
     }
 

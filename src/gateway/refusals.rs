@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::bucket::{Buckets, Rate};
 use crate::audit::event::Event;
+use crate::clock::Clock;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
@@ -43,7 +44,7 @@ impl Refusals {
     pub(super) async fn record(
         &self,
         store: &dyn Store,
-        now: Timestamp,
+        clock: &dyn Clock,
         caller: &Caller,
         verb: Verb,
         reason: Reason,
@@ -52,12 +53,12 @@ impl Refusals {
         if !is_the_callers(reason) {
             return;
         }
-        if reason.is_a_bound() || self.events.take(caller.id(), now).is_err() {
-            return self.sum(now, caller.id(), reason);
+        if reason.is_a_bound() || self.events.take(caller.id(), clock.elapsed_millis()).is_err() {
+            return self.sum(clock.now(), caller.id(), reason);
         }
         if let Err(error) = store.act(Command::Refuse { caller: caller.clone(), verb, reason, message_id }).await {
             tracing::warn!(%error, "a refusal could not be recorded by itself and is summed");
-            self.sum(now, caller.id(), reason);
+            self.sum(clock.now(), caller.id(), reason);
         }
     }
 

@@ -80,7 +80,7 @@ impl Gateway {
         let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical, mailbox_items_max };
         if submission.reference() != Reference::None {
             self.references
-                .peek(caller.id(), self.clock.now())
+                .peek(caller.id(), self.clock.elapsed_millis())
                 .map_err(|wait| Denial { reason: Reason::ReferencesLimited, retry_after_millis: Some(wait) })?;
         }
         let outcome = self.store.act(Command::Submit { permit, submission: Box::new(submission) }).await;

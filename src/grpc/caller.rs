@@ -323,7 +323,7 @@ impl Shared {
             None => {
                 let address = peer.address();
                 let wait = |wait| Denial { reason: Reason::RateLimited, retry_after_millis: Some(wait) };
-                self.strangers.take(&address, self.gateway.now()).map_err(wait)?;
+                self.strangers.take(&address, self.gateway.elapsed_millis()).map_err(wait)?;
                 Owner::Stranger(address)
             }
         };

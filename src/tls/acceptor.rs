@@ -155,7 +155,7 @@ impl Acceptor {
             match accepted {
                 Ok((socket, remote)) => {
                     // Closed unread: a handshake costs a millisecond of a processor, this costs next to nothing.
-                    if self.rate.take(&address_group(remote.ip()), self.settings.now()).is_err() {
+                    if self.rate.take(&address_group(remote.ip()), self.settings.elapsed_millis()).is_err() {
                         drop(socket);
                         self.observer.failed(HandshakeReason::Limit);
                         continue;

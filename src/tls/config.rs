@@ -350,6 +350,11 @@ impl TlsSettings {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    /// Milliseconds by a clock that nobody sets.
+    pub(super) fn elapsed_millis(&self) -> i64 {
+        self.clock.elapsed_millis()
+    }
 }
 
 /// Whether the lists of this file alone would forget revocations.

@@ -2,8 +2,12 @@
 //!
 //! One request per connection. Nobody is asked who they are, so there is nothing here but counts, and nothing that changes anything.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +17,9 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +32,10 @@ use crate::gateway::{NotInForce, RegisterFile};
 use crate::store::{Stats, Store};
 use crate::tls::{ListState, ListStatus, OpenConnections, TlsSettings};
 
-/// Connections at a time; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 32;
+/// Connections at a time whose request is being answered; more wait, with their request, in the system's queue.
+const ANSWERING_MAX: usize = 32;
+/// Connections at a time that have not made their request yet. The next one takes the place of the oldest of the address that has most.
+const SILENT_MAX: usize = 64;
 /// A request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Header fields of a request.
@@ -46,7 +54,7 @@ struct Times {
     store: Duration,
 }
 
-const TIMES: Times = Times { head: Duration::from_secs(5), connection: Duration::from_secs(10), store: Duration::from_secs(2) };
+const TIMES: Times = Times { head: Duration::from_secs(2), connection: Duration::from_secs(10), store: Duration::from_secs(2) };
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -79,15 +87,19 @@ pub async fn serve(listener: TcpListener, watched: Watched, stop: CancellationTo
 async fn serve_within(listener: TcpListener, watched: Watched, times: Times, stop: CancellationToken) {
     // Dropped at the end, which ends every connection.
     let mut connections = JoinSet::new();
+    let silent = Arc::new(Silent::default());
+    let answering = Arc::new(Semaphore::new(ANSWERING_MAX));
     loop {
+        // Accepting never waits for anyone who is connected: sockets that say nothing must not keep a probe out.
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
+            accepted = listener.accept(), if connections.len() < ANSWERING_MAX + 2 * SILENT_MAX => accepted,
         };
         match accepted {
-            Ok((socket, _)) => {
-                connections.spawn(converse(socket, watched.clone(), times));
+            Ok((socket, remote)) => {
+                let waiting = silent.enter(remote.ip());
+                connections.spawn(converse(socket, waiting, answering.clone(), watched.clone(), times));
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting an administrative connection failed; trying again");
@@ -97,10 +109,60 @@ async fn serve_within(listener: TcpListener, watched: Watched, times: Times, sto
     }
 }
 
+/// The connections that have not made their request yet, oldest first.
+#[derive(Debug, Default)]
+struct Silent(Mutex<BTreeMap<u64, (IpAddr, CancellationToken)>>, AtomicU64);
+
+/// A connection's place among the silent ones, given up with its request or its end.
+#[derive(Debug)]
+struct Waiting {
+    silent: Arc<Silent>,
+    number: u64,
+    make_way: CancellationToken,
+}
+
+impl Silent {
+    /// A place for a connection from `address`. At the bound the oldest connection of the address that has most makes way, so that one address
+    /// cannot push out another's probes.
+    fn enter(self: &Arc<Self>, address: IpAddr) -> Waiting {
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        let make_way = CancellationToken::new();
+        let mut all = self.0.lock();
+        if all.len() >= SILENT_MAX {
+            let mut counts = BTreeMap::<IpAddr, (usize, Reverse<u64>)>::new();
+            for (number, (address, _)) in &*all {
+                counts.entry(*address).or_insert((0, Reverse(*number))).0 += 1;
+            }
+            let oldest = counts.values().max().map(|(_, Reverse(oldest))| *oldest);
+            if let Some((_, gone)) = oldest.and_then(|oldest| all.remove(&oldest)) {
+                gone.cancel();
+            }
+        }
+        all.insert(number, (address, make_way.clone()));
+        Waiting { silent: self.clone(), number, make_way }
+    }
+}
+
+impl Waiting {
+    /// The request is there.
+    fn has_spoken(&self) {
+        self.silent.0.lock().remove(&self.number);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.has_spoken();
+    }
+}
+
 /// One request and its answer.
-async fn converse(socket: TcpStream, watched: Watched, times: Times) {
-    let watched = &watched;
+async fn converse(socket: TcpStream, waiting: Waiting, answering: Arc<Semaphore>, watched: Watched, times: Times) {
+    let (watched, waiting, answering) = (&watched, &waiting, &answering);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| async move {
+        waiting.has_spoken();
+        // Never closed, so there is a place in time; without one the connection's own time is up first.
+        let _place = answering.acquire().await;
         Ok::<_, Infallible>(watched.answer(request.method(), request.uri().path(), times.store).await)
     });
     let connection = http1::Builder::new()
@@ -110,10 +172,13 @@ async fn converse(socket: TcpStream, watched: Watched, times: Times) {
         .max_headers(HEADERS_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(socket), service);
-    match tokio::time::timeout(times.connection, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "an administrative connection failed"),
-        Err(_) => tracing::debug!("an administrative connection took too long"),
+    tokio::select! {
+        () = waiting.make_way.cancelled() => tracing::debug!("an administrative connection without a request made way for another"),
+        ended = tokio::time::timeout(times.connection, connection) => match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an administrative connection failed"),
+            Err(_) => tracing::debug!("an administrative connection took too long"),
+        },
     }
 }
 
@@ -415,14 +480,42 @@ mod tests {
         }
     }
 
+    /// Longer than any test waits: nobody is helped by a timeout.
+    const LONG: Times = Times { head: Duration::from_secs(600), connection: Duration::from_secs(600), store: Duration::from_secs(20) };
+
     #[tokio::test]
-    async fn idle_clients_at_the_bound_keep_others_waiting_only_until_they_are_cut_off() {
-        let admin = Admin::start(SHORT).await;
+    async fn silent_sockets_in_any_number_do_not_keep_a_probe_waiting() {
+        let admin = Admin::start(LONG).await;
         let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS_MAX {
-            idle.push(TcpStream::connect(admin.address).await.unwrap());
+        for count in 0..5 * SILENT_MAX {
+            let mut socket = TcpStream::connect(admin.address).await.unwrap();
+            // Some begin a request and never end it.
+            if count % 2 == 0 {
+                socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: loc").await.unwrap();
+            }
+            idle.push(socket);
         }
-        assert!(admin.request("GET", "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert!(admin.request("GET", path).await.starts_with("HTTP/1.1 200 OK\r\n"), "{path}");
+        }
+        // The oldest made way, and the newest are still there.
+        let closed = tokio::time::timeout(Duration::from_secs(10), idle[0].read(&mut [0; 8])).await.expect("it is closed");
+        assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+        let newest = idle.last_mut().unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(50), newest.read(&mut [0; 8])).await.is_err(), "it is still waited for");
+    }
+
+    #[test]
+    fn of_the_silent_the_oldest_of_the_address_with_most_makes_way() {
+        let silent = Arc::new(Silent::default());
+        let (one, two) = ("127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap());
+        let probe = silent.enter(two);
+        let others: Vec<_> = (1..SILENT_MAX).map(|_| silent.enter(one)).collect();
+        let next = silent.enter(one);
+        assert!(others[0].make_way.is_cancelled() && !others[1].make_way.is_cancelled() && !probe.make_way.is_cancelled());
+        next.has_spoken();
+        drop(others);
+        assert_eq!(silent.0.lock().len(), 1, "who has spoken or is gone holds no place");
     }
 
     #[tokio::test]
