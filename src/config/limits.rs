@@ -46,6 +46,10 @@ limits! {
     handshakes_per_address_burst: 1 to 1_000_000 = 500;
     /// New sockets of one address in a second; further ones are closed unread.
     handshakes_per_address_per_s: 1 to 1_000_000 = 50;
+    /// Handshakes of all addresses together that are worked on at once.
+    handshakes_burst: 1 to 1_000_000 = 500;
+    /// Handshakes of all addresses together that are worked on in a second; further ones wait.
+    handshakes_per_s: 1 to 1_000_000 = 200;
     /// Established connections; an idle one makes way.
     connections_max: 1 to 65_536 = 4_096;
     /// Of these from one address.
@@ -110,6 +114,7 @@ impl LimitsSection {
             handshakes_max: size(self.handshakes_max),
             handshakes_per_address_max: size(self.handshakes_per_address_max),
             handshakes_per_address: Rate::per_second(small(self.handshakes_per_address_burst), small(self.handshakes_per_address_per_s)),
+            handshakes: Rate::per_second(small(self.handshakes_burst), small(self.handshakes_per_s)),
             connections_max: size(self.connections_max),
             connections_per_address_max: size(self.connections_per_address_max),
             idle_connections_per_address_max: size(self.idle_connections_per_address_max),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +22,7 @@ use super::config::{Alpn, TlsSettings};
 use super::connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, address_group};
 use super::peer::{IdentityError, PeerIdentity};
 use super::pending::{Pending, Turn};
+use super::turns::Turns;
 use crate::gateway::{Buckets, Rate};
 
 /// How long the accept loop rests after an error such as too many open files.
@@ -50,6 +51,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// New sockets of one address; further ones are closed before the handshake.
     pub handshakes_per_address: Rate,
+    /// Handshakes worked on, of all addresses together; further ones wait for their turn.
+    pub handshakes: Rate,
     /// Clients of one key are read no faster, in bytes; an HTTP/2 frame costs 64 more.
     pub received_bytes_per_key_per_s: u64,
 }
@@ -65,6 +68,7 @@ impl Default for Limits {
             idle_connections_per_address_max: 256,
             idle_timeout: Duration::from_secs(900),
             handshakes_per_address: Rate::per_second(500, 50),
+            handshakes: Rate::per_second(500, 200),
             received_bytes_per_key_per_s: 1024 * 1024,
         }
     }
@@ -121,6 +125,7 @@ struct Acceptor {
     open: Arc<OpenConnections>,
     pending: Arc<Pending>,
     rate: Buckets<IpAddr>,
+    turns: Arc<Turns>,
     ready: mpsc::Sender<Connection>,
     stop: CancellationToken,
 }
@@ -139,7 +144,8 @@ pub fn accept(
     let stop = CancellationToken::new();
     let pending = Arc::new(Pending::new(limits.handshakes_max, limits.handshakes_per_address_max));
     let rate = Buckets::new(limits.handshakes_per_address);
-    let acceptor = Arc::new(Acceptor { settings, alpn, limits, observer, open, pending, rate, ready, stop: stop.clone() });
+    let turns = Arc::new(Turns::new(limits.handshakes));
+    let acceptor = Arc::new(Acceptor { settings, alpn, limits, observer, open, pending, rate, turns, ready, stop: stop.clone() });
     tokio::spawn(acceptor.run(listener));
     Incoming { connections, _stop: stop.drop_guard() }
 }
@@ -156,6 +162,7 @@ impl Acceptor {
                 Ok((socket, remote)) => {
                     // Closed unread: a handshake costs a millisecond of a processor, this costs next to nothing.
                     if self.rate.take(&address_group(remote.ip()), self.settings.elapsed_millis()).is_err() {
+                        _ = socket.set_zero_linger();
                         drop(socket);
                         self.observer.failed(HandshakeReason::Limit);
                         continue;
@@ -172,33 +179,55 @@ impl Acceptor {
         }
     }
 
+    /// Small until the socket speaks: there may be thousands that never do.
     async fn establish(self: Arc<Self>, socket: TcpStream, remote: SocketAddr, turn: Turn) {
-        let shaken = tokio::select! {
+        let until = Instant::now() + self.limits.handshake_timeout;
+        let spoken = tokio::select! {
             // A listener that stops drops its handshakes; they are nobody's failure.
             () = self.stop.cancelled() => return,
             () = turn.make_way.cancelled() => Err(HandshakeReason::Limit),
-            shaken = tokio::time::timeout(self.limits.handshake_timeout, self.handshake(socket)) => {
-                shaken.unwrap_or(Err(HandshakeReason::Timeout))
-            }
+            spoken = tokio::time::timeout_at(until, speaks(&socket)) => spoken.unwrap_or(Err(HandshakeReason::Timeout)),
         };
-        drop(turn);
-        let admitted = shaken.and_then(|(stream, generation)| self.admit(stream, generation, remote));
-        match admitted {
-            // An error means that the server is gone.
-            Ok(connection) => drop(self.ready.send(connection).await),
+        match spoken {
+            Ok(()) => Box::pin(self.converse(socket, remote, turn, until)).await,
             Err(reason) => {
-                tracing::debug!(reason = reason.as_str(), "handshake failed");
-                self.observer.failed(reason);
+                // Reset: no farewell to wait for, and the system remembers nothing of it.
+                _ = socket.set_zero_linger();
+                drop((socket, turn));
+                self.failed(reason);
             }
         }
     }
 
+    async fn converse(self: Arc<Self>, socket: TcpStream, remote: SocketAddr, turn: Turn, until: Instant) {
+        let shaken = tokio::select! {
+            () = self.stop.cancelled() => return,
+            () = turn.make_way.cancelled() => Err(HandshakeReason::Limit),
+            shaken = tokio::time::timeout_at(until, self.handshake(socket, remote.ip())) => shaken.unwrap_or(Err(HandshakeReason::Timeout)),
+        };
+        drop(turn);
+        match shaken.and_then(|(stream, generation)| self.admit(stream, generation, remote)) {
+            // An error means that the server is gone.
+            Ok(connection) => drop(self.ready.send(connection).await),
+            Err(reason) => self.failed(reason),
+        }
+    }
+
+    fn failed(&self, reason: HandshakeReason) {
+        tracing::debug!(reason = reason.as_str(), "handshake failed");
+        self.observer.failed(reason);
+    }
+
     /// The connection, and the generation of the settings that judged it.
-    async fn handshake(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, u64), HandshakeReason> {
+    async fn handshake(&self, socket: TcpStream, address: IpAddr) -> Result<(TlsStream<TcpStream>, u64), HandshakeReason> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         socket.set_nodelay(true).map_err(|_| HandshakeReason::Protocol)?;
+        let failed = |error: io::Error| HandshakeReason::of(&error);
+        // What is no greeting costs nobody a turn.
+        let greeted = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await.map_err(failed)?;
+        self.turns.wait(address).await;
         let (config, generation) = self.settings.server_config(self.alpn);
-        let stream = TlsAcceptor::from(config).accept(socket).await.map_err(|error| HandshakeReason::of(&error))?;
+        let stream = greeted.into_stream(config).await.map_err(failed)?;
         Ok((stream, generation))
     }
 
@@ -210,7 +239,18 @@ impl Acceptor {
         let connection = Connection::new(stream, peer, &self.open, &self.limits).ok_or(HandshakeReason::Limit)?;
         // Asked only now that the connection is among the open ones: a reload that comes later finds it there, one that came earlier is seen here.
         self.settings.check(connection.peer(), self.settings.now())?;
+        self.turns.admitted(remote.ip());
         Ok(connection)
+    }
+}
+
+/// Waits for a first byte. Nothing is made for a socket that says nothing, nor for one that is closed without a word.
+async fn speaks(socket: &TcpStream) -> Result<(), HandshakeReason> {
+    // Waits without asking the system first, as it has rarely come already.
+    let ready = socket.readable().await;
+    match ready {
+        Ok(()) if matches!(socket.peek(&mut [0]).await, Ok(1)) => Ok(()),
+        _ => Err(HandshakeReason::Protocol),
     }
 }
 
@@ -260,6 +300,7 @@ mod tests {
             open: Arc::default(),
             pending: Arc::new(Pending::new(1, 1)),
             rate: Buckets::new(limits.handshakes_per_address),
+            turns: Arc::new(Turns::new(limits.handshakes)),
             ready,
             stop: stop.clone(),
         });

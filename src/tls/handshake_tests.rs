@@ -528,6 +528,7 @@ async fn settings_without_an_authority_are_refused() {
 }
 
 mod life;
+mod turns;
 
 mod with_tonic {
     use tonic::service::InterceptorLayer;

@@ -18,6 +18,7 @@ pub mod pending;
 pub mod pki;
 pub mod revocation;
 pub mod trust;
+mod turns;
 mod verifier;
 
 #[cfg(test)]

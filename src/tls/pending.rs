@@ -1,9 +1,11 @@
 //! Handshakes under way, bounded in all and per address.
 //!
-//! When there is no room, the oldest handshake makes way for the newest: a real one is done within milliseconds, so silent sockets push out
-//! each other and never a client that speaks. Refusing the newest would let a few hundred silent sockets lock everyone out.
+//! When there is no room, a handshake makes way for the newest: the oldest of the address that has most of them. So those who crowd in push out
+//! each other, and never a client that speaks, nor one that comes alone and waits for its turn. Refusing the newest would let a few hundred silent
+//! sockets lock everyone out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,8 +25,9 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    by_age: BTreeMap<u64, (IpAddr, CancellationToken)>,
-    per_address: HashMap<IpAddr, usize>,
+    all: HashMap<u64, (IpAddr, CancellationToken)>,
+    /// The oldest first.
+    per_address: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
 /// One handshake's place, given back when dropped.
@@ -42,15 +45,16 @@ impl Pending {
         Self { max: max.max(1), max_per_address: max_per_address.max(1), state: Mutex::default() }
     }
 
-    /// A place for a handshake from `address`, at the cost of the oldest when there is none left.
+    /// A place for a handshake from `address`, at the cost of another when there is none left.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Turn {
         let address = address_group(address);
         let mut state = self.state.lock();
-        let own = state.per_address.get(&address).copied().unwrap_or_default();
-        let oldest = if own >= self.max_per_address {
-            state.by_age.iter().find(|(_, (of, _))| *of == address).map(|(number, _)| *number)
-        } else if state.by_age.len() >= self.max {
-            state.by_age.keys().next().copied()
+        let own = state.per_address.get(&address);
+        let oldest = if own.is_some_and(|own| own.len() >= self.max_per_address) {
+            own.and_then(BTreeSet::first).copied()
+        } else if state.all.len() >= self.max {
+            let most = state.per_address.values().max_by_key(|own| (own.len(), Reverse(own.first())));
+            most.and_then(BTreeSet::first).copied()
         } else {
             None
         };
@@ -60,18 +64,18 @@ impl Pending {
         let number = state.next;
         state.next += 1;
         let make_way = CancellationToken::new();
-        state.by_age.insert(number, (address, make_way.clone()));
-        *state.per_address.entry(address).or_default() += 1;
+        state.all.insert(number, (address, make_way.clone()));
+        state.per_address.entry(address).or_default().insert(number);
         Turn { pending: self.clone(), number, make_way }
     }
 }
 
 impl State {
     fn remove(&mut self, number: u64) -> Option<(IpAddr, CancellationToken)> {
-        let entry = self.by_age.remove(&number)?;
-        if let Some(count) = self.per_address.get_mut(&entry.0) {
-            *count -= 1;
-            if *count == 0 {
+        let entry = self.all.remove(&number)?;
+        if let Some(own) = self.per_address.get_mut(&entry.0) {
+            own.remove(&number);
+            if own.is_empty() {
                 self.per_address.remove(&entry.0);
             }
         }
@@ -116,7 +120,18 @@ mod tests {
         assert!(first.make_way.is_cancelled() && !second.make_way.is_cancelled() && !third.make_way.is_cancelled());
         drop((first, second, third));
         let state = pending.state.lock();
-        assert!(state.by_age.is_empty() && state.per_address.is_empty());
+        assert!(state.all.is_empty() && state.per_address.is_empty());
+    }
+
+    #[test]
+    fn who_comes_alone_stays_while_the_crowd_pushes_out_itself() {
+        let pending = Arc::new(Pending::new(8, 8));
+        let alone = pending.enter(from("192.0.2.1"));
+        let crowd: Vec<_> = (0..40).map(|number| pending.enter(from(if number % 2 == 0 { "192.0.2.2" } else { "192.0.2.3" }))).collect();
+        assert!(!alone.make_way.is_cancelled());
+        let left = crowd.iter().filter(|turn| !turn.make_way.is_cancelled()).count();
+        assert_eq!(left, 7, "and of the crowd the newest are there");
+        assert!(crowd[33..].iter().all(|turn| !turn.make_way.is_cancelled()));
     }
 
     #[test]

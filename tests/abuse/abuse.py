@@ -28,6 +28,8 @@ LIMITS = """
 call_timeout_ms = 2000
 handshakes_per_address_burst = 100000
 handshakes_per_address_per_s = 100000
+handshakes_burst = 100000
+handshakes_per_s = 100000
 calls_per_participant_burst = 1000
 calls_per_participant_per_s = 200
 """

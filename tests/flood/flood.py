@@ -4,13 +4,16 @@
 
 Starts the real program with its default limits. A prosecution sends notices one after the other, each answered when it is durable; quiet seconds and seconds of flood take
 turns, so that a busy machine is busy in both. Prints the 50th and 99th percentile of both, what became of the flood, and what it left in the log. The flooding client and
-all its work are held to a share of one processor. Fails if a call of the other failed, or if its 99th percentile is more than --most times its quiet one (2; where
-other work shares the machine, more).
+all its work are held to a share of one processor. Opening sockets is mostly the system's work, on the processors of the one that is measured: so the same flood also goes
+against a program that accepts sockets and does nothing else, and what that costs is told apart. Fails if a call of the other failed, or if its 99th percentile is more
+than --most times its quiet one, or the one beside that other program (2; where other work shares the machine, more).
 """
 
 import argparse
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -53,32 +56,72 @@ def entries(gateway: Gateway) -> dict:
             after = end.next_index
 
 
-def measure(name: str, gateway: Gateway, victim: Victim, command: list[str], rounds: int, seconds: float) -> dict:
-    quiet, flooded, errors, did, peak = [], [], [], [], 0.0
-    print(f"\n{name}: {rounds} rounds of {seconds:g} s quiet and {seconds:g} s flood", flush=True)
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def newcomer(gateway: Gateway, number: int) -> float | None:
+    """How long a participant waits for its first bytes from an address that was never seen before; None if it is cut off."""
+    certs = gateway.certs()
+    context = ssl.create_default_context(cafile=str(certs / "ca.pem"))
+    context.load_cert_chain(certs / "politi-innlandet" / "cert.pem", certs / "politi-innlandet" / "key.pem")
+    context.set_alpn_protocols(["h2"])
+    begun = time.monotonic()
+    try:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10, source_address=(f"127.200.0.{number + 1}", 0)) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as tls:
+                tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0")
+                return time.monotonic() - begun if tls.recv(1) else None
+    except OSError:
+        return None
+
+
+def measure(name: str, gateway: Gateway, victim: Victim, commands: dict, rounds: int, seconds: float) -> dict:
+    """Quiet seconds and seconds of each of `commands` take turns: the flood, and before it what the same flood costs where no gateway is."""
+    kinds = ["quiet", *commands]
+    times, used, errors, did, came = {kind: [] for kind in kinds}, dict.fromkeys(kinds, 0.0), [], [], []
+    print(f"\n{name}: {rounds} rounds of {seconds:g} s each of {', '.join(kinds)}", flush=True)
     for turn in range(rounds):
-        # What the flood before has left is not counted as quiet.
-        time.sleep(4 if turn else 1)
-        victim.since()
-        time.sleep(seconds)
-        times, failed, _ = victim.since()
-        quiet, errors = quiet + times, errors + failed
-        flood = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flooder.py")), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        # It begins, and its first burst is among what is measured.
-        time.sleep(0.3)
-        victim.since()
-        time.sleep(seconds)
-        times, failed, memory = victim.since()
-        flooded, errors, peak = flooded + times, errors + failed, max(peak, memory)
-        open_files = files(gateway.pid())
-        out, _ = flood.communicate("end\n", timeout=60)
-        did.append(json.loads(out))
-        print(f"  round {turn + 1}: p99 {p99(times):.1f} ms in the flood; {json.dumps(did[-1])}; the gateway: {memory:.0f} MiB, {open_files} files", flush=True)
-    middle = lambda times: sorted(times)[len(times) // 2]  # noqa: E731
-    ratio = p99(flooded) / p99(quiet)
-    print(f"{name}: quiet p50 {middle(quiet):.2f} p99 {p99(quiet):.2f} ms ({len(quiet)} calls); "
-          f"flood p50 {middle(flooded):.2f} p99 {p99(flooded):.2f} ms ({len(flooded)} calls): {ratio:.2f} times; {len(errors)} errors")  # fmt: skip
-    return {"ratio": ratio, "errors": errors, "did": did}
+        for kind in kinds:
+            # What the flood before has left is counted nowhere.
+            time.sleep(1 if kind == "quiet" and not turn else 4)
+            flood = None
+            if kind != "quiet":
+                command = [sys.executable, str(Path(__file__).with_name("flooder.py")), *commands[kind]]
+                flood = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                # It begins, and its first burst is among what is measured.
+                time.sleep(0.3)
+            victim.since()
+            before = cpu_seconds(gateway.pid())
+            time.sleep(seconds / 2)
+            if kind == "flood" and commands[kind][0] != "calls":
+                came.append(newcomer(gateway, turn))
+            time.sleep(seconds / 2)
+            took, failed, memory = victim.since()
+            used[kind] += cpu_seconds(gateway.pid()) - before
+            times[kind], errors = times[kind] + took, errors + failed
+            if flood is None:
+                continue
+            open_files = files(gateway.pid())
+            out, _ = flood.communicate("end\n", timeout=60)
+            if kind == "flood":
+                did.append(json.loads(out))
+                print(f"  round {turn + 1}: p99 {p99(took):.1f} ms in the flood; {out.strip()}; the gateway: {memory:.0f} MiB, {open_files} files", flush=True)
+    middle = lambda found: sorted(found)[len(found) // 2]  # noqa: E731
+    for kind in kinds:
+        found = times[kind]
+        print(f"  {kind}: p50 {middle(found):.2f} p99 {p99(found):.2f} ms ({len(found)} calls), the gateway's processor time {used[kind] / rounds / seconds:.0%}")
+    quiet, flooded = p99(times["quiet"]), p99(times["flood"])
+    # The flood's own work, most of it the system's, is on the same processors: what it costs without the gateway is not the gateway's.
+    own = max(quiet, p99(times["elsewhere"])) if "elsewhere" in times else quiet
+    note = f"; {own / quiet:.2f} times against a program that only accepts, so {flooded / own:.2f} times are the gateway's" if own > quiet else ""
+    print(f"{name}: quiet p50 {middle(times['quiet']):.2f} p99 {quiet:.2f} ms; flood p50 {middle(times['flood']):.2f} p99 {flooded:.2f} ms: "
+          f"{flooded / quiet:.2f} times{note}; {len(errors)} errors")  # fmt: skip
+    if came:
+        print(f"{name}: newcomers from addresses of their own got in within {', '.join('NOT' if took is None else f'{took * 1000:.0f} ms' for took in came)}")
+    errors += ["a newcomer did not get in" for took in came if took is None]
+    return {"ratio": flooded / own, "errors": errors, "did": did}
 
 
 def main() -> int:
@@ -88,7 +131,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.25, help="of one processor, for the flooding client")
     parser.add_argument("--sockets", type=int, default=10_000)
     parser.add_argument("--most", type=float, default=2.0, help="times its quiet 99th percentile")
-    parser.add_argument("--only", choices=["calls", "sockets"])
+    parser.add_argument("--only", choices=["calls", "sockets", "greetings"])
     wish = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"flood: {os.cpu_count()} processors, load {load:.1f} before; the flooding client is held to {wish.share:.0%} of one processor")
@@ -102,12 +145,19 @@ def main() -> int:
         victim.start()
         time.sleep(1)
         certs, port, results = str(gateway.certs()), str(gateway.port), {}
-        if wish.only != "sockets":
+        elsewhere = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flooder.py")), "sink", str(folder / "port")], stdin=subprocess.PIPE)
+        while not (folder / "port").exists() or not (folder / "port").read_text():
+            time.sleep(0.05)
+        other = (folder / "port").read_text()
+        if wish.only in (None, "calls"):
             command = ["calls", port, certs, str(wish.share), str(template(gateway, folder))]
-            results["a flood of notices"] = measure("a flood of notices", gateway, victim, command, wish.rounds, wish.seconds)
-        if wish.only != "calls":
-            command = ["sockets", port, str(wish.sockets), str(wish.share)]
-            results["silent sockets"] = measure(f"{wish.sockets} silent sockets", gateway, victim, command, wish.rounds, wish.seconds)
+            results["a flood of notices"] = measure("a flood of notices", gateway, victim, {"flood": command}, wish.rounds, wish.seconds)
+        for kind, what in (("sockets", "silent sockets"), ("greetings", "handshakes that are not gone on with")):
+            if wish.only not in (None, kind):
+                continue
+            commands = {way: [kind, to, str(wish.sockets), str(wish.share)] for way, to in (("elsewhere", other), ("flood", port))}
+            results[what] = measure(f"{wish.sockets} {what}", gateway, victim, commands, wish.rounds, wish.seconds)
+        elsewhere.communicate(b"end\n", timeout=10)
         for what, result in results.items():
             if result["errors"]:
                 failed.append(f"{what}: the other heard {result['errors'][:3]}")

@@ -1,7 +1,9 @@
-"""The two floods, each a process of its own that holds itself to a share of one processor: it sleeps when its own processor clock runs ahead.
+"""The floods, each a process of its own that holds itself to a share of one processor: it sleeps when its own processor clock runs ahead.
 
     flooder.py calls PORT CERTS SHARE TEMPLATE     as many durable notices as its share allows, on eight connections
     flooder.py sockets PORT COUNT SHARE            sockets that never speak, from a hundred addresses of 127.0.0.0/8; those closed are opened again
+    flooder.py greetings PORT COUNT SHARE          the same, but each begins a handshake and does not go on with it: the server's half is the dear one
+    flooder.py sink FILE                           no flood: a program that accepts such sockets and does nothing else; writes its port to FILE
 
 Runs until its standard input ends, then prints what became of it as one line of JSON.
 """
@@ -11,9 +13,11 @@ import os
 import resource
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "abuse")]
@@ -92,15 +96,41 @@ def calls(port: int, certs: Path, share: float, template: Path) -> dict:
     return {"sent": sent, "answers": refused, "closed": failures, "share": held.said()}
 
 
-def sockets(port: int, count: int, share: float) -> dict:
+def greeting() -> bytes:
+    """A ClientHello, to be sent again and again."""
+    context, out = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.MemoryBIO()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def answer_begins(one: socket.socket) -> bool:
+    """Whether the server has sent its half, and not an alert or an end."""
+    try:
+        return one.recv(1) == b"\x16"
+    except OSError:
+        return False
+
+
+def sockets(port: int, count: int, share: float, hello: bytes = b"") -> dict:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 200) if hard != resource.RLIM_INFINITY else count + 200, hard))
     count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
     held, opened, failed = Share(share), 0, 0
     poll, silent = select.epoll(), {}
-    most = 0
+    most = answered = 0
+    events = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR
     while not told_to_end():
-        for number, _ in poll.poll(0):
+        for number, event in poll.poll(0):
+            if hello and event == select.EPOLLOUT:
+                silent[number].send(hello)
+                poll.modify(number, events)
+                continue
+            answered += bool(hello and event & select.EPOLLIN and answer_begins(silent[number]))
             poll.unregister(number)
             silent.pop(number).close()
         for _ in range(min(200, count - len(silent))):
@@ -115,21 +145,44 @@ def sockets(port: int, count: int, share: float) -> dict:
                 failed += 1
                 one.close()
                 continue
-            poll.register(one, select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR)
+            poll.register(one, events | (select.EPOLLOUT if hello else 0))
             silent[one.fileno()] = one
             opened += 1
         most = max(most, len(silent))
         held.keep()
         time.sleep(0.01)
-    return {"at once": most, "opened": opened, "failed": failed, "share": held.said()}
+    told = {"handshakes that the gateway worked on": answered} if hello else {}
+    return {"at once": most, "opened": opened, "failed": failed, **told, "share": held.said()}
+
+
+def sink(port_file: Path) -> None:
+    """What any program has to do with such sockets and no more: accepts, keeps the newest thousand, closes the oldest."""
+    listener = socket.socket()
+    listener.bind(("0.0.0.0", 0))
+    listener.listen(1024)
+    port_file.write_text(str(listener.getsockname()[1]))
+    kept: deque = deque()
+    while not told_to_end():
+        if not select.select([listener, sys.stdin], [], [], 1)[0]:
+            continue
+        listener.setblocking(False)
+        try:
+            for _ in range(64):
+                kept.append(listener.accept()[0])
+                if len(kept) > 1024:
+                    kept.popleft().close()
+        except BlockingIOError:
+            pass
 
 
 def main() -> None:
+    if sys.argv[1] == "sink":
+        return sink(Path(sys.argv[2]))
     kind, port = sys.argv[1], int(sys.argv[2])
     if kind == "calls":
         did = calls(port, Path(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]))
     else:
-        did = sockets(port, int(sys.argv[3]), float(sys.argv[4]))
+        did = sockets(port, int(sys.argv[3]), float(sys.argv[4]), greeting() if kind == "greetings" else b"")
     print(json.dumps(did), flush=True)
 
 

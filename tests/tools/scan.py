@@ -110,7 +110,7 @@ def main() -> int:
         gateway.prepare()
         # Scanners knock more often than a client ever would.
         file = folder / "home/samband.toml"
-        file.write_text(file.read_text(encoding="utf-8") + "\n[limits]\nhandshakes_per_address_burst = 100000\n", encoding="utf-8")
+        file.write_text(file.read_text(encoding="utf-8") + "\n[limits]\nhandshakes_per_address_burst = 100000\nhandshakes_burst = 100000\n", encoding="utf-8")
         gateway.start()
         gateway.wait_until_serving()
         faults = sslyze(gateway.port, gateway.certs(), folder) + testssl(gateway.port, gateway.certs(), folder, whole)
