@@ -294,7 +294,7 @@ impl Edited<'_> {
 
 /// The folder, locked until it is dropped; nothing when it does not become free in time.
 fn lock(folder: &Path) -> std::io::Result<Option<std::fs::File>> {
-    let file = std::fs::File::open(folder)?;
+    let file = crate::regular_file::open_folder(folder)?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),

@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 use crate::regular_file::{self, Links};
 
+/// The largest file that is read as a whole, in bytes: the state of some ten million messages.
+const WHOLE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
 /// How a file is opened. All but the first also write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
@@ -194,7 +197,7 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        Ok(regular_file::read(path, Links::Refuse, WHOLE_FILE_BYTES_MAX)?)
     }
 
     fn len(&self, path: &Path) -> io::Result<u64> {
