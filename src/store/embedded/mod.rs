@@ -421,7 +421,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        self.off_thread(move |engine| tiles::served(&engine.layout, tile).map(|content| content.map(Bytes::from))).await
+        let published = self.engine.published.load(Ordering::SeqCst);
+        self.off_thread(move |engine| tiles::served(&engine.layout, tile, published).map(|content| content.map(Bytes::from))).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

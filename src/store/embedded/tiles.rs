@@ -127,23 +127,34 @@ impl TileRead for TileFolder {
     }
 }
 
-/// The tile for whoever asks by its name; `None` when the log has none of this name. What was published stays to be had: once a tile is full,
-/// its partial ones are cut from it.
-pub fn served(layout: &Layout, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+/// The tile for whoever asks by its name, from a log of which `published` entries are published; `None` when it has none of this name. Heads are
+/// signed at more sizes than are published: a partial tile of any width up to the present one is cut from what has grown from it.
+pub fn served(layout: &Layout, tile: TileId, published: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
-    let entry = match tile.kind() {
-        TileKind::Hashes(_) => Hash::LEN,
-        TileKind::Entries => 2 + Leaf::LEN,
+    let (count, entry) = match tile.kind() {
+        TileKind::Hashes(level) => (published.checked_shr(LEVELS_PER_TILE * u32::from(level)).unwrap_or(0), Hash::LEN),
+        TileKind::Entries => (published, 2 + Leaf::LEN),
     };
-    let folder = TileFolder::new(layout);
+    let (folder, length) = (TileFolder::new(layout), usize::from(tile.width()) * entry);
     match folder.read(tile) {
-        Ok(content) if content.len() == usize::from(tile.width()) * entry => Ok(Some(content)),
-        Ok(_) => Err(damaged()),
+        Ok(content) if content.len() == length => return Ok(Some(content)),
+        Ok(_) => return Err(damaged()),
         Err(_) => match layout.disk().read(&folder.path(tile)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            _ => Err(damaged()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            _ => return Err(damaged()),
         },
     }
+    let grown = u16::try_from(count.saturating_sub(tile.first())).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
+    if grown <= tile.width() {
+        return Ok(None);
+    }
+    // It is the tile that was published last: without it the log is damaged.
+    let mut content = folder.read(tile_id(tile.kind(), tile.index(), grown)).map_err(|_| damaged())?;
+    if content.len() != usize::from(grown) * entry {
+        return Err(damaged());
+    }
+    content.truncate(length);
+    Ok(Some(content))
 }
 
 /// A tile that could not be read.

@@ -213,6 +213,40 @@ async fn tiles_that_a_crash_lost_are_written_again_by_the_start() {
 }
 
 #[tokio::test]
+async fn a_partial_tile_of_every_width_up_to_the_published_size_is_served_and_none_beyond() {
+    use crate::audit::tiles::{TileId, TileKind};
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    for _ in 0..300 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.publish_now().await.unwrap();
+    let size = store.stats().await.unwrap().published_size;
+    assert!(size > 300);
+    // Heads of all these sizes were signed, for receipts; one size was published.
+    let last = u16::try_from(size - 256).unwrap();
+    for (kind, length) in [(TileKind::Hashes(0), 32), (TileKind::Entries, 35)] {
+        for (index, widest) in [(0, 256), (1, last)] {
+            let whole = store.tile(TileId::new(kind, index, widest).unwrap()).await.unwrap().unwrap();
+            for width in 1..=widest {
+                let tile = store.tile(TileId::new(kind, index, width).unwrap()).await.unwrap().unwrap();
+                assert_eq!(tile, whole[..usize::from(width) * length], "{kind:?} {index} {width}");
+            }
+        }
+        assert_eq!(store.tile(TileId::new(kind, 1, last + 1).unwrap()).await.unwrap(), None);
+        assert_eq!(store.tile(TileId::new(kind, 2, 1).unwrap()).await.unwrap(), None);
+    }
+    assert!(store.tile(TileId::new(TileKind::Hashes(1), 0, 1).unwrap()).await.unwrap().is_some());
+    assert_eq!(store.tile(TileId::new(TileKind::Hashes(1), 0, 2).unwrap()).await.unwrap(), None);
+    // What the others would be cut from is gone: that is damage, and nothing that the log does not have.
+    std::fs::remove_file(home.data().join(format!("log/tile/0/001.p/{last}"))).unwrap();
+    let lost = store.tile(TileId::new(TileKind::Hashes(0), 1, 1).unwrap()).await;
+    assert!(matches!(lost, Err(StoreError::Damaged { .. })), "{lost:?}");
+}
+
+#[tokio::test]
 async fn a_lost_or_ruined_search_index_costs_a_rebuild_and_nothing_else() {
     let home = Home::new();
     let store = home.open();
