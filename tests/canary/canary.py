@@ -342,6 +342,8 @@ def signals(folder: Path, seed: int) -> None:
     told = os.waitid(os.P_PID, control.pid, os.WEXITED | os.WNOWAIT)
     control.wait()
     makes_cores = told.si_code == os.CLD_DUMPED
+    # A shell's job in the background is born with it ignored, and so would be the gateway.
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     for number, which in enumerate((signal.SIGABRT, signal.SIGSEGV, signal.SIGQUIT)):
         gateway = Canary(folder / f"signal-{number}", "text")
         gateway.under = ["sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$0" "$@"']
@@ -349,8 +351,9 @@ def signals(folder: Path, seed: int) -> None:
         # sh has become the program itself.
         gateway.is_child = False
         is_private(gateway)
-        told = None
+        told, until = None, time.monotonic() + 60
         while told is None:
+            demand(time.monotonic() < until, f"{which.name} does not end it")
             # The runtime's guard of the stack lets the first SIGSEGV pass when no address stands behind it.
             os.kill(gateway.process.pid, which)
             time.sleep(0.2)
