@@ -89,14 +89,17 @@ impl Gateway {
     }
 
     /// What became of an own message, each step with a proof that opens only what its sender may know, by log index. Deliveries
-    /// of results that were logged before their texts left out the case have none.
+    /// of results that were logged before their texts left out the case have none. Steps whose records are erased have none either; those of
+    /// later months are given as long as they live.
     ///
     /// # Errors
     /// [`Reason::MessageUnknown`], not the caller's call, or the store's refusal.
     pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId) -> Result<Vec<EntryProof>, Refusal> {
         drop(self.permit_or_refuse(caller, verb).await?);
         let found = async {
-            if self.store.receipt(caller.id(), message_id).await?.is_none() {
+            // The record of its acceptance may be erased while later ones live; what the case remembers says then whose message it is.
+            let receipt = self.store.receipt(caller.id(), message_id).await?;
+            if receipt.is_none() && self.store.status(caller.id(), message_id).await?.is_none() {
                 return Ok(None);
             }
             let register = self.store.register();

@@ -313,8 +313,9 @@ def watched(root: Path) -> None:
         done = gateway.audit(*watch, "--once")
         demand(done.returncode == 1 and "does not continue" in done.stderr, f"a fork that grew larger: {done.stderr.strip()}")
         demand(mark.read_text() == kept, "the mark stays where it was")
-        fork = Path(f"{mark}.fork").read_text()
-        demand(fork.split("\n")[0] == kept.split("\n")[0] and fork != kept, "the contradicting head is kept as evidence")
+        forks = [path.read_text() for path in mark.parent.glob(f"{mark.name}.fork-*")]
+        demand(len(forks) == 2, f"both contradicting heads are kept as evidence: {len(forks)}")
+        demand(all(fork.split("\n")[0] == kept.split("\n")[0] and fork != kept for fork in forks), "they are heads of the same log")
         mark.unlink()
     with gateway.serve() as running:
         demand(gateway.audit(*watch, "--once").returncode == 0, "a new watch begins anew")
@@ -323,7 +324,13 @@ def watched(root: Path) -> None:
         done = gateway.audit(*watch, "--every", "1", "--stall-after", "3")
         took = time.monotonic() - begun
         demand(done.returncode == 1 and "STALL" in done.stderr, f"a gateway that hangs, after {took:.0f} s: {done.stderr.strip().splitlines()[-1]}")
-    demand(alarm.read_text().split() == ["FORK", "FORK", "STALL"], "the alarm's command was run each time")
+    # By a scheduler, while nobody listens: the time since the mark was written counts.
+    done = gateway.audit(*watch, "--once", "--stall-after", "3600")
+    demand(done.returncode not in (0, 1) and "STALL" not in done.stderr, f"a gateway that is away is no stall yet: {done.stderr.strip()}")
+    time.sleep(1)
+    done = gateway.audit(*watch, "--once", "--stall-after", "1")
+    demand(done.returncode == 1 and "STALL" in done.stderr, f"a gateway that stays away, found by single rounds: {done.stderr.strip().splitlines()[-1]}")
+    demand(alarm.read_text().split() == ["FORK", "FORK", "STALL", "STALL"], "the alarm's command was run each time")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 //! `samband audit watch`: follows the log from head to head and cries when it forks or stands still.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::tls::files;
 
 /// The command of an alarm may run this long.
 const ALARM_TIMEOUT: Duration = Duration::from_secs(30);
+/// Contradicting heads that are kept beside the mark. The first are what matters; a gateway that forks signs a new one for every question.
+const FORKS_MAX: usize = 16;
 /// Cosignatures may lie this much in the future, in milliseconds: clocks differ.
 const AHEAD_MAX_MILLIS: i64 = 300_000;
 
@@ -39,7 +42,8 @@ Each round asks for the newest head (which is itself an entry, so a log that run
 --policy the cosigned head must have the quorum, continue the same log, and be no older than --stall-after.
 
 An alarm ends the command with exit code 1 and says FORK, SIGNATURE, STALL or WITNESSES. On a fork the contradicting head is kept beside the mark
-as MARK.fork: two signed heads that cannot both be true are evidence. --on-alarm runs a command with $SAMBAND_ALARM_KIND and $SAMBAND_ALARM.";
+as MARK.fork-SIZE-ROOT, the first 16 of them: two signed heads that cannot both be true are evidence. A stall is counted from the time at which the
+mark was written, so that --once by a scheduler finds it too. --on-alarm runs a command with $SAMBAND_ALARM_KIND and $SAMBAND_ALARM.";
 
 /// Arguments of `audit watch`.
 #[derive(Debug, Args)]
@@ -117,10 +121,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watch that begins at `now` with the mark of earlier ones.
+    /// A watch with the mark of earlier ones, which was written at `grown_at`; without one, the time at which it begins.
     #[must_use]
-    pub const fn new(mark: Option<Checkpoint>, now: Timestamp, stall_after_millis: i64) -> Self {
-        Self { mark, grown_at: now, stall_after_millis }
+    pub const fn new(mark: Option<Checkpoint>, grown_at: Timestamp, stall_after_millis: i64) -> Self {
+        Self { mark, grown_at, stall_after_millis }
     }
 
     /// Compares a head, whose signature was verified, with the mark.
@@ -193,7 +197,8 @@ pub async fn run(args: &WatchArgs, out: Output) -> Result<(), CliError> {
     let mark = read_mark(&args.mark, &verifier)?;
     let client = Client::new(&args.connect)?;
     let stall_after_millis = i64::try_from(args.stall_after).unwrap_or(i64::MAX / 1000) * 1000;
-    let mut watcher = Watcher::new(mark, SystemClock.now(), stall_after_millis);
+    let grown_at = mark.as_ref().and_then(|_| written_at(&args.mark)).unwrap_or_else(|| SystemClock.now());
+    let mut watcher = Watcher::new(mark, grown_at, stall_after_millis);
     let bar = out.progress(0, "entries, consistent");
     loop {
         match round(&client, &verifier, policy.as_ref(), &mut watcher, &args.mark).await {
@@ -208,13 +213,13 @@ pub async fn run(args: &WatchArgs, out: Output) -> Result<(), CliError> {
                 return Err(CliError::Failed(format!("{}: {}", alarm.kind(), alarm.text())));
             }
             Err(Round::Missed(error)) => {
-                if args.once {
-                    return Err(error);
-                }
                 if let Err(alarm) = watcher.check_growth(SystemClock.now(), Some(&error.to_string())) {
                     bar.finish_and_clear();
                     cry(&alarm, args.on_alarm.as_deref()).await;
                     return Err(CliError::Failed(format!("{}: {}", alarm.kind(), alarm.text())));
+                }
+                if args.once {
+                    return Err(error);
                 }
                 bar.suspend(|| out.note(&format!("no head this time: {error}")));
             }
@@ -252,13 +257,9 @@ async fn round(
 ) -> Result<String, Round> {
     let Head { checkpoint: text, cosigned, .. } = fetch(client).await.map_err(Round::Missed)?;
     let head = open(&text, verifier, "the newest head").map_err(|error| Alarm::Signature(error.to_string()))?;
-    let fork = |alarm: Alarm| {
-        // The mark stays as it is: it and this head together are the evidence.
-        let kept = write_durably(&beside(mark_file, "fork"), text.as_bytes());
-        if let Err(error) = kept {
-            return Round::Missed(error);
-        }
-        Round::Alarm(alarm)
+    let fork = |alarm: Alarm| match keep_fork(mark_file, &head, &text) {
+        Ok(()) => Round::Alarm(alarm),
+        Err(error) => Round::Missed(error),
     };
     let before = watcher.mark.as_ref().map_or(0, Checkpoint::size);
     if watcher.compare(&head).map_err(fork)? == Step::Grown {
@@ -271,7 +272,7 @@ async fn round(
     watcher.check_growth(SystemClock.now(), None)?;
     let mut said = format!("consistent: {} entries, {} more than before, root {}", head.size(), head.size() - before, head.root());
     if let Some(policy) = policy {
-        said.push_str(&witnessed(client, verifier, policy, watcher, &head, cosigned.as_deref()).await?);
+        said.push_str(&witnessed(client, verifier, policy, (watcher, mark_file), &head, cosigned.as_deref()).await?);
     }
     Ok(said)
 }
@@ -281,18 +282,22 @@ async fn witnessed(
     client: &Client,
     verifier: &LogVerifier,
     policy: &TlogPolicy,
-    watcher: &Watcher,
+    (watcher, mark_file): (&Watcher, &Path),
     head: &Checkpoint,
     cosigned: Option<&str>,
 ) -> Result<String, Round> {
     let text = cosigned.ok_or_else(|| Alarm::Witnesses("the gateway shows no cosigned head".to_owned()))?;
     let witnessed = policy.accept(text, verifier).map_err(|error| Alarm::Witnesses(error.to_string()))?;
     let older = &witnessed.checkpoint;
+    let fork = |alarm: Alarm| match keep_fork(mark_file, older, text) {
+        Ok(()) => Round::Alarm(alarm),
+        Err(error) => Round::Missed(error),
+    };
     if older.size() > head.size() {
-        return Err(Alarm::Fork(format!("witnesses cosigned {} entries, the newest head has {}", older.size(), head.size())).into());
+        return Err(fork(Alarm::Fork(format!("witnesses cosigned {} entries, the newest head has {}", older.size(), head.size()))));
     }
     let proof = proof_between(client, older.size(), head.size()).await.map_err(Round::Missed)?;
-    watcher.continues(older, head, &proof)?;
+    watcher.continues(older, head, &proof).map_err(fork)?;
     if policy.demands_witnesses() {
         let now = SystemClock.now().millis();
         let times = witnessed.by.iter().map(|(_, time)| i64::try_from(time.saturating_mul(1000)).unwrap_or(i64::MAX));
@@ -307,10 +312,23 @@ async fn witnessed(
     Ok(format!("; cosigned by {} at size {}", witnessed.by.len(), older.size()))
 }
 
-fn beside(file: &Path, what: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{what}"));
-    file.with_file_name(name)
+/// Keeps a head that contradicts the mark. The mark stays as it is: both together are the evidence.
+fn keep_fork(mark: &Path, head: &Checkpoint, text: &str) -> Result<(), CliError> {
+    let mut name = mark.file_name().unwrap_or_default().to_owned();
+    name.push(".fork-");
+    let folder = mark.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = std::fs::read_dir(folder).map_err(|error| CliError::file(folder, &error))?;
+    let kept = names.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(name.as_encoded_bytes())).count();
+    let root: String = head.root().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    name.push(format!("{}-{root}", head.size()));
+    let file = mark.with_file_name(name);
+    // The same size and root again is the same head.
+    if kept >= FORKS_MAX || file.exists() { Ok(()) } else { write_durably(&file, text.as_bytes()) }
+}
+
+/// When a file was last written, by this machine's clock.
+fn written_at(file: &Path) -> Option<Timestamp> {
+    Some(Timestamp::from_millis(std::fs::metadata(file).ok()?.mtime().saturating_mul(1000)))
 }
 
 fn read_mark(file: &Path, verifier: &LogVerifier) -> Result<Option<Checkpoint>, CliError> {

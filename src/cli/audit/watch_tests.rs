@@ -73,5 +73,35 @@ fn a_mark_that_does_not_verify_is_not_taken_for_a_first_round() {
         write_durably(&file, bad).unwrap();
         assert_eq!(read_mark(&file, signer.verifier()).unwrap_err().code(), 2);
     }
-    assert_eq!(beside(&file, "fork").file_name().unwrap(), "mark.fork");
+}
+
+#[test]
+fn each_head_that_contradicts_the_mark_is_kept_and_they_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mark");
+    let kept = || std::fs::read_dir(dir.path()).unwrap().count();
+    let heads: Vec<_> = (0..40).map(|number| head(&log(&["a", &number.to_string()]))).collect();
+    for (count, one) in (1..).zip(&heads[..3]) {
+        keep_fork(&file, one, "first").unwrap();
+        keep_fork(&file, one, "again").unwrap();
+        assert_eq!(kept(), count, "a second fork does not take the place of the first, and the same one is kept once");
+    }
+    heads.iter().for_each(|one| keep_fork(&file, one, "later").unwrap());
+    assert_eq!(kept(), FORKS_MAX);
+    let texts = std::fs::read_dir(dir.path()).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    assert_eq!(texts.filter(|text| text == "first").count(), 3);
+}
+
+#[test]
+fn a_stall_is_counted_from_the_time_at_which_the_mark_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mark");
+    assert_eq!(written_at(&file), None);
+    std::fs::write(&file, "mark").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!(written_at(&file), Some(at(1_780_000_000)));
+    // One round only, of a gateway that does not answer.
+    let watcher = Watcher::new(Some(head(&log(&["a"]))), written_at(&file).unwrap(), STALL);
+    assert!(matches!(watcher.check_growth(at(1_780_000_060), Some("nobody listens")), Err(Alarm::Stall(_))));
 }

@@ -484,6 +484,39 @@ async fn evidence_shows_a_sender_its_own_message_and_nothing_more() {
     }
 }
 
+#[tokio::test]
+async fn evidence_of_later_months_is_given_when_the_acceptance_is_erased() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    bed.load(register(1, auditors)).await;
+    let (notice_id, _) = bed.send_notice(&wish(), None).await.unwrap();
+    let until = async |day: &str| {
+        while bed.store().now().oslo_date() < date(day) {
+            bed.advance_days(1);
+            let _ = store.confirm_calendar();
+            bed.load(register(store.register().generation() + 1, auditors)).await;
+        }
+        let _ = store.confirm_calendar();
+        store.turn_now().await.unwrap();
+    };
+    until("2026-12-10").await;
+    bed.take(RU_OSLO).await;
+    let evidence = async |who: &str, verb| gateway.evidence(&bed.caller(who), verb, notice_id).await;
+    assert_eq!(evidence(OSLO, Verb::ProsecutionGetEvidence).await.unwrap().len(), 2);
+    until("2028-01-10").await;
+    let receipt = bed.store().receipt(&id(OSLO), notice_id).await;
+    assert!(!matches!(receipt, Ok(Some(_))), "the record of November is erased: {receipt:?}");
+    let left = evidence(OSLO, Verb::ProsecutionGetEvidence).await.unwrap();
+    let kinds: Vec<u16> = left.iter().map(|proof| proof.record.as_ref().unwrap().kind).collect();
+    assert_eq!(kinds, [kind::HANDED_OUT, kind::ACKNOWLEDGED], "those of December live");
+    for (who, verb) in [(INNLANDET, Verb::ProsecutionGetEvidence), (RU_OSLO, Verb::MunicipalGetEvidence)] {
+        assert_eq!(evidence(who, verb).await.unwrap_err().0.reason, Reason::MessageUnknown, "{who}");
+    }
+    until("2028-02-10").await;
+    assert_eq!(evidence(OSLO, Verb::ProsecutionGetEvidence).await.unwrap(), [], "known, and nothing of it is left");
+}
+
 #[test]
 fn what_counts_as_forbidden_has_the_codes_that_say_so() {
     let forbidden: Vec<&str> =
