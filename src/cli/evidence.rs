@@ -47,7 +47,10 @@ pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
     let answer = client.ask(args.role.service(), "GetEvidence", &json!({"message_id": args.id.to_string()})).await?;
     let found = answer["evidence"].as_array().cloned().unwrap_or_default();
     if found.is_empty() {
-        out.result("there is nothing to prove: it was neither fetched nor returned, or the records of that are erased, which live 13 to 35 months", &json!({"evidence": []}));
+        out.result(
+            "there is nothing to prove: it was neither fetched nor returned, or the records of that are erased, which live 13 to 35 months",
+            &json!({"evidence": []}),
+        );
         return Ok(());
     }
     files::make_private_dir(&args.out).map_err(|error| CliError::Usage(error.to_string()))?;
