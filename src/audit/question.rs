@@ -4,17 +4,20 @@
 //! Records that concern others than the reader's scope are used to judge and never shown or counted.
 
 mod elsewhere;
+pub mod held;
 mod overdue;
 mod simple;
+pub mod words;
 
 use std::collections::VecDeque;
 
 use super::checkpoint::Checkpoint;
-use super::range::{Checked, OpenEntry, RangeCheck};
+pub use super::range::Period;
+use super::range::{Checked, OpenEntry, RangeCheck, Tally};
+
 use super::record::Record;
 use super::sight::Sight;
 use super::tree::{Frontier, Hash};
-use crate::domain::time::Timestamp;
 
 /// Rows of one answer; of more, the newest.
 pub const ROWS_MAX: usize = 1000;
@@ -79,29 +82,6 @@ impl Question {
     }
 }
 
-/// Which time a question is about; an open end has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Period {
-    /// Not before.
-    pub from: Option<Timestamp>,
-    /// Before.
-    pub to: Option<Timestamp>,
-}
-
-impl Period {
-    /// Whether `at` lies in it.
-    #[must_use]
-    pub fn holds(&self, at: Timestamp) -> bool {
-        self.from.is_none_or(|from| at >= from) && self.is_begun(at)
-    }
-
-    /// Whether `at` lies before its end.
-    #[must_use]
-    pub fn is_begun(&self, at: Timestamp) -> bool {
-        self.to.is_none_or(|to| at < to)
-    }
-}
-
 /// The numbers of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
@@ -113,7 +93,7 @@ pub enum Finding {
         deliveries: u64,
         /// Of both, those that name another than the prosecution that requisitioned: the answer is "none" when this is 0.
         elsewhere: u64,
-        /// Of both, those whose requisition or result stands in erased records: nothing can be said of them.
+        /// Of both, those whose requisition or result stands in records that are erased or closed: nothing can be said of them.
         unresolved: u64,
     },
     /// Of [`Question::Forbidden`].
@@ -214,14 +194,93 @@ pub struct Answer {
     pub checked: Checked,
 }
 
-impl Answer {
-    /// Entries of the range that it does not rest on: those erased or unreadable, and those closed to the reader. Where there are any, "none" is
-    /// said of what was checked, and of nothing else.
+/// What an answer rests on: entries of the period that were checked, those that could not be, and what was judged by besides. Words about an answer
+/// are made from this, so that no "none" can be said without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis {
+    period: Tally,
+    /// From before the period, for questions that are judged by it.
+    earlier: Option<Tally>,
+    scoped: bool,
+    /// First index of the range, when what lies before it matters and was not read.
+    first: Option<u64>,
+    /// One past its last, when entries of the period may follow.
+    end: Option<u64>,
+}
+
+impl Basis {
+    /// Entries of the period that were checked and are within the scope.
     #[must_use]
-    pub const fn not_read(&self) -> (u64, u64) {
-        let Checked { from, to, opened, erased, failed, .. } = &self.checked;
-        (*erased + *failed, (*to - *from).saturating_sub(*opened + *erased + *failed))
+    pub const fn opened(&self) -> u64 {
+        self.period.opened
     }
+
+    /// Whether every entry that the answer is about, and that it is judged by, was read: then "none" is none.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        let Tally { opened: _, erased, closed, failed } = self.missing();
+        erased == 0 && closed == 0 && failed == 0 && self.first.is_none() && self.end.is_none()
+    }
+
+    /// Whether nothing at all could be checked, although there was something.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        let earlier = match self.earlier {
+            Some(earlier) => earlier.opened,
+            None => 0,
+        };
+        self.period.opened + earlier == 0 && !self.is_whole()
+    }
+
+    /// What was not read, the earlier entries among it.
+    #[must_use]
+    pub const fn missing(&self) -> Tally {
+        let earlier = match self.earlier {
+            Some(earlier) => earlier,
+            None => Tally { opened: 0, erased: 0, closed: 0, failed: 0 },
+        };
+        Tally {
+            opened: 0,
+            erased: self.period.erased + earlier.erased,
+            closed: self.period.closed + earlier.closed,
+            failed: self.period.failed + earlier.failed,
+        }
+    }
+}
+
+impl Checked {
+    /// What a count of the period's entries rests on.
+    #[must_use]
+    pub const fn basis(&self) -> Basis {
+        let Self { from, to, period, scoped, begins, ends, .. } = self;
+        let first = if *begins { None } else { Some(*from) };
+        Basis { period: *period, earlier: None, scoped: *scoped, first, end: if *ends { None } else { Some(*to) } }
+    }
+}
+
+impl Answer {
+    /// What it rests on.
+    #[must_use]
+    pub const fn basis(&self) -> Basis {
+        let (basis, from) = (self.checked.basis(), self.checked.from);
+        if !Survey::looks_back(self.question) {
+            return basis;
+        }
+        Basis { earlier: Some(self.checked.before), first: if from > 0 { Some(from) } else { None }, ..basis }
+    }
+}
+
+/// What came out of a scan.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// An answer to each question, in their order.
+    pub answers: Vec<Answer>,
+    /// Entries by kind and time, if they were asked for.
+    pub counts: Option<super::counts::Counts>,
+    /// Holds in force at the end of the period, as far as they were placed within the range.
+    pub holds: held::Holds,
+    /// What was checked.
+    pub checked: Checked,
 }
 
 /// Reasons of refusals that say: the caller had no right. By number of the table of reasons: not enrolled, suspended, not this role's call,
@@ -273,6 +332,7 @@ pub struct Survey {
     period: Period,
     check: RangeCheck,
     asked: Vec<(Question, Asking)>,
+    holds: held::Holds,
     counts: Option<super::counts::Counts>,
 }
 
@@ -292,7 +352,7 @@ impl Survey {
             other => Asking::Simple(simple::Simple::new(*other)),
         };
         let asked = questions.iter().map(|question| (*question, asking(question))).collect();
-        Self { period, check: RangeCheck::new(sight, from, edge), asked, counts: None }
+        Self { period, check: RangeCheck::new(sight, period, from, edge), asked, holds: held::Holds::default(), counts: None }
     }
 
     /// Also counts entries by kind and time.
@@ -312,6 +372,9 @@ impl Survey {
         if !self.period.is_begun(record.time) {
             return;
         }
+        if visible {
+            self.holds.take(entry.index, record);
+        }
         for (_, asking) in &mut self.asked {
             match asking {
                 Asking::Elsewhere(asking) => asking.take(seen),
@@ -321,10 +384,10 @@ impl Survey {
         }
     }
 
-    /// Ends, with arguments as [`RangeCheck::finish`]: an answer to each question, and what was counted.
+    /// Ends, with arguments as [`RangeCheck::finish`].
     #[must_use]
-    pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> (Vec<Answer>, Option<super::counts::Counts>, Checked) {
-        let Self { period, check, asked, counts } = self;
+    pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Findings {
+        let Self { period, check, asked, holds, counts } = self;
         let sight = check.sight().clone();
         let checked = check.finish(head, consistency);
         let answers = asked
@@ -339,6 +402,6 @@ impl Survey {
                 Answer { question, period, sight: sight.clone(), finding, rows: kept.into(), left_out, checked: checked.clone() }
             })
             .collect();
-        (answers, counts, checked)
+        Findings { answers, counts, holds, checked }
     }
 }

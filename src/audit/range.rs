@@ -37,20 +37,88 @@ pub struct OpenEntry {
     pub held: Held,
 }
 
-/// What a check of a range found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
-    /// First index.
-    pub from: u64,
-    /// One past the last index.
-    pub to: u64,
+/// Which time is asked about; an open end has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Period {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+impl Period {
+    /// Whether `at` lies in it.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        !self.is_ahead(at) && self.is_begun(at)
+    }
+
+    /// Whether `at` lies before its end.
+    #[must_use]
+    pub fn is_begun(&self, at: Timestamp) -> bool {
+        self.to.is_none_or(|to| at < to)
+    }
+
+    /// Whether all of it comes after `at`.
+    #[must_use]
+    pub fn is_ahead(&self, at: Timestamp) -> bool {
+        self.from.is_some_and(|from| at < from)
+    }
+
+    /// Whether its end lies before its begin: then somebody turned it round.
+    #[must_use]
+    pub fn is_turned_round(&self) -> bool {
+        self.from.zip(self.to).is_some_and(|(from, to)| to < from)
+    }
+}
+
+/// Entries by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
     /// Records within the sight, each opened against its leaf.
     pub opened: u64,
     /// Entries whose records are erased and no longer checkable.
     pub erased: u64,
-    /// Entries that an export left closed.
+    /// Entries outside the sight, or that an export left closed.
     pub closed: u64,
     /// Entries that cannot be read, do not open their leaf, or go back in time.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Entries that were there to be checked: "`opened` of `checkable` entries checked".
+    #[must_use]
+    pub const fn checkable(&self) -> u64 {
+        self.opened + self.failed
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.erased += other.erased;
+        self.closed += other.closed;
+        self.failed += other.failed;
+    }
+}
+
+/// What a check of a range found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// First index that was read.
+    pub from: u64,
+    /// One past the last index that was read.
+    pub to: u64,
+    /// Entries of the period that was asked about. One that cannot be read, and lies between two that can, is of the period unless both show that
+    /// it is not.
+    pub period: Tally,
+    /// Entries from before the period: read to judge by, or to show where it begins.
+    pub before: Tally,
+    /// Whether the range shows that nothing of the period lies before it.
+    pub begins: bool,
+    /// Whether the range shows that nothing of the period lies after it.
+    pub ends: bool,
+    /// Whether only a part of the log may be shown to whoever asks.
+    pub scoped: bool,
+    /// Entries of the whole range that cannot be read, do not open their leaf, or go back in time.
     pub failed: u64,
     /// Where, the first [`FAILED_AT_MAX`] of them.
     pub failed_at: Vec<u64>,
@@ -68,41 +136,44 @@ impl Checked {
     pub const fn holds(&self) -> bool {
         self.failed == 0 && self.in_tree
     }
-
-    /// Entries that were there to be checked: "`opened` of `checkable` entries checked".
-    #[must_use]
-    pub const fn checkable(&self) -> u64 {
-        self.opened + self.failed
-    }
 }
 
 /// A check under way. Entries are given in order, none left out.
 #[derive(Debug, Clone)]
 pub struct RangeCheck {
     sight: Sight,
+    period: Period,
     edge: Option<Frontier>,
     last: Timestamp,
+    /// Time of the last record within the sight: what is not seen shows no time, in an export as here.
+    seen: Option<Timestamp>,
+    /// Entries since then, of which the next such record will tell whether they may be of the period.
+    pending: Tally,
     checked: Checked,
 }
 
 impl RangeCheck {
-    /// Starts at `from`; `edge` is the right edge of the entries before it, as the log's own files give it, to be proved with the rest.
+    /// Starts at `from`, to count what is of `period`; `edge` is the right edge of the entries before it, as the log's own files give it, to be
+    /// proved with the rest.
     #[must_use]
-    pub fn new(sight: Sight, from: u64, edge: Option<Frontier>) -> Self {
+    pub fn new(sight: Sight, period: Period, from: u64, edge: Option<Frontier>) -> Self {
         let edge = if from == 0 { Some(Frontier::new()) } else { edge.filter(|edge| edge.size() == from) };
         let checked = Checked {
             from,
             to: from,
-            opened: 0,
-            erased: 0,
-            closed: 0,
+            period: Tally::default(),
+            before: Tally::default(),
+            begins: from == 0,
+            ends: false,
+            scoped: sight.parties().is_some(),
             failed: 0,
             failed_at: Vec::new(),
             in_tree: false,
             size: 0,
             root: Hash::empty_root(),
         };
-        Self { sight, edge, last: Timestamp::from_millis(i64::MIN), checked }
+        let last = Timestamp::from_millis(i64::MIN);
+        Self { sight, period, edge, last, seen: None, pending: Tally::default(), checked }
     }
 
     /// The sight it was made for.
@@ -132,15 +203,19 @@ impl RangeCheck {
                 }
                 self.last = record.time;
                 let seen = self.sight.sees(record);
-                self.checked.opened += u64::from(seen);
+                if seen {
+                    self.see(record.time)
+                } else {
+                    self.pending.closed += 1
+                }
                 Some((record, seen))
             }
             Held::Erased => {
-                self.checked.erased += 1;
+                self.pending.erased += 1;
                 None
             }
             Held::Closed => {
-                self.checked.closed += 1;
+                self.pending.closed += 1;
                 None
             }
             Held::Unreadable => {
@@ -150,7 +225,32 @@ impl RangeCheck {
         }
     }
 
+    /// A record of `time` is within the sight: it is counted, and so is what stood before it unseen.
+    fn see(&mut self, time: Timestamp) {
+        self.settle(Some(time));
+        self.seen = Some(time);
+        if self.period.is_ahead(time) {
+            self.checked.before.opened += 1;
+            self.checked.begins = true;
+        } else if self.period.is_begun(time) {
+            self.checked.period.opened += 1;
+        } else {
+            self.checked.ends = true;
+        }
+    }
+
+    /// Counts what was not seen between the last record that was and one of time `next`.
+    fn settle(&mut self, next: Option<Timestamp>) {
+        let pending = std::mem::take(&mut self.pending);
+        if next.is_some_and(|next| self.period.is_ahead(next)) {
+            self.checked.before.add(pending);
+        } else if self.seen.is_none_or(|seen| self.period.is_begun(seen)) {
+            self.checked.period.add(pending);
+        }
+    }
+
     fn fail(&mut self, index: u64) {
+        self.pending.failed += 1;
         self.checked.failed += 1;
         if self.checked.failed_at.len() < FAILED_AT_MAX {
             self.checked.failed_at.push(index);
@@ -159,8 +259,10 @@ impl RangeCheck {
 
     /// Ends: `head` is a checkpoint whose signature was verified, `consistency` the proof from the end of the range to it.
     #[must_use]
-    pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Checked {
-        let Self { sight: _, edge, last: _, mut checked } = self;
+    pub fn finish(mut self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Checked {
+        self.settle(None);
+        let Self { sight: _, period: _, edge, last: _, seen: _, pending: _, mut checked } = self;
+        checked.ends |= checked.to == head.size();
         checked.size = head.size();
         checked.root = head.root();
         checked.in_tree = edge.zip(consistency).is_some_and(|(edge, proof)| {
@@ -168,5 +270,74 @@ impl RangeCheck {
             empty || verify_consistency(edge.size(), &edge.root(), head.size(), &head.root(), proof).is_ok()
         });
         checked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::Event;
+    use crate::domain::participant::Register;
+
+    /// What stands at an index: a record that everyone sees, one that only the whole log's auditor does, nothing, something unreadable.
+    #[derive(Clone, Copy)]
+    enum Is {
+        Seen(i64),
+        Unseen(i64),
+        Erased,
+        Unreadable,
+    }
+    use Is::{Erased, Seen, Unreadable, Unseen};
+
+    fn checked(entries: &[Is], from: Option<i64>, to: Option<i64>) -> Checked {
+        let period = Period { from: from.map(Timestamp::from_millis), to: to.map(Timestamp::from_millis) };
+        // An auditor without a register entry sees what concerns everyone and nothing else.
+        let sight = Sight::of(&"tilsyn".parse().unwrap(), &Register::new(1, Vec::new(), &|_| true).unwrap());
+        let mut check = RangeCheck::new(sight, period, 0, None);
+        for (index, is) in (0..).zip(entries) {
+            let held = |event: &Event, at: i64| {
+                let record = Record::of(event, Timestamp::from_millis(at));
+                let openings = Openings::new([1; 32], [2; 32]);
+                (Some(Leaf::commit(&openings, &record.sender_part(), &record.gateway_part())), Held::Record(Box::new((record, openings))))
+            };
+            let (leaf, held) = match *is {
+                Seen(at) => held(&Event::Stopped, at),
+                Unseen(at) => held(&Event::ContentErased { messages: 1 }, at),
+                Erased => (Leaf::from_bytes([1; 33]), Held::Erased),
+                Unreadable => (Leaf::from_bytes([1; 33]), Held::Unreadable),
+            };
+            check.take(&OpenEntry { index, leaf, held });
+        }
+        let size = entries.len() as u64 + 7;
+        check.finish(&Checkpoint::new("log.example/x".parse().unwrap(), size, Hash::empty_root()).unwrap(), None)
+    }
+
+    fn tally(opened: u64, erased: u64, closed: u64, failed: u64) -> Tally {
+        Tally { opened, erased, closed, failed }
+    }
+
+    #[test]
+    fn entries_outside_the_period_are_no_entries_of_it() {
+        let log = [Seen(1), Seen(2), Seen(5), Seen(6), Seen(9)];
+        let found = checked(&log, Some(5), Some(9));
+        assert_eq!((found.period, found.before, found.begins, found.ends), (tally(2, 0, 0, 0), tally(2, 0, 0, 0), true, true));
+        let empty = checked(&log, Some(3), Some(5));
+        assert_eq!((empty.period, empty.begins, empty.ends), (tally(0, 0, 0, 0), true, true), "a period without entries has none");
+        let open = checked(&log, None, None);
+        assert_eq!((open.period, open.begins, open.ends), (tally(5, 0, 0, 0), true, false), "the head goes on");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_of_the_period_unless_its_neighbours_show_that_it_is_not() {
+        let log = [Seen(1), Erased, Unseen(2), Seen(3), Erased, Unseen(6), Unreadable, Seen(7), Unseen(8), Seen(9), Erased, Seen(11)];
+        let found = checked(&log, Some(5), Some(9));
+        // 4 to 6 lie between 3 and 7, 8 between 7 and 9.
+        assert_eq!((found.period, found.before, found.failed), (tally(1, 1, 2, 1), tally(2, 1, 1, 0), 1));
+        let after = checked(&log, Some(11), None);
+        assert_eq!(after.period, tally(1, 1, 0, 0), "the erased one between 9 and 11");
+        let early = checked(&log, None, Some(3));
+        assert_eq!(early.period, tally(1, 1, 1, 0), "what follows the first that is too late is too late");
+        let erased = checked(&[Erased, Erased], Some(5), Some(9));
+        assert_eq!((erased.period, erased.begins, erased.ends), (tally(0, 2, 0, 0), true, false), "nothing shows where they are from");
     }
 }

@@ -9,6 +9,7 @@ pub mod hold;
 pub mod id;
 pub mod identity;
 pub mod label;
+pub mod lang;
 pub mod legal_basis;
 pub mod limits;
 pub mod mac;

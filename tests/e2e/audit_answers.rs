@@ -19,7 +19,7 @@ fn numbers(answer: &pb::Answer) -> Vec<(&str, u64)> {
 }
 
 /// A case that came back with a report and a result, and a call that was refused.
-async fn busy(world: &World) -> pb::AcceptedNotice {
+pub async fn busy(world: &World) -> pb::AcceptedNotice {
     let (_, accepted) = world.noticed().await;
     let items = world.unit_polls("fagsystem").await;
     world.unit_acknowledges(&items).await;

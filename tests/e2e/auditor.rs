@@ -34,7 +34,7 @@ pub async fn open(world: &mut World) -> SocketAddr {
     address
 }
 
-struct Answer {
+pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -45,14 +45,14 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
-struct Site<'w> {
-    world: &'w World,
-    address: SocketAddr,
+pub struct Site<'w> {
+    pub world: &'w World,
+    pub address: SocketAddr,
 }
 
 impl Site<'_> {
@@ -65,7 +65,7 @@ impl Site<'_> {
         Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
     }
 
-    async fn get(&self, who: &str, path: &str) -> Answer {
+    pub async fn get(&self, who: &str, path: &str) -> Answer {
         self.with(&pki().client_files(who), Method::GET, path).await
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod agree;
 mod alike;
 mod audit_answers;
 mod auditor;

@@ -72,7 +72,7 @@ impl Simple {
                 *records += many;
             }
             (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
-            // What its month had left to a hold.
+            // What its month had left to a hold; what stands in its month still is not counted by that entry.
             (Finding::Erased { records, .. }, kind::HELD_ERASED) => *records += many,
             (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
             (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {

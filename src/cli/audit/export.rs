@@ -106,7 +106,7 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     let exported = begun.elapsed();
     let bar = out.progress(manifest.to - manifest.from, "entries checked");
     let begun = Instant::now();
-    let demands = Demands { vkey: Some(&verifier), policy: policy.as_ref(), questions: &[] };
+    let demands = Demands { vkey: Some(&verifier), policy: policy.as_ref(), ..Demands::default() };
     let Proved { checked, .. } = check(&args.out, &demands, &mut |done, _| bar.set_position(done))?;
     let verified = begun.elapsed();
     bar.finish_and_clear();

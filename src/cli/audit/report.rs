@@ -5,18 +5,23 @@ use std::path::PathBuf;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check};
-use super::words::{Lang, in_words, mark, sentence, title};
+use super::list::{in_order, instant};
+use super::verify::period_json;
+use super::words::{Lang, in_words};
 use crate::audit::event::ReloadFault;
-use crate::audit::question::{Answer, Question, Row};
+use crate::audit::question::held::{Holds, Terms};
+use crate::audit::question::words::{self, Tone};
+use crate::audit::question::{Answer, Period, Question, Row};
 use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
 use crate::domain::hold::HoldReason;
+use crate::domain::time::Timestamp;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 
@@ -25,9 +30,12 @@ pub const HELP: &str = "Examples:
   samband audit report october.tar --vkey log.vkey --out october.html
   samband audit report october.tar --vkey log.vkey --policy witnesses.policy --out october.html
   samband audit report oktober.tar --vkey log.vkey --lang nb --out oktober.html
+  samband audit report all.tar --vkey log.vkey --since 2026-10-01 --until 2026-11-01 --out october.html
 
 The bundle is checked first; nothing is written if it does not hold. The page answers the prepared questions over the bundle's range, by a
-sentence, numbers and the entries behind them, and says what was checked. It has no script, loads nothing, and opens in any browser.";
+sentence, numbers and the entries behind them, and says what was checked. With --since and --until it answers about that period, with the numbers
+that the auditors' pages have of it: two of the questions are judged by what came before, so give it a bundle from the log's begin on. It has no
+script, loads nothing, and opens in any browser.";
 
 /// Arguments of `audit report`.
 #[derive(Debug, Args)]
@@ -46,7 +54,31 @@ pub struct ReportArgs {
     pub policy: Option<PathBuf>,
     /// The language of the page
     #[arg(long, value_enum, default_value = "en")]
-    pub lang: Lang,
+    pub lang: PageLang,
+    /// Answer about the time not before: a date (midnight in Oslo) or an instant like 2026-11-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub since: Option<Timestamp>,
+    /// Answer about the time before: a date or an instant
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub until: Option<Timestamp>,
+}
+
+/// A language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PageLang {
+    /// Norsk bokmål
+    Nb,
+    /// English
+    En,
+}
+
+impl From<PageLang> for Lang {
+    fn from(lang: PageLang) -> Self {
+        match lang {
+            PageLang::Nb => Self::Nb,
+            PageLang::En => Self::En,
+        }
+    }
 }
 
 /// Runs the command.
@@ -54,28 +86,34 @@ pub struct ReportArgs {
 /// # Errors
 /// A bundle that does not hold, or a file that cannot be written.
 pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
+    in_order(["--since", "--until"], args.since, args.until)?;
     let vkey = args.vkey.as_deref().map(read_vkey).transpose()?.map(|(verifier, _)| verifier);
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let bar = out.progress(1, "entries");
-    let demands = Demands { vkey: vkey.as_ref(), policy: policy.as_ref(), questions: &Question::ALL };
+    let demands = Demands {
+        vkey: vkey.as_ref(),
+        policy: policy.as_ref(),
+        questions: &Question::ALL,
+        period: Period { from: args.since, to: args.until },
+    };
     let proved = check(&args.bundle, &demands, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });
     bar.finish_and_clear();
     let proved = proved?;
-    write_durably(&args.out, page(args.lang, &proved, vkey.is_some()).as_bytes())?;
-    let text = format!("{}: {} questions answered from {} entries", args.out.display(), proved.answers.len(), proved.checked.opened);
+    write_durably(&args.out, page(args.lang.into(), &proved, vkey.is_some()).as_bytes())?;
+    let text = format!("{}: {} questions answered from {} entries", args.out.display(), proved.answers.len(), proved.checked.period.opened);
     let json = json!({
-        "report": args.out.display().to_string(), "questions": proved.answers.len(), "opened": proved.checked.opened,
-        "erased": proved.checked.erased, "closed": proved.checked.closed,
+        "report": args.out.display().to_string(), "questions": proved.answers.len(), "opened": proved.manifest.open,
+        "erased": proved.manifest.erased, "closed": proved.manifest.closed, "period": period_json(&proved),
     });
     out.result(&text, &json);
     Ok(())
 }
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1e2b3c;background:#fff}\
-h1,h2{line-height:1.25}section{margin:2.5rem 0}.answer{font-size:1.25rem;font-weight:600}.bad{color:#8b0000}\
+h1,h2{line-height:1.25}section{margin:2.5rem 0}.answer{font-size:1.25rem;font-weight:600}.bad{color:#8b0000}.look{color:#6b4100}\
 table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;padding:.5rem 0}\
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #c8ccd2;vertical-align:top}pre{white-space:pre-wrap;overflow-wrap:anywhere}\
 .scroll{overflow-x:auto}";
@@ -114,7 +152,7 @@ fn row(lang: Lang, Row { index, record, mark: kind }: &Row) -> String {
         why,
         text(record.count.as_ref().map(|count| count as _)),
         text(record.note.as_ref().map(|note| note as _)),
-        mark(lang, *kind).to_owned(),
+        words::mark(lang, *kind).unwrap_or_default().to_owned(),
     ];
     cells.iter().fold("<tr>".to_owned(), |row, cell| row + "<td>" + cell + "</td>") + "</tr>\n"
 }
@@ -144,11 +182,16 @@ const fn columns(lang: Lang) -> [&'static str; 14] {
 }
 
 fn section(lang: Lang, answer: &Answer) -> String {
-    let (said, look) = sentence(lang, answer);
-    let class = if look { "answer bad" } else { "answer" };
-    let mut out = format!("<section>\n<h2>{}</h2>\n<p class=\"{class}\">{}</p>\n", html(title(lang, answer.question)), html(&said));
+    let class = match words::tone(answer) {
+        Tone::Bad => "answer bad",
+        Tone::Look => "answer look",
+        Tone::Good | Tone::Plain => "answer",
+    };
+    let (title, said) = (html(words::title(lang, answer.question)), html(&words::sentence(lang, answer)));
+    let rests_on = html(&words::checked(lang, &answer.basis()));
+    let mut out = format!("<section>\n<h2>{title}</h2>\n<p class=\"{class}\">{said}</p>\n<p>{rests_on}.</p>\n");
     if answer.rows.is_empty() {
-        let none = lang.say("Ingen oppføring står bak dette.", "No entry stands behind this.");
+        let none = lang.say("Ingen kontrollert oppføring står bak dette.", "No entry that was checked stands behind this.");
         return out + "<p>" + none + "</p>\n</section>\n";
     }
     let (rows, left) = (answer.rows.len(), answer.left_out);
@@ -161,20 +204,60 @@ fn section(lang: Lang, answer: &Answer) -> String {
     let head = columns(lang).iter().fold(String::new(), |head, name| head + "<th scope=\"col\">" + name + "</th>");
     out.push_str(&format!(
         "<div class=\"scroll\" role=\"group\" aria-label=\"{}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n",
-        html(title(lang, answer.question)),
+        title,
     ));
     answer.rows.iter().for_each(|entry| out.push_str(&row(lang, entry)));
     out + "</tbody>\n</table></div>\n</section>\n"
+}
+
+/// Cases under legal hold at the end of the period. That there are none can be said of the range alone.
+fn held(lang: Lang, holds: &Holds) -> String {
+    let title = lang.say("Hvilke saker er sperret mot sletting?", "Which cases are under legal hold?");
+    let among =
+        lang.say("Ved slutten av perioden, så langt uttrekket forteller om det:", "At the end of the period, as far as the bundle tells:");
+    let mut out = format!("<section>\n<h2>{title}</h2>\n");
+    if holds.iter().next().is_none() {
+        let none = lang.say("ingen blant oppføringene som er kontrollert.", "none among the entries checked.");
+        return out + "<p>" + among + " " + none + "</p>\n</section>\n";
+    }
+    let heads = match lang {
+        Lang::Nb => ["sak", "grunn", "vilkår", "av", "nøkkel", "sperret i oppføring", "vilkårene gjelder fra oppføring"],
+        Lang::En => ["case", "reason", "terms", "by", "key", "held in entry", "terms in force from entry"],
+    };
+    let head = heads.iter().fold(String::new(), |head, name| head + "<th scope=\"col\">" + name + "</th>");
+    out.push_str(&format!(
+        "<p>{among}</p>\n<div class=\"scroll\" role=\"group\" aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
+    ));
+    for (case, Terms { placed, index, record }) in holds.iter() {
+        let reason = record.reason.and_then(HoldReason::of_number).map(HoldReason::as_str).unwrap_or_default();
+        let cells = [
+            case.to_string(),
+            reason.to_owned(),
+            html(record.note.as_deref().unwrap_or_default()),
+            html(&record.actor.as_ref().map(ToString::to_string).unwrap_or_default()),
+            html(record.key_label.as_deref().unwrap_or_default()),
+            placed.to_string(),
+            index.to_string(),
+        ];
+        out.push_str(&(cells.iter().fold("<tr>".to_owned(), |row, cell| row + "<td>" + cell + "</td>") + "</tr>\n"));
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    if holds.left_out() > 0 {
+        let more = lang.say("flere sperringer er ikke listet.", "more placings are not listed.");
+        out.push_str(&format!("<p>{} {more}</p>\n", lang.number(holds.left_out())));
+    }
+    out + "</section>\n"
 }
 
 /// The whole page. Equal bundles give equal pages.
 fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     let style = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
     let sections = proved.answers.iter().fold(String::new(), |all, answer| all + &section(lang, answer));
+    let sections = sections + &held(lang, &proved.holds);
     let checked = &proved.checked;
     let origin = html(proved.manifest.origin.as_str());
-    let (from, to, opened, all) = (checked.from, checked.to - 1, checked.opened, checked.to - checked.from);
-    let (erased, closed) = (checked.erased, checked.closed);
+    let (from, to, opened, all) = (checked.from, checked.to - 1, proved.manifest.open, checked.to - checked.from);
+    let (erased, closed) = (proved.manifest.erased, proved.manifest.closed);
     let lead = match lang {
         Lang::Nb => format!(
             "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er slettet og kan ikke kontrolleres lenger, \
@@ -198,7 +281,7 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
          <h1>{heading} {origin}</h1>\n<p>{lead}</p>\n{sections}\
          <section>\n<h2>{what}</h2>\n<pre>{words}</pre>\n<p>{yourself} <code>samband audit verify BUNDLE.tar --vkey log.vkey</code>, \
          {hand}</p>\n</section>\n</main>\n</body>\n</html>\n",
-        tag = lang.say("nb", "en"),
+        tag = lang.tag(),
         words = html(&in_words(lang, proved, key_was_given)),
     )
 }

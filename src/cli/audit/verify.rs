@@ -9,17 +9,21 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::bundle::read::{Demands, check};
+use super::bundle::read::{Demands, Proved, check};
+use super::list::{in_order, instant};
 use super::words::{Lang, in_words};
 use crate::audit::check::check_log;
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::note::LogVerifier;
+use crate::audit::question::Period;
+use crate::audit::range::{Checked, Tally};
 use crate::audit::tiles::TileId;
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
-use crate::cli::receipt::{Proved, prove_file, read_policy, read_vkey, show};
+use crate::cli::receipt::{Proved as ProvedReceipt, prove_file, read_policy, read_vkey, show};
+use crate::domain::time::Timestamp;
 use crate::tls::files;
 
 /// The largest tile or bundle, in bytes: 256 entries of the longest kind.
@@ -31,6 +35,7 @@ pub const HELP: &str = "Examples:
   samband audit verify demo/log --vkey demo/log.vkey
   samband audit verify demo/log --vkey demo/log.vkey --receipts demo/receipts
   samband audit verify october.tar
+  samband audit verify october.tar --since 2026-10-01 --until 2026-11-01
   samband audit verify october.tar --vkey log.vkey --policy witnesses.policy
 
 A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's
@@ -38,7 +43,8 @@ entry stands in it, and that a *.leaf beside a receipt is that entry.
 
 A bundle (NAME.tar, from `samband audit export`) is checked whole with nothing else at hand: each opened record against its leaf, all leaves of the
 range against the signed head, the signature, and that the tables for people say what the openings say. Without --vkey the key is the bundle's own:
-compare it with the one you know. --policy demands the quorum of a C2SP tlog-policy file, for a bundle and for a folder.";
+compare it with the one you know. --policy demands the quorum of a C2SP tlog-policy file, for a bundle and for a folder. --since and --until count
+what is of that period, as the auditors' pages and `samband audit report` do, and say whether the bundle shows all of it.";
 
 /// Arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -55,6 +61,12 @@ pub struct VerifyArgs {
     /// Check also that the entry of each *.tlog-proof in this folder stands in the log
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
+    /// Of a bundle, count entries not before: a date (midnight in Oslo) or an instant like 2026-11-01T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub since: Option<Timestamp>,
+    /// Of a bundle, count entries before: a date or an instant
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub until: Option<Timestamp>,
 }
 
 /// Runs the command.
@@ -62,9 +74,13 @@ pub struct VerifyArgs {
 /// # Errors
 /// What does not hold.
 pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
+    in_order(["--since", "--until"], args.since, args.until)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     if args.target.extension().is_some_and(|extension| extension == "tar") {
         return bundle(args, policy.as_ref(), out);
+    }
+    if args.since.or(args.until).is_some() {
+        return Err(CliError::Usage("--since and --until are for a bundle (.tar): a proof or a log's folder shows no times".to_owned()));
     }
     let vkey = args.vkey.as_ref().ok_or_else(|| CliError::Usage("give the log's public key with --vkey".to_owned()))?;
     let (verifier, origin) = read_vkey(vkey)?;
@@ -117,7 +133,8 @@ fn bundle(args: &VerifyArgs, policy: Option<&TlogPolicy>, out: Output) -> Result
     let vkey = args.vkey.as_deref().map(read_vkey).transpose()?.map(|(verifier, _)| verifier);
     let bar = out.progress(1, "entries");
     let begun = Instant::now();
-    let demands = Demands { vkey: vkey.as_ref(), policy, questions: &[] };
+    let period = Period { from: args.since, to: args.until };
+    let demands = Demands { vkey: vkey.as_ref(), policy, questions: &[], period };
     let proved = check(&args.target, &demands, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done);
@@ -129,13 +146,26 @@ fn bundle(args: &VerifyArgs, policy: Option<&TlogPolicy>, out: Output) -> Result
     let json = json!({
         "verified": true, "log": proved.manifest.origin.as_str(), "log_key": proved.verifier.to_string(), "key_was_given": vkey.is_some(),
         "from_index": proved.checked.from, "to_index": proved.checked.to, "size": proved.head.size(), "root": proved.head.root().to_string(),
-        "from_time": proved.period.map(|(from, _)| from.to_string()), "to_time": proved.period.map(|(_, to)| to.to_string()),
-        "opened": proved.checked.opened, "erased": proved.checked.erased, "closed": proved.checked.closed, "witnesses": proved.witnesses,
+        "from_time": proved.times.map(|(from, _)| from.to_string()), "to_time": proved.times.map(|(_, to)| to.to_string()),
+        "opened": proved.manifest.open, "erased": proved.manifest.erased, "closed": proved.manifest.closed, "witnesses": proved.witnesses,
+        "period": period_json(&proved),
         "case_ref": proved.manifest.case_ref.map(|case| case.to_string()), "leaves_per_second": rate,
     });
     let rate = format!("\n  {rate} leaves a second");
     out.result(&(in_words(Lang::En, &proved, vkey.is_some()) + &rate), &json);
     Ok(())
+}
+
+/// What is of the period that was asked about; nothing without one.
+pub fn period_json(proved: &Proved) -> Option<serde_json::Value> {
+    let (Checked { period: Tally { opened, erased, closed, .. }, begins, ends, .. }, Period { from, to }) =
+        (&proved.checked, proved.period);
+    (proved.period != Period::default()).then(|| {
+        json!({
+            "since": from.map(|at| at.to_string()), "until": to.map(|at| at.to_string()), "opened": opened, "erased": erased, "closed": closed,
+            "whole": *begins && *ends,
+        })
+    })
 }
 
 fn check_policy(policy: &TlogPolicy, checkpoint: &str, verifier: &LogVerifier, file: &Path) -> Result<(), CliError> {
@@ -155,7 +185,7 @@ fn checkpoint_of_proof(file: &Path) -> Result<String, CliError> {
 ///
 /// # Errors
 /// The folder cannot be read, or the first receipt that does not hold.
-pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<BTreeMap<PathBuf, Proved>, CliError> {
+pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<BTreeMap<PathBuf, ProvedReceipt>, CliError> {
     let mut proved = BTreeMap::new();
     for entry in fs::read_dir(dir).map_err(|error| CliError::file(dir, &error))? {
         let path = entry.map_err(|error| CliError::file(dir, &error))?.path();
@@ -172,7 +202,7 @@ pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Resu
 }
 
 /// The leaf data beside a receipt, where there is any, is the receipt's own.
-fn check_leaf(file: &Path, proved: &Proved) -> Result<(), CliError> {
+fn check_leaf(file: &Path, proved: &ProvedReceipt) -> Result<(), CliError> {
     if !file.exists() {
         return Ok(());
     }
@@ -191,7 +221,7 @@ fn check_leaf(file: &Path, proved: &Proved) -> Result<(), CliError> {
 pub fn verify_log(
     dir: &Path,
     verifier: &LogVerifier,
-    receipts: &BTreeMap<PathBuf, Proved>,
+    receipts: &BTreeMap<PathBuf, ProvedReceipt>,
     mut tick: impl FnMut(),
 ) -> Result<Checkpoint, CliError> {
     let file = dir.join("checkpoint");
@@ -204,7 +234,7 @@ pub fn verify_log(
         Err(files::FileError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound && !tile.is_full() => cut(dir, tile),
         other => other.map_err(|error| error.to_string()),
     };
-    let mut wanted: BTreeMap<u64, Vec<(&Path, &Proved)>> = BTreeMap::new();
+    let mut wanted: BTreeMap<u64, Vec<(&Path, &ProvedReceipt)>> = BTreeMap::new();
     for (path, proved) in receipts {
         wanted.entry(proved.index).or_default().push((path, proved));
     }

@@ -1,35 +1,21 @@
-//! What a checked bundle shows and answers, in words, in both languages.
-
-use clap::ValueEnum;
+//! What a checked bundle shows, in words, in both languages.
 
 use super::bundle::read::Proved;
-use crate::audit::question::{Answer, Finding, Mark, Question};
+use crate::audit::question::{Period, words};
+pub use crate::domain::lang::Lang;
 
-/// A language of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// Norsk bokmål
-    Nb,
-    /// English
-    En,
-}
-
-impl Lang {
-    /// The one of the two that is spoken.
-    #[must_use]
-    pub const fn say<'t>(self, nb: &'t str, en: &'t str) -> &'t str {
-        match self {
-            Self::Nb => nb,
-            Self::En => en,
-        }
-    }
+/// Which time was asked about.
+fn between(lang: Lang, Period { from, to }: Period) -> String {
+    let since = from.map(|from| format!("{} {from}", lang.say("fra", "from")));
+    let until = to.map(|to| format!("{} {to}", lang.say("før", "before")));
+    since.into_iter().chain(until).collect::<Vec<_>>().join(" ")
 }
 
 /// What was checked, and what was not.
 #[must_use]
 pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
-    let Proved { manifest, verifier, head, checked, period, witnesses, answers: _ } = proved;
-    let (from, last, all, opened, size) = (checked.from, checked.to - 1, checked.to - checked.from, checked.opened, head.size());
+    let Proved { manifest, verifier, head, checked, period, times, witnesses, answers: _, holds: _ } = proved;
+    let (from, last, all, opened, size) = (checked.from, checked.to - 1, checked.to - checked.from, manifest.open, head.size());
     let origin = &manifest.origin;
     let mut lines = match lang {
         Lang::Nb => vec![
@@ -45,7 +31,7 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
             "records.jsonl and records.csv say what the openings say".to_owned(),
         ],
     };
-    if let Some((first, last)) = period {
+    if let Some((first, last)) = times {
         lines.insert(
             1,
             match lang {
@@ -54,16 +40,23 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
             },
         );
     }
-    if checked.erased > 0 {
+    if manifest.erased > 0 {
         lines.push(match lang {
-            Lang::Nb => format!("{} er slettet etter lagringsregelen og kan ikke kontrolleres lenger; bladene står", checked.erased),
-            Lang::En => format!("{} are erased by their retention rule and no longer checkable; their leaves stand", checked.erased),
+            Lang::Nb => format!("{} er slettet etter lagringsregelen og kan ikke kontrolleres lenger; bladene står", manifest.erased),
+            Lang::En => format!("{} are erased by their retention rule and no longer checkable; their leaves stand", manifest.erased),
         });
     }
-    if checked.closed > 0 {
+    if manifest.closed > 0 {
         lines.push(match lang {
-            Lang::Nb => format!("{} er lukket: utenfor det den som tok uttrekket får se, eller i andre saker", checked.closed),
-            Lang::En => format!("{} are closed: outside the scope of whoever took the bundle, or of other cases", checked.closed),
+            Lang::Nb => format!("{} er lukket: utenfor det den som tok uttrekket får se, eller i andre saker", manifest.closed),
+            Lang::En => format!("{} are closed: outside the scope of whoever took the bundle, or of other cases", manifest.closed),
+        });
+    }
+    if *period != Period::default() {
+        let (when, said) = (between(lang, *period), words::checked(lang, &checked.basis()));
+        lines.push(match lang {
+            Lang::Nb => format!("av perioden {when}: {said}"),
+            Lang::En => format!("of the period {when}: {said}"),
         });
     }
     if let Some(case) = manifest.case_ref {
@@ -90,124 +83,4 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
         }
     });
     lines.join("\n  ")
-}
-
-/// A prepared question.
-#[must_use]
-pub const fn title(lang: Lang, question: Question) -> &'static str {
-    let (nb, en) = match question {
-        Question::ResultsElsewhere => {
-            ("Har et prøvesvar noen gang nådd andre enn den som rekvirerte det?", "Has a result ever reached anyone but its requisitioner?")
-        }
-        Question::Forbidden => ("Hvem har forsøkt det som ikke er lov?", "Who tried what was forbidden?"),
-        Question::Overdue => ("Hva er over fristen?", "What is overdue?"),
-        Question::Changed => ("Hva er rettet, trukket tilbake eller returnert?", "What was corrected, withdrawn or returned?"),
-        Question::Erased => ("Hva er slettet, og når?", "What was erased, and when?"),
-        Question::Read => ("Hvem har lest loggen?", "Who read the log?"),
-    };
-    lang.say(nb, en)
-}
-
-/// The answer in a sentence with what it says nothing of, and whether someone should look at it.
-#[must_use]
-pub fn sentence(lang: Lang, answer: &Answer) -> (String, bool) {
-    let (said, look) = verdict(lang, &answer.finding);
-    let (n, (gone, closed)) = (answer.checked.opened, answer.not_read());
-    let said = match (gone + closed, lang) {
-        (0, _) => said,
-        (_, Lang::Nb) => format!(
-            "Blant {n} kontrollerte oppføringer: {said} Om de andre sier svaret ingenting: {gone} slettet og kan ikke lenger kontrolleres, {closed} lukket i uttrekket."
-        ),
-        (_, Lang::En) => format!(
-            "Among the {n} entries checked: {said} Of the others it says nothing: {gone} erased and no longer checkable, {closed} closed in this bundle."
-        ),
-    };
-    (said, look)
-}
-
-fn verdict(lang: Lang, finding: &Finding) -> (String, bool) {
-    match *finding {
-        Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved } => {
-            let rest = match (lang, unresolved) {
-                (_, 0) => String::new(),
-                (Lang::Nb, more) => {
-                    format!(" Om {more} til kan ingenting sies: det de hører til, er slettet eller ligger før dette uttrekket.")
-                }
-                (Lang::En, more) => {
-                    format!(" Of {more} more nothing can be said: what they belong to is erased or lies before this bundle.")
-                }
-            };
-            let said = match (lang, elsewhere) {
-                (Lang::Nb, 0) => "Ingen har det".to_owned(),
-                (Lang::Nb, some) => format!("{some} har det"),
-                (Lang::En, 0) => "None has".to_owned(),
-                (Lang::En, some) => format!("{some} have"),
-            };
-            let among = match lang {
-                Lang::Nb => format!("blant {results} mottatte prøvesvar og {deliveries} utleveringer og bekreftelser av prøvesvar"),
-                Lang::En => format!("among {results} results accepted and {deliveries} hand-outs and acknowledgements of results"),
-            };
-            (format!("{said}, {among}.{rest}"), elsewhere > 0)
-        }
-        Finding::Forbidden { refused, forbidden, summed, strangers, participants } => {
-            let text = match lang {
-                Lang::Nb => format!(
-                    "{forbidden} kall som den som ringte ikke hadde lov til, blant {refused} avslag til {participants} deltakere; {summed} til er talt \
-                     opp per minutt, og {strangers} med sertifikater som ingen her har."
-                ),
-                Lang::En => format!(
-                    "{forbidden} calls that the caller had no right to make, among {refused} refusals of {participants} participants; {summed} more \
-                     were counted by the minute, and {strangers} of certificates that are nobody's."
-                ),
-            };
-            (text, forbidden > 0)
-        }
-        Finding::Overdue { open, settled } => {
-            let text = match lang {
-                Lang::Nb => format!("{open} meldinger er over fristen ved slutten av rekken; {settled} var det og er avgjort."),
-                Lang::En => format!("{open} messages are overdue at the end of the range; {settled} were and have been settled."),
-            };
-            (text, open > 0)
-        }
-        Finding::Changed { corrected, withdrawn, returned } => {
-            let text = match lang {
-                Lang::Nb => format!("{corrected} meldinger er rettet, {withdrawn} trukket tilbake, {returned} varsler returnert."),
-                Lang::En => format!("{corrected} messages corrected, {withdrawn} withdrawn, {returned} notices returned."),
-            };
-            (text, false)
-        }
-        Finding::Erased { contents, months, records, undelivered } => {
-            let text = match lang {
-                Lang::Nb => format!(
-                    "Innholdet i {contents} meldinger, slik regelen krever; {months} måneder med {records} oppføringer; {undelivered} meldinger ble \
-                     avsluttet uhentet med saken sin."
-                ),
-                Lang::En => format!(
-                    "The content of {contents} messages, as their rule demands; {months} months with {records} records; {undelivered} messages ended \
-                     undelivered with their case."
-                ),
-            };
-            (text, undelivered > 0)
-        }
-        Finding::Read { reads, readers, reviews } => {
-            let text = match lang {
-                Lang::Nb => format!("{readers} lesere, med {reads} spørsmål; {reviews} gjennomganger er bekreftet."),
-                Lang::En => format!("{readers} readers, by {reads} questions; {reviews} reviews were stated."),
-            };
-            (text, false)
-        }
-    }
-}
-
-/// What a row stands for.
-#[must_use]
-pub const fn mark(lang: Lang, mark: Mark) -> &'static str {
-    match mark {
-        Mark::Plain => "",
-        Mark::Elsewhere => lang.say("annet sted", "elsewhere"),
-        Mark::Unresolved => lang.say("kan ikke sies", "cannot be told"),
-        Mark::Forbidden => lang.say("ikke lov", "forbidden"),
-        Mark::Open => lang.say("åpen", "open"),
-        Mark::Settled => lang.say("avgjort", "settled"),
-    }
 }

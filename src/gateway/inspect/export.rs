@@ -84,9 +84,9 @@ impl Gateway {
     }
 
     async fn export_frame(&self, caller: &Caller, of: ExportOf, end: u64) -> Result<Result<ExportFrame, Reason>, StoreError> {
-        let Range { from, to, head, mut checkpoint } = self.range(of.period, false).await?;
-        let mut size = head.size();
         let sight = self.sight(caller);
+        let Range { from, to, head, mut checkpoint } = self.range(&sight, of.period, false).await?;
+        let mut size = head.size();
         let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
         if let Some(case_ref) = of.case_ref {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };

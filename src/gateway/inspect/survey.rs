@@ -8,14 +8,17 @@ use super::{LAST_CHECKS_MAX, PageOf};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::counts::{Column, Counts};
 use crate::audit::event::Asked;
-use crate::audit::question::{Answer, Period, Question, Survey};
-use crate::audit::range::{Checked, Held};
+use crate::audit::question::{Answer, Findings, Period, Question, Survey};
+use crate::audit::range::{Checked, Held, OpenEntry};
 use crate::audit::sight::Sight;
 use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
 use crate::store::{ENTRIES_AT_ONCE, Stats, StoreError};
+
+/// Entries read at once in search of the edge of a period.
+const LOOKED_AT_ONCE: u64 = 64;
 
 /// Answers of one scan.
 #[derive(Debug, Clone)]
@@ -122,8 +125,8 @@ impl Gateway {
         let _turn = self.inspecting.scans.acquire().await.map_err(|_| StoreError::Stopped)?;
         let begun = Instant::now();
         let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
-        let Range { from, to, head, checkpoint } = self.range(period, looks_back).await?;
         let sight = self.sight(caller);
+        let Range { from, to, head, checkpoint } = self.range(&sight, period, looks_back).await?;
         let edge = self.store.edge(from).await?;
         let mut survey = Survey::new(sight.clone(), period, questions, from, edge);
         if let Some(counts) = counts {
@@ -148,50 +151,64 @@ impl Gateway {
             Err(StoreError::Damaged { .. }) => None,
             Err(error) => return Err(error),
         };
-        let (answers, counts, checked) = survey.finish(&head, consistency.as_deref());
-        if checked.from == 0 && checked.to == head.size() {
+        let Findings { answers, counts, holds: _, checked } = survey.finish(&head, consistency.as_deref());
+        if period == Period::default() && checked.from == 0 && checked.to == head.size() {
             self.remember_check(sight, LastCheck { at: self.store.now(), checked: checked.clone() });
         }
         Ok(Surveyed { answers, counts, checked, checkpoint, took: begun.elapsed() })
     }
 
-    /// The complete range of indices that holds every entry of `period`.
-    pub(super) async fn range(&self, period: Period, looks_back: bool) -> Result<Range, StoreError> {
+    /// The complete range of indices that holds every entry of `period`: one more record within `sight` on either side, where there is any, shows that
+    /// nothing of the period lies beyond. What is not seen shows no time, here as in an export, so both count the same.
+    pub(super) async fn range(&self, sight: &Sight, period: Period, looks_back: bool) -> Result<Range, StoreError> {
         let (checkpoint, head) = self.store.published().await?;
         let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
-        let mut from = match period.from {
-            Some(at) => self.store.first_not_before(at).await?,
-            None => 0,
+        let from = match period.from {
+            // What was erased may have been of the period, and what a question looks back to may be erased.
+            Some(at) if !looks_back => {
+                let from = self.store.first_not_before(at).await?.min(head.size());
+                self.seen_before(sight, at, from, first_kept).await?
+            }
+            _ => 0,
         };
-        if from <= first_kept {
-            // What was erased may have been of this period.
-            from = 0;
-        } else if looks_back {
-            from = first_kept;
-        }
         let to = match period.to {
-            Some(at) => self.store.first_not_before(at).await?.min(head.size()),
+            Some(at) => {
+                let to = self.store.first_not_before(at).await?.min(head.size());
+                self.seen_from(sight, at, to, head.size()).await?
+            }
             None => head.size(),
         };
-        // One readable entry more on either side shows that nothing of the period lies beyond.
-        let (mut from, mut to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(head.size()));
-        if let Some(at) = period.from {
-            while from > first_kept && self.time_of(from).await?.is_none_or(|time| time >= at) {
-                from -= 1;
-            }
-        }
-        if let Some(at) = period.to {
-            while to < head.size() && self.time_of(to - 1).await?.is_none_or(|time| time < at) {
-                to += 1;
-            }
-        }
-        Ok(Range { from, to, head, checkpoint })
+        Ok(Range { from: from.min(to), to, head, checkpoint })
     }
 
-    /// When the entry at `index` is from, if that can be read.
-    async fn time_of(&self, index: u64) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.store.entries(index, index + 1).await?.pop();
-        Ok(found.and_then(|entry| if let Held::Record(held) = entry.held { Some(held.0.time) } else { None }))
+    /// The last index below `end` of a record within `sight` from before `at`; 0 when there is none that is surely kept.
+    async fn seen_before(&self, sight: &Sight, at: Timestamp, mut end: u64, first_kept: u64) -> Result<u64, StoreError> {
+        while end > first_kept {
+            let begin = end.saturating_sub(LOOKED_AT_ONCE).max(first_kept);
+            let entries = self.store.entries(begin, end).await?;
+            let is_seen = |entry: &&OpenEntry| matches!(&entry.held, Held::Record(held) if held.0.time < at && sight.sees(&held.0));
+            if let Some(found) = entries.iter().rev().find(is_seen) {
+                return Ok(found.index);
+            }
+            end = begin;
+        }
+        Ok(0)
+    }
+
+    /// One past the first index from `begin` on of a record within `sight` that is not before `at`; `size` when there is none.
+    async fn seen_from(&self, sight: &Sight, at: Timestamp, mut begin: u64, size: u64) -> Result<u64, StoreError> {
+        while begin < size {
+            let entries = self.store.entries(begin, size.min(begin + LOOKED_AT_ONCE)).await?;
+            let is_seen = |entry: &&OpenEntry| matches!(&entry.held, Held::Record(held) if held.0.time >= at && sight.sees(&held.0));
+            if let Some(found) = entries.iter().find(is_seen) {
+                return Ok(found.index + 1);
+            }
+            if entries.is_empty() {
+                break;
+            }
+            begin += entries.len() as u64;
+        }
+        Ok(size)
     }
 
     fn last_check(&self, sight: &Sight) -> Option<LastCheck> {

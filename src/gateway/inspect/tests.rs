@@ -1,6 +1,7 @@
 //! What auditors ask, over whole histories in both stores: nothing from outside the scope, and no claim that the records do not carry.
 
 mod holds;
+mod periods;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -13,7 +14,7 @@ use crate::audit::counts::Column;
 use crate::audit::event::{Event, ItemNumber, MessageKind, kind};
 use crate::audit::evidence::edge;
 use crate::audit::leaf::{AuditorOpening, Opening as _};
-use crate::audit::question::{Answer, Finding, Mark, Period, Question, Survey};
+use crate::audit::question::{Answer, Finding, Findings, Mark, Period, Question, Survey};
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::receipt::Receipt;
 use crate::clock::SystemEntropy;
@@ -143,7 +144,11 @@ async fn each_question_is_answered_from_checked_records_alike_in_both_stores() {
         );
         let checked = &surveyed.checked;
         assert!(checked.holds(), "{checked:?}");
-        assert_eq!((checked.from, checked.to, checked.opened, checked.erased), (0, size + 6, size + 6, 0), "each question is an entry too");
+        assert_eq!(
+            (checked.from, checked.to, checked.period.opened, checked.period.erased),
+            (0, size + 6, size + 6, 0),
+            "each question is an entry too"
+        );
         let head = Checkpoint::open(std::str::from_utf8(&surveyed.checkpoint).unwrap(), &bed.world.verifier).unwrap();
         assert_eq!((head.size(), head.root()), (checked.size, checked.root));
         let counts = gateway.count_records(&caller, ALWAYS, Column::Month).await.unwrap().counts.unwrap();
@@ -223,7 +228,7 @@ async fn an_auditor_of_a_unit_sees_and_counts_nothing_of_results_and_of_others()
         assert!(found.entries.iter().any(|entry| entry.record.as_ref().unwrap().kind == kind::REPORT_ACCEPTED));
         let surveyed = gateway.answer(&caller, &Question::ALL, ALWAYS).await.unwrap();
         assert!(surveyed.checked.holds());
-        assert!(surveyed.checked.opened < surveyed.checked.to, "what is outside is not counted");
+        assert!(surveyed.checked.period.opened < surveyed.checked.to, "what is outside is not counted");
         let seen = surveyed.answers[0].sight.parties().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(seen, [RU_OSLO], "the answer says what it covers");
         let findings: Vec<Finding> = surveyed.answers.iter().map(|answer| answer.finding).collect();
@@ -327,7 +332,7 @@ async fn a_changed_record_or_tile_is_said_by_every_answer() {
     let answer = ask(&gateway, &caller, Question::Changed).await;
     assert_eq!((answer.checked.failed, answer.checked.failed_at.as_slice()), (1, &[5][..]), "that entry and no other");
     assert!(answer.checked.in_tree && !answer.checked.holds());
-    assert_eq!(answer.checked.opened + 1, answer.checked.checkable());
+    assert_eq!(answer.checked.period.opened + 1, answer.checked.period.checkable());
     flip(&slot, 32 + 768 * 5 + 100);
 
     let tile = home.dir.path().join("data/log/tile/entries/000");
@@ -362,15 +367,15 @@ async fn erased_months_are_told_and_old_receipts_and_the_log_still_verify() {
     let caller = bed.caller(ALL);
     let answer = ask(&gateway, &caller, Question::Erased).await;
     assert!(answer.checked.holds(), "{:?}", answer.checked);
-    assert!(answer.checked.erased >= erased, "{:?}", answer.checked);
-    assert_eq!(answer.checked.opened + answer.checked.erased, answer.checked.to);
+    assert!(answer.checked.period.erased >= erased, "{:?}", answer.checked);
+    assert_eq!(answer.checked.period.opened + answer.checked.period.erased, answer.checked.to);
     assert!(matches!(answer.finding, Finding::Erased { months: 1.., .. }), "{:?}", answer.finding);
     let receipt = std::str::from_utf8(&old.receipt).unwrap();
     assert_eq!(Receipt::verify(receipt, &bed.world.verifier, &bed.world.origin).unwrap().index(), old.index);
     let proof = bed.store().prove(old.index).await.unwrap().unwrap();
     assert!(proof.record.is_none());
     assert!(bed.store().consistency(erased, answer.checked.size).await.unwrap().is_some());
-    assert_eq!(gateway.search(&caller, &RecordFilter::default(), None, 1).await.unwrap().erased, answer.checked.erased);
+    assert_eq!(gateway.search(&caller, &RecordFilter::default(), None, 1).await.unwrap().erased, answer.checked.period.erased);
 }
 
 #[tokio::test]
@@ -422,7 +427,7 @@ async fn an_export_answers_the_same_questions_without_the_gateway() {
                 survey.take(&OpenEntry { held, ..entry });
             }
         }
-        let (offline, _, checked) = survey.finish(&head, Some(&frame.consistency));
+        let Findings { answers: offline, checked, .. } = survey.finish(&head, Some(&frame.consistency));
         assert!(checked.holds(), "{checked:?}");
         assert_eq!(closed > 0, hides);
         let online = gateway.answer(&bed.caller(who), &[Question::Changed, Question::Forbidden], ALWAYS).await.unwrap().answers;

@@ -84,17 +84,21 @@ pub(super) fn answer(answer: &Answer) -> pb::Answer {
 }
 
 pub(super) fn checked(checked: &Checked) -> pb::Checked {
-    let Checked { from, to, opened, erased, closed: _, failed, failed_at, in_tree, size, root } = checked;
+    let Checked { from, to, period, before, begins: _, ends: _, scoped: _, failed, failed_at, in_tree, size, root } = checked;
     pb::Checked {
         from_index: *from,
         to_index: *to,
-        opened: *opened,
-        erased: *erased,
+        opened: period.opened,
+        erased: period.erased,
         failed: *failed,
         failed_at: failed_at.clone(),
         in_tree: *in_tree,
         tree_size: *size,
         root: root.as_bytes().to_vec().into(),
+        closed: period.closed,
+        before_opened: before.opened,
+        before_erased: before.erased,
+        before_closed: before.closed,
     }
 }
 

@@ -178,23 +178,17 @@ impl StoppedLog {
     pub fn range(&self, wanted: &Wanted) -> Result<Option<(u64, u64)>, OpenError> {
         let size = self.head.size();
         let first_kept = self.first_not_before(Timestamp::from_millis(i64::MIN))?;
-        let mut from = wanted.since.map_or(Ok(0), |at| self.first_not_before(at))?;
-        if from <= first_kept {
-            from = 0;
-        }
-        let to = wanted.until.map_or(Ok(size), |at| self.first_not_before(at))?.min(size);
-        let (mut from, mut to) = (from.saturating_sub(1).min(to), to.saturating_add(1).min(size));
+        let (mut from, mut to) = (0, size);
         if let Some(at) = wanted.since {
-            while from > first_kept && self.time_of(from).is_none_or(|time| time >= at) {
-                from -= 1;
-            }
+            let end = self.first_not_before(at)?.min(size);
+            let is_before = |index: &u64| self.time_of(*index).is_some_and(|time| time < at);
+            from = (first_kept..end).rev().find(is_before).unwrap_or(0);
         }
         if let Some(at) = wanted.until {
-            while to < size && self.time_of(to - 1).is_none_or(|time| time < at) {
-                to += 1;
-            }
+            let begin = self.first_not_before(at)?.min(size);
+            to = (begin..size).find(|index| self.time_of(*index).is_some_and(|time| time >= at)).map_or(size, |last| last + 1);
         }
-        let (mut from, mut to) = (from.max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
+        let (mut from, mut to) = (from.min(to).max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
         if let Some(case) = wanted.case_ref {
             let is_of_case = |index: &u64| matches!(self.held(*index), Held::Record(held) if held.0.case_ref == Some(case));
             let (first, last) = ((from..to).find(is_of_case), (from..to).rev().find(is_of_case));

@@ -139,7 +139,7 @@ async fn converse(connection: Connection, site: Arc<Site>, stop: CancellationTok
 impl Site {
     /// One request and its answer. Its body, if it has one, is never read.
     async fn answer(&self, peer: &PeerInfo, request: &http::request::Parts) -> Response<Body> {
-        let lang = Lang::asked(request);
+        let lang = lang::asked(request);
         let Ok(_room) = self.requests.try_acquire() else {
             return answer::refusal(lang, Reason::Overloaded.into(), None).into_response(&request.method);
         };

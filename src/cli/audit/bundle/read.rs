@@ -9,7 +9,8 @@ use super::people::{CSV_HEAD, lines};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::evidence::{FILES, LINE_BYTES_MAX, Manifest, README, TEXT_BYTES_MAX, edge, parse_entry, parse_hash_lines};
 use crate::audit::note::LogVerifier;
-use crate::audit::question::{Answer, Period, Question, Survey};
+use crate::audit::question::held::Holds;
+use crate::audit::question::{Answer, Findings, Period, Question, Survey};
 use crate::audit::range::{Checked, Held};
 use crate::audit::sight::Sight;
 use crate::audit::tar::{BLOCK, padding, read_header};
@@ -29,12 +30,16 @@ pub struct Proved {
     pub head: Checkpoint,
     /// What was checked.
     pub checked: Checked,
+    /// The time that was asked about.
+    pub period: Period,
     /// Times of the first and the last record that was opened; none when none was.
-    pub period: Option<(Timestamp, Timestamp)>,
+    pub times: Option<(Timestamp, Timestamp)>,
     /// Names of the witnesses whose cosignatures hold, when a policy was given.
     pub witnesses: Vec<String>,
     /// Answers to the questions that were put.
     pub answers: Vec<Answer>,
+    /// Legal holds in force at the end of the period, as far as the range tells of them.
+    pub holds: Holds,
 }
 
 /// What the reader brings along.
@@ -46,6 +51,8 @@ pub struct Demands<'d> {
     pub policy: Option<&'d TlogPolicy>,
     /// Questions to be answered on the way.
     pub questions: &'d [Question],
+    /// About which time.
+    pub period: Period,
 }
 
 /// The members of the archive, in order.
@@ -211,11 +218,11 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     let before = edge(manifest.from, parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     let consistency = parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?;
 
-    let mut survey = Survey::new(Sight::ALL, Period::default(), demands.questions, manifest.from, Some(before));
+    let mut survey = Survey::new(Sight::ALL, demands.period, demands.questions, manifest.from, Some(before));
     let (mut jsonl, mut csv) = (Context::new(&SHA256), Context::new(&SHA256));
     csv.update(CSV_HEAD.as_bytes());
     let (mut next, mut counts) = (manifest.from, [0_u64; 3]);
-    let mut period: Option<(Timestamp, Timestamp)> = None;
+    let mut times: Option<(Timestamp, Timestamp)> = None;
     let total = manifest.to - manifest.from;
     tar.lines(|line| {
         let entry = parse_entry(line).map_err(|error| failed(format!("entries.txt, entry {next}: {error}")))?;
@@ -232,7 +239,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
                 jsonl.update(json.as_bytes());
                 csv.update(row.as_bytes());
                 counts[0] += 1;
-                period = Some((period.map_or(held.0.time, |(first, _)| first), held.0.time));
+                times = Some((times.map_or(held.0.time, |(first, _)| first), held.0.time));
             }
             Held::Erased => counts[1] += 1,
             Held::Closed | Held::Unreadable => counts[2] += 1,
@@ -247,7 +254,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     if next != manifest.to || counts != [manifest.open, manifest.erased, manifest.closed] {
         return Err(failed("entries.txt does not hold the entries that manifest.txt counts".to_owned()));
     }
-    let (answers, _, checked) = survey.finish(&head, Some(&consistency));
+    let Findings { answers, counts: _, holds, checked } = survey.finish(&head, Some(&consistency));
     if let Some(index) = checked.failed_at.first() {
         return Err(failed(format!(
             "entry {index}: its opening is not that of its leaf, or its time lies before the entry in front of it"
@@ -267,5 +274,5 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
         return Err(failed("records.csv does not say what the openings say".to_owned()));
     }
     tar.end()?;
-    Ok(Proved { manifest, verifier, head, checked, period, witnesses, answers })
+    Ok(Proved { manifest, verifier, head, checked, period: demands.period, times, witnesses, answers, holds })
 }

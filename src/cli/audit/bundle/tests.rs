@@ -13,13 +13,14 @@ use crate::audit::leaf::{Leaf, Openings};
 use crate::audit::nodes::RecentNodes;
 use crate::audit::note::LogSigner;
 use crate::audit::proof::consistency_proof;
-use crate::audit::question::Question;
+use crate::audit::question::{Question, words};
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::record::Record;
 use crate::audit::tar::{BLOCK, header, padding};
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tree::Frontier;
 use crate::cli::exit::CliError;
+use crate::domain::lang::Lang;
 use crate::domain::time::Timestamp;
 
 const ORIGIN: &str = "log.example.no/samband";
@@ -131,7 +132,7 @@ fn a_good_bundle_holds_and_the_same_range_gives_the_same_bytes() {
         assert_eq!(archive(&members(&bytes)), bytes);
         let proved = checked(&bytes).unwrap();
         assert_eq!((proved.checked.from, proved.checked.to, proved.head.size()), (from, to, size));
-        assert_eq!(proved.checked.opened + proved.checked.erased + proved.checked.closed, to - from);
+        assert_eq!(proved.checked.period.opened + proved.checked.period.erased + proved.checked.period.closed, to - from);
         assert!(proved.checked.holds());
     }
     let questions = Demands { questions: &Question::ALL, ..Demands::default() };
@@ -139,9 +140,10 @@ fn a_good_bundle_holds_and_the_same_range_gives_the_same_bytes() {
     assert_eq!(proved.answers.len(), Question::ALL.len());
     // Of 15 entries 3 are erased and 2 closed: no answer speaks of the whole.
     for answer in &proved.answers {
-        let (said, _) = crate::cli::audit::words::sentence(crate::cli::audit::words::Lang::En, answer);
+        let said = words::sentence(Lang::En, answer);
         assert!(said.starts_with("Among the 10 entries checked: "), "{said}");
-        assert!(said.ends_with("3 erased and no longer checkable, 2 closed in this bundle."), "{said}");
+        let rest = "3 erased and no longer checkable, 2 closed in this bundle, what lies before entry 5, what follows entry 19.";
+        assert!(said.ends_with(rest), "{said}");
     }
 }
 

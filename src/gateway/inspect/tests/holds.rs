@@ -96,7 +96,7 @@ async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
     assert_eq!(gateway.timeline(&caller, hamar).await.unwrap().entries.len(), 1, "the other case has only the question");
     let surveyed = gateway.answer(&caller, &[Question::ResultsElsewhere], ALWAYS).await.unwrap();
     assert!(surveyed.checked.holds(), "{:?}", surveyed.checked);
-    assert_eq!(surveyed.checked.erased, first_kept - 3, "all but the three that are held");
+    assert_eq!(surveyed.checked.period.erased, first_kept - 3, "all but the three that are held");
     assert_eq!(surveyed.answers[0].finding, Finding::ResultsElsewhere { results: 1, deliveries: 0, elsewhere: 0, unresolved: 0 });
     let mut export = gateway.export(&caller, ExportOf { case_ref: Some(oslo), ..ExportOf::default() }).await.unwrap();
     let frame = export.frame().clone();
@@ -109,7 +109,7 @@ async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
             survey.take(&entry);
         }
     }
-    let (_, _, checked) = survey.finish(&head, Some(&frame.consistency));
+    let checked = survey.finish(&head, Some(&frame.consistency)).checked;
     assert!(checked.holds() && open == 4, "{open} {checked:?}");
     let proof = bed.store().prove(timeline.entries[0].index).await.unwrap().unwrap();
     crate::audit::receipt::AuditorProof::verify(std::str::from_utf8(&proof.proof).unwrap(), &bed.world.verifier, &bed.world.origin)

@@ -11,6 +11,7 @@ use super::layout::check_yourself;
 use super::period::Days;
 use super::{Page, Place, answers};
 use crate::audit::counts::Column;
+use crate::audit::question::words;
 use crate::audit::range::Checked;
 use crate::domain::time::Date;
 use crate::gateway::Refusal;
@@ -183,14 +184,22 @@ impl Page for Counted {
                     }
                 }
             }
-            p class="quiet" { (answers::checked(lang, &self.checked)) "." }
+            p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
             (self.table(lang))
-            (check_yourself(lang, &format!("samband audit list --since {} --until {}", self.days.from.unwrap_or_default(), self.days.to.and_then(|day| day.tomorrow().ok()).unwrap_or_default()), "AuditService/CountRecords", None))
+            (check_yourself(lang, &self.commands(), "AuditService/CountRecords", None))
         }
     }
 }
 
 impl Counted {
+    fn commands(&self) -> String {
+        let (from, to) = (self.days.from.unwrap_or_default(), self.days.to.and_then(|day| day.tomorrow().ok()).unwrap_or_default());
+        let period = format!("--since {from} --until {to}");
+        format!(
+            "samband audit list {period}\nsamband audit export {period} --vkey log.vkey --out log.tar\nsamband audit verify log.tar {period} --vkey log.vkey"
+        )
+    }
+
     fn label(&self, day: Date) -> String {
         match self.column {
             Column::Day => day.to_string(),

@@ -12,7 +12,7 @@ use super::row::time;
 use super::search::Form;
 use super::{Page, Place, answers, names};
 use crate::audit::event::kind;
-use crate::audit::question::{Answer, Question};
+use crate::audit::question::{Answer, Question, words};
 use crate::audit::range::Checked;
 use crate::domain::hold::Hold;
 use crate::domain::time::{Date, Timestamp};
@@ -81,15 +81,15 @@ impl Page for Front {
                 h2 class="ds-heading" data-size="sm" id="questions" { (lang.say("Spørsmålene", "The questions")) }
                 ul class="questions" {
                     @for answer in &self.answers {
-                        li class="question" data-tone=(answers::tone(answer).code()) {
-                            h3 { a href=(PageRoute::Question(answer.question, days).path(lang)) { (answers::question(lang, answer.question)) } }
-                            p class="figure" { (lang.number(answers::figure(&answer.finding))) }
-                            p class="answer" { (answers::sentence(lang, answer)) }
-                            p class="checked" { (answers::checked(lang, &answer.checked)) "." }
+                        li class="question" data-tone=(words::tone(answer).code()) {
+                            h3 { a href=(PageRoute::Question(answer.question, days).path(lang)) { (words::title(lang, answer.question)) } }
+                            (answers::figure(lang, answer))
+                            p class="answer" { (words::sentence(lang, answer)) }
+                            p class="checked" { (words::checked(lang, &answer.basis())) "." }
                             p class="checked" {
                                 a class="ds-link" href={ (PageRoute::Question(answer.question, days).path(lang)) "#check" } {
                                     (lang.say("Kontroller selv", "Check this yourself"))
-                                    span class="ds-sr-only" { ": " (answers::question(lang, answer.question)) }
+                                    span class="ds-sr-only" { ": " (words::title(lang, answer.question)) }
                                 }
                             }
                         }
@@ -103,7 +103,7 @@ impl Page for Front {
                 (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
             @if !self.holds.is_empty() { (self.held(lang)) }
-            (check_yourself(lang, &days.commands(), &days.call(&Question::ALL), None))
+            (check_yourself(lang, &days.commands(&Question::ALL, self.checked.to), &days.call(&Question::ALL), None))
         }
     }
 }

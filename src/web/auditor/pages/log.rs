@@ -9,7 +9,8 @@ use super::layout::{alert, check_yourself};
 use super::period::Days;
 use super::row::time;
 use super::witnesses::{self, Witnessed};
-use super::{Page, Place, answers};
+use super::{Page, Place};
+use crate::audit::question::words;
 use crate::audit::range::Checked;
 use crate::domain::time::Timestamp;
 use crate::gateway::{LogState, Refusal};
@@ -154,7 +155,7 @@ impl Log {
                     dt { (lang.say("Siste fulle kontroll", "Last complete check")) }
                     dd {
                         @match &self.last_check {
-                            Some((at, checked)) => { (time(*at)) ": " (answers::checked(lang, checked)) }
+                            Some((at, checked)) => { (time(*at)) ": " (words::checked(lang, &checked.basis())) }
                             None => { (lang.say("ingen siden Samband startet; ", "none since Samband started; ")) a class="ds-link" href=(PageRoute::Front(Days { anew: true, ..Days::default() }).path(lang)) { (lang.say("kontroller nå", "check now")) } }
                         }
                     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::lang::Lang;
-use crate::audit::question::{Period, Question};
+use crate::audit::question::{Period, Question, Survey};
 use crate::domain::time::{Date, Timestamp, parse_date};
 
 /// The period of a page's address, with what else such an address may have.
@@ -82,13 +82,18 @@ impl Days {
         }
     }
 
-    /// The commands that answer the prepared questions about it from a bundle, offline.
-    pub(super) fn commands(self) -> String {
+    /// The commands that answer `questions` about it from a bundle, offline, with the numbers of a page that read the log up to the index `to`.
+    pub(super) fn commands(self, questions: &[Question], to: u64) -> String {
         let option = |name: &str, day: Option<Date>| day.map_or_else(String::new, |day| format!(" --{name} {day}"));
+        let since = option("since", self.from);
         // The command's end is the first day that is not part of it.
-        let period = option("since", self.from) + &option("until", self.to.and_then(|day| day.tomorrow().ok()));
+        let until = option("until", self.to.and_then(|day| day.tomorrow().ok()));
+        // What a question looks back to must be in the bundle, and what came since the page was made must not.
+        let from = if questions.iter().any(|question| Survey::looks_back(*question)) { "" } else { since.as_str() };
+        let end = if until.is_empty() { format!(" --to-index {to}") } else { until.clone() };
         format!(
-            "samband audit export{period} --vkey log.vkey --out log.tar\nsamband audit report log.tar --vkey log.vkey --out answers.html"
+            "samband audit export{from}{end} --vkey log.vkey --out log.tar\n\
+             samband audit report log.tar{since}{until} --vkey log.vkey --out answers.html"
         )
     }
 

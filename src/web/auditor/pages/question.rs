@@ -12,7 +12,7 @@ use super::layout::check_yourself;
 use super::period::Days;
 use super::row::{Row, Shown, table, time};
 use super::{Page, Place, answers};
-use crate::audit::question::{Answer, Question};
+use crate::audit::question::{Answer, Question, words};
 use crate::domain::time::Timestamp;
 use crate::gateway::Refusal;
 use crate::policy::permit::Caller;
@@ -48,7 +48,7 @@ impl Asked {
         let newest = self.answer.rows.iter().rev().skip(self.days.page * ROWS).take(ROWS);
         let row = |row: &crate::audit::question::Row| {
             let mut shown = Shown::of(row.index, &row.record);
-            shown.mark = answers::mark(lang, row.mark);
+            shown.mark = words::mark(lang, row.mark);
             Row::Entry(Box::new(shown))
         };
         newest.map(row).collect()
@@ -57,7 +57,7 @@ impl Asked {
 
 impl Page for Asked {
     fn title(&self, lang: Lang) -> String {
-        answers::question(lang, self.question).to_owned()
+        words::title(lang, self.question).to_owned()
     }
 
     fn place(&self) -> Option<Place> {
@@ -74,12 +74,12 @@ impl Page for Asked {
         let anew = to(Days { anew: true, ..self.days.only() });
         html! {
             @if let Some(alarm) = answers::alarm(lang, &answer.checked) { (alarm) }
-            div class="verdict" data-tone=(answers::tone(answer).code()) {
-                p class="figure" { (lang.number(answers::figure(&answer.finding))) }
+            div class="verdict" data-tone=(words::tone(answer).code()) {
+                (answers::figure(lang, answer))
                 div {
-                    p class="sentence" { (answers::sentence(lang, answer)) }
+                    p class="sentence" { (words::sentence(lang, answer)) }
                     p class="checked" {
-                        (answers::checked(lang, &answer.checked)) ". "
+                        (words::checked(lang, &answer.basis())) ". "
                         (lang.say("Periode: ", "Period: ")) (self.days.text(lang)) ". "
                     }
                 }
@@ -99,7 +99,7 @@ impl Page for Asked {
             }
             (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))
             (self.list(lang))
-            (check_yourself(lang, &self.days.commands(), &self.days.call(&[self.question]), Some(html! {
+            (check_yourself(lang, &self.days.commands(&[self.question], answer.checked.to), &self.days.call(&[self.question]), Some(html! {
                 p {
                     (lang.say(
                         "Svaret er ikke hentet fra et register over svar. Hver oppføring i perioden ble åpnet mot bladet sitt, og alle bladene ble regnet sammen til roten i det signerte hodet.",

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::super::lang::Lang;
 use super::super::route::Route;
-use super::answers::Tone;
 use super::notice::{NoEntry, NotFound, ReadOnly, Refused};
 use super::period::Days;
 use super::row::{Row, Shown};
 use super::*;
 use crate::audit::event::TABLE;
-use crate::audit::question::{Answer, Finding, Mark, Period, Question};
-use crate::audit::range::Checked;
+use crate::audit::question::words::{Tone, tone};
+use crate::audit::question::{Answer, Finding, Period, Question};
+use crate::audit::range::{Checked, Tally};
 use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
 use crate::domain::id::{CaseRef, MessageId};
@@ -53,9 +53,11 @@ pub(super) fn checked(holds: bool) -> Checked {
     Checked {
         from: 0,
         to: 1000,
-        opened: 900,
-        erased: 100,
-        closed: 0,
+        period: Tally { opened: 900, erased: 100, closed: 0, failed: if holds { 0 } else { 2 } },
+        before: Tally::default(),
+        begins: true,
+        ends: true,
+        scoped: false,
         failed: if holds { 0 } else { 2 },
         failed_at: if holds { Vec::new() } else { vec![3, 4] },
         in_tree: holds,
@@ -213,31 +215,29 @@ fn an_unsound_page_is_found() {
 #[test]
 fn a_check_that_does_not_hold_is_said_before_the_answer() {
     for (question, finding) in findings() {
-        assert_eq!(answers::tone(&answer(question, finding, false)), Tone::Bad);
+        let answer = answer(question, finding, false);
+        assert_eq!(tone(&answer), Tone::Bad);
+        let page = answers::alarm(Lang::En, &answer.checked).unwrap().into_string();
+        assert!(page.contains("Do not rely on the answers") && page.contains("2 entries"), "{page}");
     }
-    let elsewhere = |elsewhere, unresolved| Finding::ResultsElsewhere { results: 5, deliveries: 5, elsewhere, unresolved };
-    let tone = |finding| answers::tone(&answer(Question::ResultsElsewhere, finding, true));
-    assert_eq!([tone(elsewhere(0, 0)), tone(elsewhere(0, 1)), tone(elsewhere(1, 1))], [Tone::Good, Tone::Look, Tone::Bad]);
-    let say = |lang, finding, erased, closed| {
-        let mut answer = answer(Question::ResultsElsewhere, finding, true);
-        (answer.checked.erased, answer.checked.to) = (erased, answer.checked.opened + erased + closed);
-        answers::sentence(lang, &answer)
-    };
-    assert!(say(Lang::En, elsewhere(0, 0), 0, 0).starts_with("No. "));
-    assert!(say(Lang::Nb, elsewhere(2, 0), 0, 0).starts_with("Ja. "));
-    for (erased, closed) in [(12, 0), (0, 5), (12, 5)] {
-        let (nb, en) = (say(Lang::Nb, elsewhere(0, 0), erased, closed), say(Lang::En, elsewhere(0, 0), erased, closed));
-        assert!(nb.starts_with("Blant 900 kontrollerte oppføringer: "), "{nb}");
-        assert!(nb.ends_with(&format!("{erased} slettet og kan ikke lenger kontrolleres, {closed} lukket for deg.")), "{nb}");
-        assert!(en.starts_with("Among the 900 entries checked: "), "{en}");
-        assert!(en.ends_with(&format!("{erased} erased and no longer checkable, {closed} closed to you.")), "{en}");
+}
+
+#[test]
+fn the_number_of_a_part_is_never_bare_and_its_page_never_green() {
+    let whole = |answer: &mut Answer| answer.checked.period = Tally { opened: 900, ..Tally::default() };
+    for (question, finding) in findings() {
+        for (erased, closed) in [(12, 0), (0, 5), (12, 5)] {
+            let mut answer = answer(question, finding, true);
+            whole(&mut answer);
+            let bare = answers::figure(Lang::En, &answer).into_string();
+            assert!(!bare.contains("among"), "{bare}");
+            (answer.checked.period.erased, answer.checked.period.closed, answer.checked.scoped) = (erased, closed, closed > 0);
+            let [nb, en] = Lang::ALL.map(|lang| answers::figure(lang, &answer).into_string());
+            assert!(nb.ends_with(" <span class=\"of\">blant 900 kontrollerte</span></p>"), "{nb}");
+            assert!(en.ends_with(" <span class=\"of\">among 900 checked</span></p>"), "{en}");
+            assert_ne!(tone(&answer), Tone::Good);
+        }
     }
-    assert_eq!(answers::checked(Lang::En, &checked(true)), "900 of 900 entries checked, 100 erased and no longer checkable");
-    assert_eq!(
-        answers::checked(Lang::Nb, &checked(false)),
-        "900 av 902 oppføringer kontrollert, 100 slettet og kan ikke lenger kontrolleres"
-    );
-    assert!(answers::mark(Lang::En, Mark::Elsewhere).is_some());
 }
 
 #[test]
@@ -245,7 +245,13 @@ fn days_are_as_the_address_says() {
     let days = Days::parse("from=2026-11-20&to=2026-11-20").unwrap();
     let period = days.period();
     assert_eq!(period.to.unwrap().millis() - period.from.unwrap().millis(), 86_400_000, "the last day is part of the period");
-    assert!(days.commands().starts_with("samband audit export --since 2026-11-20 --until 2026-11-21 --vkey"));
+    assert_eq!(
+        days.commands(&[Question::Changed], 50),
+        "samband audit export --since 2026-11-20 --until 2026-11-21 --vkey log.vkey --out log.tar\n\
+         samband audit report log.tar --since 2026-11-20 --until 2026-11-21 --vkey log.vkey --out answers.html"
+    );
+    assert!(days.commands(&Question::ALL, 50).starts_with("samband audit export --until 2026-11-21 --vkey"), "some look back");
+    assert!(Days::default().commands(&Question::ALL, 50).starts_with("samband audit export --to-index 50 --vkey"));
     assert_eq!(
         days.call(&[Question::ResultsElsewhere]),
         "AuditService/Ask {\"questions\": [\"QUESTION_RESULTS_ELSEWHERE\"], \"from_time\": \"2026-11-19T23:00:00.000Z\", \"to_time\": \"2026-11-20T23:00:00.000Z\"}"
