@@ -163,8 +163,20 @@ async fn a_hold_is_placed_shown_and_lifted_and_its_file_comes_and_goes() {
         panic!("{} files of holds after a minute, not {wanted}", held());
     };
     until(1).await;
+    let reported = async |name: &str, lang: &str| {
+        let vkey = bed.vkey();
+        bed.run("tilsyn", &format!("audit export --vkey {vkey} --out ~/{name}.tar")).await.unwrap();
+        bed.offline(&format!("audit report ~/{name}.tar --vkey {vkey} --lang {lang} --out ~/{name}.html")).await.unwrap();
+        let page = fs::read_to_string(bed.path(&format!("{name}.html"))).unwrap();
+        page.split("<h2>").find(|part| part.contains("legal hold?") || part.contains("sperret mot sletting?")).unwrap().to_owned()
+    };
+    bed.run("tilsyn", &place(&case, format!("{year}-09-30"))).await.unwrap();
+    let held = reported("held", "nb").await;
+    assert!(held.contains(&format!("<td>{case}</td><td>COMPLAINT</td><td>until {year}-09-30</td><td>tilsyn</td>")), "{held}");
     bed.run("tilsyn", &format!("audit hold lift {case}")).await.unwrap();
     until(0).await;
+    let lifted = reported("lifted", "en").await;
+    assert!(!lifted.contains(&case) && lifted.contains("none among the entries checked"), "{lifted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

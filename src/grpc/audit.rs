@@ -234,10 +234,10 @@ impl pb::audit_service_server::AuditService for Audit {
 
     async fn list_reviews(&self, request: Request<pb::ListReviewsRequest>) -> Result<Response<pb::ListReviewsResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let Reviews { reviews, unreviewed } = self.0.reviews(&caller).await.map_err(status::of_refusal)?;
+        let Reviews { reviews, left_out, unreviewed } = self.0.reviews(&caller).await.map_err(status::of_refusal)?;
         let reviews = reviews.iter().map(answer::review).collect();
         let unreviewed = unreviewed.into_iter().map(|(from, to)| answer::days(from, to)).collect();
-        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed }))
+        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed, left_out }))
     }
 
     async fn review(&self, request: Request<pb::ReviewRequest>) -> Result<Response<pb::ReviewResponse>, Status> {
@@ -267,7 +267,7 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn list_holds(&self, request: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let holds = self.0.holds(&caller).await.map_err(status::of_refusal)?;
-        Ok(Response::new(pb::ListHoldsResponse { holds: holds.iter().map(hold::hold).collect() }))
+        Ok(Response::new(pb::ListHoldsResponse { holds: holds.iter().map(|(hold, terms)| hold::hold(hold, *terms)).collect() }))
     }
 
     type ExportStream = Answers<pb::ExportResponse>;

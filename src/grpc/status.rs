@@ -44,6 +44,7 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::BodyMissing
         | Reason::ReplacesMissing
         | Reason::PeriodNotOver
+        | Reason::PeriodBeforeRecords
         | Reason::HoldEndPast
         | Reason::HoldTooLong
         | Reason::NotGrpc

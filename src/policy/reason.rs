@@ -160,6 +160,8 @@ reasons! {
     PeriodNotOver = 87, "PERIOD_NOT_OVER", "a reviewed period is whole days in Oslo, the last not before the first and over before today";
     /// More to look through than one answer may.
     PeriodTooLong = 88, "PERIOD_TOO_LONG", "this period holds more than one answer can be made of; ask for a shorter one";
+    /// A review of days of which nothing is kept.
+    PeriodBeforeRecords = 89, "PERIOD_BEFORE_RECORDS", "the period begins before the first record that is kept; begin it with the day of that record";
     /// Too many calls.
     RateLimited = 90, "RATE_LIMITED", "too many calls; wait as long as RetryInfo says";
     /// Too many wrong references.

@@ -107,11 +107,13 @@ async fn a_review_is_stated_listed_and_leaves_what_is_unreviewed() {
         ("2026-11-20", "2026-11-23", "PERIOD_NOT_OVER"),
         ("2026-11-21", "2026-11-20", "PERIOD_NOT_OVER"),
         ("2026-11-31", "2026-11-20", "BAD_ARGUMENT"),
+        ("2026-11-19", "2026-11-20", "PERIOD_BEFORE_RECORDS"),
     ] {
         refused(world.auditor().review(pb::ReviewRequest { days: days(from, to) }).await, Code::InvalidArgument, code);
     }
     world.auditor().review(pb::ReviewRequest { days: days("2026-11-21", "2026-11-21") }).await.unwrap();
-    let pb::ListReviewsResponse { reviews, unreviewed } = listed().await;
+    let pb::ListReviewsResponse { reviews, unreviewed, left_out } = listed().await;
+    assert_eq!(left_out, 0);
     assert_eq!(
         (reviews[0].auditor.as_str(), reviews[0].key_label.as_str(), reviews[0].days.clone()),
         (AUDITOR, "dev", days("2026-11-21", "2026-11-21"))
@@ -211,6 +213,7 @@ async fn a_hold_is_placed_listed_and_lifted_over_the_wire() {
     let [hold] = holds.as_slice() else { panic!("{holds:?}") };
     assert_eq!((hold.case_ref.as_str(), hold.reason, hold.until.as_str()), (accepted.case_ref.as_str(), 1, "2027-01-31"));
     assert_eq!((hold.auditor.as_str(), hold.key_label.as_str(), hold.ground.as_ref()), (AUDITOR, "dev", None));
+    assert_eq!(hold.terms_index, hold.index);
     let record = &world.records(63, Some(AUDITOR)).await[0];
     assert_eq!((record.reason, record.sender.as_ref().map(|id| id.as_str())), (Some(1), Some(OSLO)));
     // The sweep ends it the day after its last.

@@ -117,7 +117,7 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
             let answer = Client::new(connect)?.ask(Service::Audit, "ListHolds", &json!({})).await?;
             let holds = answer.get("holds").and_then(Value::as_array).cloned().unwrap_or_default();
             let lines: Vec<String> = holds.iter().map(line).collect();
-            let text = if lines.is_empty() { "no case is held".to_owned() } else { lines.join("\n") };
+            let text = if lines.is_empty() { "no case that you may see is held".to_owned() } else { lines.join("\n") };
             out.result(&text, &answer);
         }
     }
@@ -127,6 +127,7 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
 fn line(hold: &Value) -> String {
     let text = |name: &str| hold.get(name).and_then(Value::as_str).unwrap_or_default();
     let reason = text("reason").trim_start_matches("HOLD_REASON_").to_lowercase().replace('_', " ");
+    let entry = hold.get("terms_index").and_then(Value::as_u64).map_or_else(String::new, |index| format!(", entry {index}"));
     let ground = hold.get("ground").and_then(Value::as_str).map_or_else(String::new, |ground| format!(", under {ground}"));
-    format!("{} until {}: {reason}, by {} ({}){ground}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
+    format!("{} until {}: {reason}, by {} ({}){ground}{entry}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
 }

@@ -118,7 +118,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     in_order(["--from-index", "--to-index"], Some(args.from_index), args.to_index)?;
     let client = Client::new(&args.connect)?;
     let bar = out.progress(0, "records");
-    let (mut from, mut left, mut erased) = (args.from_index, args.max.unwrap_or(0), 0);
+    let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), 0, true);
     loop {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
@@ -129,7 +129,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
                 (Some(entry), _) => {
                     bar.suspend(|| out.result(&line(entry), entry));
                     bar.inc(1);
-                    shown = shown.saturating_add(1);
+                    (shown, is_none) = (shown.saturating_add(1), false);
                 }
                 (None, Some(end)) => break end.clone(),
                 (None, None) => {}
@@ -146,6 +146,9 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
         }
     }
     bar.finish_and_clear();
+    if is_none {
+        out.note("none of the records that are kept and that you may see match");
+    }
     if erased > 0 {
         out.note(&format!("{erased} records in this range are erased by their retention rule; their leaves still stand in the log"));
     }

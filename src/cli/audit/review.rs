@@ -14,7 +14,7 @@ pub const HELP: &str = "Examples:
   samband audit review --identity certs-dev/tilsyn --from 2026-10-01 --to 2026-10-31
 
 Without a period it shows what was reviewed and what was not. The log is to be reviewed regularly (politiregisterforskriften § 40-13). The statement is an entry of the log itself, with the label of your key.
-Days are whole days in Oslo; the last one must be over.";
+Days are whole days in Oslo, from the first whose records are kept; the last one must be over.";
 
 /// Arguments of `audit review`.
 #[derive(Debug, Args)]
@@ -48,6 +48,9 @@ pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
     for review in list("reviews") {
         let period = review.get("days").map(days).unwrap_or_default();
         shown.push(format!("reviewed    {period} by {} ({})", text(&review, "auditor"), text(&review, "key_label")));
+    }
+    if let Some(left) = answer.get("left_out").and_then(Value::as_u64).filter(|left| *left > 0) {
+        shown.insert(0, format!("{left} older reviews are not listed, but counted"));
     }
     shown.extend(list("unreviewed").iter().map(|stretch| format!("unreviewed  {}", days(stretch))));
     if shown.is_empty() {

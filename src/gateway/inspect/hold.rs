@@ -82,17 +82,18 @@ impl Gateway {
         }
     }
 
-    /// Holds in force on cases within the caller's scope, by case.
+    /// Holds in force on cases within the caller's scope, by case, with the index of the entry whose terms are in force.
     ///
     /// # Errors
     /// Not the caller's call, or the store's refusal.
-    pub async fn holds(&self, caller: &Caller) -> Result<Vec<Hold>, Refusal> {
+    pub async fn holds(&self, caller: &Caller) -> Result<Vec<(Hold, u64)>, Refusal> {
         self.ask(caller, Verb::ListHolds, Asked::default(), PageOf::First).await?;
         let found = async {
             let (sight, mut seen) = (self.sight(caller), Vec::new());
             for hold in self.store.holds().await? {
                 if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.is_some() {
-                    seen.push(hold);
+                    let terms = self.terms_of(&hold).await?;
+                    seen.push((hold, terms));
                 }
             }
             Ok(seen)
@@ -100,6 +101,21 @@ impl Gateway {
         match found.await {
             Ok(holds) => Ok(holds),
             Err(error) => Err(self.failed(caller, Verb::ListHolds, error, None).await),
+        }
+    }
+
+    /// The index of the last entry that placed this hold or changed it. Where it cannot be found, the first stands.
+    async fn terms_of(&self, hold: &Hold) -> Result<u64, StoreError> {
+        let (mut from_index, mut last) = (hold.placed, hold.placed);
+        loop {
+            let filter =
+                RecordFilter { case_ref: Some(hold.case.case_ref), kinds: vec![kind::HOLD_PLACED], from_index, ..RecordFilter::default() };
+            let page = self.store.records(&filter, LOOKED_AT).await?;
+            last = page.entries.iter().rev().find(|entry| entry.record.is_some()).map_or(last, |entry| entry.index);
+            match page.next_index {
+                Some(next) => from_index = next,
+                None => return Ok(last),
+            }
         }
     }
 

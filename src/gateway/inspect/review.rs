@@ -1,5 +1,7 @@
 //! The regular review of the log (politiregisterforskriften § 40-13): what was reviewed, by whom, and what was not.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use super::PageOf;
 use crate::audit::event::{Asked, kind};
 use crate::domain::id::ParticipantId;
@@ -7,11 +9,14 @@ use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
+use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{LogEntry, RecordFilter};
+use crate::store::{LogEntry, RecordFilter, StoreError};
 
 /// Reviews that are listed; of more, the newest.
 const REVIEWS_MAX: usize = 1000;
+/// Records read at once.
+const READ_AT_ONCE: usize = 1000;
 
 /// One statement: this period was reviewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +38,10 @@ pub struct Review {
 /// Reviews, and the days that none covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reviews {
-    /// The caller's own participant's reviews, and those that its scope shows, by index.
+    /// The caller's own participant's reviews, and those that its scope shows, by index; of more than 1000, the newest.
     pub reviews: Vec<Review>,
+    /// Older ones that are not listed; what is unreviewed counts with them.
+    pub left_out: u64,
     /// First and last day of each stretch that the caller's participant has not reviewed, from the first record kept until yesterday.
     pub unreviewed: Vec<(Date, Date)>,
 }
@@ -46,12 +53,31 @@ fn review_of(LogEntry { index, record }: LogEntry) -> Option<Review> {
     Some(Review { index, at: record.time, auditor: record.actor?, key_label: record.key_label?, from, to })
 }
 
-/// The days from `first` to `last` that no period covers.
-fn gaps(first: Date, last: Date, mut periods: Vec<(Date, Date)>) -> Vec<(Date, Date)> {
-    periods.sort_unstable();
+/// Stretches of days, apart from each other: however often days are stated, no more of them than days.
+#[derive(Debug, Default)]
+struct Stretches(BTreeMap<Date, Date>);
+
+impl Stretches {
+    fn add(&mut self, mut from: Date, mut to: Date) {
+        let touches = |(first, last): (&Date, &Date)| {
+            let (first, last) = (*first, *last);
+            (first <= to.tomorrow().unwrap_or(to) && from <= last.tomorrow().unwrap_or(last)).then_some((first, last))
+        };
+        let met: Vec<(Date, Date)> = self.0.iter().filter_map(touches).collect();
+        for (first, last) in met {
+            self.0.remove(&first);
+            (from, to) = (from.min(first), to.max(last));
+        }
+        self.0.insert(from, to);
+    }
+}
+
+/// The days from `first` to `last` that no stretch covers.
+fn gaps(first: Date, last: Date, periods: &Stretches) -> Vec<(Date, Date)> {
     let mut gaps = Vec::new();
     let mut next = first;
-    for (from, to) in periods {
+    for (from, to) in &periods.0 {
+        let (from, to) = (*from, *to);
         if from > next && next <= last {
             gaps.push((next, from.yesterday().unwrap_or(from).min(last)));
         }
@@ -67,13 +93,27 @@ impl Gateway {
     /// States that the caller has reviewed the days `from` to `to`; an event when this returns.
     ///
     /// # Errors
-    /// [`crate::policy::reason::Reason::PeriodNotOver`], not the caller's call, or the store's refusal.
+    /// [`Reason::PeriodBeforeRecords`], [`Reason::PeriodNotOver`], not the caller's call, or the store's refusal.
     pub async fn review(&self, caller: &Caller, from: Date, to: Date) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::Review).await?;
-        match self.store.act(Command::Review { permit, from, to }).await {
+        let acted = async {
+            if from < self.first_day().await? {
+                return Err(StoreError::Denied(Reason::PeriodBeforeRecords.into()));
+            }
+            self.store.act(Command::Review { permit, from, to }).await
+        };
+        match acted.await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failed(caller, Verb::Review, error, None).await),
         }
+    }
+
+    /// The day of the first record that its month keeps, today when there is none. What only a hold keeps is not reviewed again.
+    async fn first_day(&self) -> Result<Date, StoreError> {
+        let from_index = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+        let first = self.store.records(&RecordFilter { from_index, ..RecordFilter::default() }, 1).await?;
+        let first = first.entries.into_iter().find_map(|entry| entry.record).map(|record| record.time);
+        Ok(first.unwrap_or_else(|| self.store.now()).oslo_date())
     }
 
     /// What was reviewed and what was not.
@@ -82,22 +122,36 @@ impl Gateway {
     /// Not the caller's call, or the store's refusal.
     pub async fn reviews(&self, caller: &Caller) -> Result<Reviews, Refusal> {
         self.ask(caller, Verb::ListReviews, Asked::default(), PageOf::First).await?;
-        let filter = RecordFilter { kinds: vec![kind::REVIEWED], ..RecordFilter::default() };
-        let first = RecordFilter::default();
-        let found = async {
-            let reviews = self.visible(&self.sight(caller), filter, REVIEWS_MAX).await?;
-            Ok((reviews, self.store.records(&first, 1).await?))
-        };
-        let (reviews, first) = match found.await {
+        let found = async { Ok((self.stated(caller).await?, self.first_day().await?)) };
+        let ((reviews, left_out, own), first) = match found.await {
             Ok(found) => found,
             Err(error) => return Err(self.failed(caller, Verb::ListReviews, error, None).await),
         };
-        let reviews: Vec<Review> = reviews.entries.into_iter().filter_map(review_of).collect();
-        let own = reviews.iter().filter(|review| review.auditor == *caller.id()).map(|review| (review.from, review.to)).collect();
-        let today = self.store.now().oslo_date();
-        let first = first.entries.into_iter().find_map(|entry| entry.record).map_or(today, |record| record.time.oslo_date());
-        let unreviewed = today.yesterday().map_or_else(|_| Vec::new(), |yesterday| gaps(first, yesterday, own));
-        Ok(Reviews { reviews, unreviewed })
+        let yesterday = self.store.now().oslo_date().yesterday();
+        let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first, yesterday, &own));
+        Ok(Reviews { reviews: reviews.into(), left_out, unreviewed })
+    }
+
+    /// The newest reviews that the caller sees, how many older ones there are, and the days that its participant has reviewed by any of them.
+    async fn stated(&self, caller: &Caller) -> Result<(VecDeque<Review>, u64, Stretches), StoreError> {
+        let (sight, mut reviews, mut left_out, mut own) = (self.sight(caller), VecDeque::new(), 0, Stretches::default());
+        let mut next = Some(0);
+        while let Some(from_index) = next {
+            let filter = RecordFilter { kinds: vec![kind::REVIEWED], from_index, ..RecordFilter::default() };
+            let found = self.visible(&sight, filter, READ_AT_ONCE).await?;
+            for review in found.entries.into_iter().filter_map(review_of) {
+                if review.auditor == *caller.id() {
+                    own.add(review.from, review.to);
+                }
+                if reviews.len() == REVIEWS_MAX {
+                    reviews.pop_front();
+                    left_out += 1;
+                }
+                reviews.push_back(review);
+            }
+            next = found.next_index;
+        }
+        Ok((reviews, left_out, own))
     }
 }
 
@@ -105,17 +159,33 @@ impl Gateway {
 mod tests {
     use super::*;
 
+    fn stretches(periods: &[(Date, Date)]) -> Stretches {
+        let mut all = Stretches::default();
+        periods.iter().for_each(|(from, to)| all.add(*from, *to));
+        all
+    }
+
     #[test]
     fn days_that_no_review_covers_are_gaps() {
         let day = |day| Date::constant(2026, 3, day);
-        assert_eq!(gaps(day(1), day(10), vec![]), [(day(1), day(10))]);
-        assert_eq!(gaps(day(1), day(10), vec![(day(1), day(10))]), []);
-        assert_eq!(
-            gaps(day(1), day(10), vec![(day(4), day(5)), (day(2), day(2))]),
-            [(day(1), day(1)), (day(3), day(3)), (day(6), day(10))]
-        );
-        assert_eq!(gaps(day(5), day(10), vec![(day(1), day(6)), (day(3), day(4)), (day(9), day(20))]), [(day(7), day(8))]);
-        assert_eq!(gaps(day(5), day(4), vec![]), []);
-        assert_eq!(gaps(day(5), day(10), vec![(day(12), day(13))]), [(day(5), day(10))]);
+        let gaps = |first, last, periods: &[(Date, Date)]| super::gaps(first, last, &stretches(periods));
+        assert_eq!(gaps(day(1), day(10), &[]), [(day(1), day(10))]);
+        assert_eq!(gaps(day(1), day(10), &[(day(1), day(10))]), []);
+        assert_eq!(gaps(day(1), day(10), &[(day(4), day(5)), (day(2), day(2))]), [(day(1), day(1)), (day(3), day(3)), (day(6), day(10))]);
+        assert_eq!(gaps(day(5), day(10), &[(day(1), day(6)), (day(3), day(4)), (day(9), day(20))]), [(day(7), day(8))]);
+        assert_eq!(gaps(day(5), day(4), &[]), []);
+        assert_eq!(gaps(day(5), day(10), &[(day(12), day(13))]), [(day(5), day(10))]);
+    }
+
+    #[test]
+    fn stretches_that_touch_are_one_in_any_order() {
+        let day = |day| Date::constant(2026, 3, day);
+        let days = [(day(4), day(5)), (day(1), day(2)), (day(8), day(9)), (day(3), day(3)), (day(2), day(4)), (Date::MIN, Date::MIN)];
+        for turn in 0..days.len() {
+            let turned: Vec<_> = days[turn..].iter().chain(&days[..turn]).copied().collect();
+            let wanted = [(Date::MIN, Date::MIN), (day(1), day(5)), (day(8), day(9))];
+            assert!(stretches(&turned).0.into_iter().eq(wanted), "{turned:?}");
+        }
+        assert!(stretches(&[(day(3), Date::MAX), (Date::MAX, Date::MAX)]).0.into_iter().eq([(day(3), Date::MAX)]));
     }
 }

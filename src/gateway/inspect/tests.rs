@@ -21,7 +21,7 @@ use crate::clock::SystemEntropy;
 use crate::domain::participant::{KeyHash, Participant};
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::gateway::{ExportOf, Gateway, Settings};
+use crate::gateway::{ExportOf, Gateway, Reviews, Settings};
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
@@ -284,6 +284,23 @@ async fn a_query_is_one_event_before_its_first_row_and_none_for_its_further_page
 }
 
 #[tokio::test]
+async fn reviews_that_are_too_many_to_list_are_counted() {
+    let bed = memory_bed();
+    let gateway = gateway(&bed);
+    bed.load(register(1, auditors)).await;
+    let caller = bed.caller(ALL);
+    let review = |day: &str| Event::Reviewed { auditor: id(ALL), key_label: "k".into(), from: date(day), to: date(day) };
+    gateway.note(review("2026-11-20")).await.unwrap();
+    for _ in 0..1002 {
+        gateway.note(review("2026-11-22")).await.unwrap();
+    }
+    bed.advance_days(4);
+    let Reviews { reviews, left_out, unreviewed } = gateway.reviews(&caller).await.unwrap();
+    assert_eq!((reviews.len(), left_out, reviews[0].from), (1000, 3, date("2026-11-22")));
+    assert_eq!(unreviewed, [(date("2026-11-21"), date("2026-11-21")), (date("2026-11-23"), date("2026-11-23"))], "the 20th counts");
+}
+
+#[tokio::test]
 async fn a_review_is_an_event_and_what_it_leaves_is_shown() {
     let bed = memory_bed();
     let gateway = gateway(&bed);
@@ -293,6 +310,8 @@ async fn a_review_is_an_event_and_what_it_leaves_is_shown() {
     let refused = gateway.review(&caller, date("2026-11-20"), date("2026-11-30")).await.unwrap_err();
     assert_eq!(refused.0.reason, Reason::PeriodNotOver);
     assert_eq!(gateway.review(&caller, date("2026-11-22"), date("2026-11-21")).await.unwrap_err().0.reason, Reason::PeriodNotOver);
+    let early = gateway.review(&caller, date("2026-11-19"), date("2026-11-21")).await.unwrap_err();
+    assert_eq!(early.0.reason, Reason::PeriodBeforeRecords, "the log began on the 20th");
     assert_eq!(
         gateway.review(&bed.caller(OSLO), date("2026-11-20"), date("2026-11-21")).await.unwrap_err().0.reason,
         Reason::CallNotAllowed

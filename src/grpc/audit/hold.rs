@@ -24,7 +24,7 @@ pub(super) fn placed(request: &pb::PlaceHoldRequest) -> Result<Placed, Status> {
     Ok(Placed { case_ref, reason, until })
 }
 
-pub(super) fn hold(hold: &Hold) -> pb::Hold {
+pub(super) fn hold(hold: &Hold, terms: u64) -> pb::Hold {
     let Hold { case, placed, auditor, key_label, reason, until, ground } = hold;
     pb::Hold {
         case_ref: case.case_ref.to_string(),
@@ -34,5 +34,6 @@ pub(super) fn hold(hold: &Hold) -> pb::Hold {
         auditor: auditor.to_string(),
         key_label: key_label.clone(),
         ground: ground.as_ref().map(ToString::to_string),
+        terms_index: terms,
     }
 }

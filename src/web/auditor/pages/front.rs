@@ -30,7 +30,8 @@ pub(super) struct Front {
     stats: Stats,
     unreviewed: Vec<(Date, Date)>,
     ending: Vec<Certificate>,
-    holds: Vec<Hold>,
+    /// Each with the entry whose terms are in force.
+    holds: Vec<(Hold, u64)>,
     sees_all: bool,
 }
 
@@ -112,6 +113,11 @@ impl Front {
     /// What somebody should look at; numbers that concern everyone are for whoever sees everyone.
     fn attention(&self, lang: Lang) -> Markup {
         let overdue = Form { outcome: "overdue".to_owned(), ..Form::default() };
+        let held = if self.sees_all {
+            lang.say("saker sperret mot sletting", "cases under legal hold")
+        } else {
+            lang.say("saker sperret mot sletting, blant dem du har innsyn i", "cases under legal hold, among those that you may see")
+        };
         html! {
             section aria-labelledby="attention" class="attention" {
                 h2 class="ds-heading" data-size="sm" id="attention" { (lang.say("Akkurat nå", "Right now")) }
@@ -132,8 +138,7 @@ impl Front {
                     }
                     div data-tone=[(!self.holds.is_empty()).then_some("look")] {
                         dt {
-                            @if self.holds.is_empty() { (lang.say("saker sperret mot sletting", "cases under legal hold")) }
-                            @else { a class="ds-link" href="#holds" { (lang.say("saker sperret mot sletting", "cases under legal hold")) } }
+                            @if self.holds.is_empty() { (held) } @else { a class="ds-link" href="#holds" { (held) } }
                         }
                         dd { (self.holds.len()) }
                     }
@@ -171,7 +176,7 @@ impl Front {
                             th scope="col" { (lang.say("Oppføring", "Entry")) }
                         } }
                         tbody {
-                            @for hold in &self.holds {
+                            @for (hold, terms) in &self.holds {
                                 tr {
                                     td { a class="ds-link" href=(PageRoute::Case(hold.case.case_ref).path(lang)) { (hold.case.case_ref) } }
                                     td {
@@ -180,7 +185,13 @@ impl Front {
                                     }
                                     td class="time" { (hold.until) }
                                     td { (hold.auditor) ", " (lang.say("nøkkel ", "key ")) (hold.key_label) }
-                                    td { a class="ds-link" href=(PageRoute::Entry(hold.placed).path(lang)) { (hold.placed) } }
+                                    td {
+                                        a class="ds-link" href=(PageRoute::Entry(*terms).path(lang)) { (terms) }
+                                        @if *terms != hold.placed {
+                                            (lang.say(", først i ", ", first in "))
+                                            a class="ds-link" href=(PageRoute::Entry(hold.placed).path(lang)) { (hold.placed) }
+                                        }
+                                    }
                                 }
                             }
                         }
@@ -215,7 +226,7 @@ impl Front {
             stats: Stats { durable_size: 1000, overdue: 3, ..Stats::default() },
             unreviewed,
             ending: Vec::new(),
-            holds: if sees_all { vec![hold.clone()] } else { Vec::new() },
+            holds: if sees_all { vec![(hold.clone(), 12), (hold.clone(), 40)] } else { Vec::new() },
             sees_all,
         };
         vec![of(true, Vec::new(), true), of(false, vec![(day, day)], false)]

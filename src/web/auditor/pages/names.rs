@@ -168,6 +168,9 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::CursorAhead => ("peker forbi enden", "cursor ahead"),
         Reason::ParticipantUnknown => ("ukjent deltaker", "unknown participant"),
         Reason::PeriodNotOver => ("perioden er ikke over", "period is not over"),
+        Reason::PeriodBeforeRecords => {
+            ("perioden begynner før den første oppføringen som finnes", "period begins before the first record kept")
+        }
         Reason::PeriodTooLong => ("perioden er for lang for ett svar", "period too long for one answer"),
         Reason::HoldOfAnother => ("en annens sperring", "another's hold"),
         Reason::HoldEndPast => ("sperringens siste dag er passert", "last day of the hold is past"),

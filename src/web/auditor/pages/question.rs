@@ -121,7 +121,7 @@ impl Asked {
             section aria-labelledby="list" {
                 h2 class="ds-heading" data-size="sm" id="list" { (heading) }
                 @if rows.is_empty() {
-                    p { (lang.say("Ingen oppføringer.", "No entries.")) }
+                    p { (lang.say("Ingen kontrollert oppføring.", "No entry that was checked.")) }
                 } @else {
                     (table(lang, heading, &rows))
                     @if self.answer.left_out > 0 {

@@ -38,7 +38,7 @@ impl Page for Reviewed {
     }
 
     fn main(&self, lang: Lang) -> Markup {
-        let Reviews { reviews, unreviewed } = &self.reviews;
+        let Reviews { reviews, left_out, unreviewed } = &self.reviews;
         let stated = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
         html! {
             p class="lead" {
@@ -90,6 +90,12 @@ impl Page for Reviewed {
                     }
                 }
             }
+            @if *left_out > 0 {
+                p class="quiet" {
+                    (lang.count(*left_out, ["eldre gjennomgang vises", "eldre gjennomganger vises"], ["older review is", "older reviews are"]))
+                    (lang.say(" ikke i lista, men er regnet med over.", " not listed, but counted above."))
+                }
+            }
             (check_yourself(lang, "samband audit list --kind reviewed", "AuditService/ListReviews", None))
         }
     }
@@ -107,7 +113,7 @@ impl Reviewed {
             from: day,
             to: day,
         };
-        let open = Reviews { reviews: Vec::new(), unreviewed: vec![(day, day), (day, Date::MAX)] };
-        vec![Self { reviews: open }, Self { reviews: Reviews { reviews: vec![review], unreviewed: Vec::new() } }]
+        let open = Reviews { reviews: Vec::new(), left_out: 0, unreviewed: vec![(day, day), (day, Date::MAX)] };
+        vec![Self { reviews: open }, Self { reviews: Reviews { reviews: vec![review], left_out: 7, unreviewed: Vec::new() } }]
     }
 }

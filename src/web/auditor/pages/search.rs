@@ -434,7 +434,7 @@ impl Search {
                     } }))
                 }
                 @if found.rows.is_empty() {
-                    p { (lang.say("Ingen oppføringer passer.", "No entries match.")) }
+                    p { (lang.say("Ingen av oppføringene som finnes ennå og som du har innsyn i, passer.", "No entries match, of those that are kept and that you may see.")) }
                 } @else {
                     p class="quiet" {
                         (lang.count(found.matches, ["oppføring på denne siden", "oppføringer på denne siden"], ["entry on this page", "entries on this page"]))
