@@ -18,7 +18,7 @@ use crate::domain::participant::{Register, Standing};
 use crate::gateway::{Gateway, LoadError, Loaded, Settings, Witnesses};
 use crate::grpc::server::{self, ServerError, ServerLimits};
 use crate::store::{Store, StoreError};
-use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerIdentity, TlsError, TlsSettings};
+use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerIdentity, TlsSettings};
 use crate::web::admin::{self, Watched};
 use crate::web::auditor::{self, Site};
 
@@ -260,14 +260,6 @@ impl RunningApp {
     /// Tells the operator's log of certificates that end soon, those of the CAs in `ca_files` included, until the stop.
     pub fn watch_expiry(&mut self, ca_files: Vec<PathBuf>) {
         self.upkeep.push(tokio::spawn(self.people.clone().watch_expiry(ca_files, self.stop.clone())));
-    }
-
-    /// Reads certificates, trust and revocation lists anew; connections that would be refused now are closed.
-    ///
-    /// # Errors
-    /// A file that cannot be used; the settings in force stay.
-    pub async fn reload_tls(&self) -> Result<tls::Reloaded, TlsError> {
-        self.people.reload_tls().await
     }
 
     /// Returns when the server has ended by itself, which it does only on an error. Call [`RunningApp::shutdown`] then.

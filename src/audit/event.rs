@@ -327,7 +327,7 @@ pub enum Event {
         /// SHA-256 of one line for each file, `<kind> <its SHA-256>`, in the order of the configuration; the private key has none.
         digest: [u8; 32],
     },
-    /// A file that was to be read anew is not in force; what was in force stays. One event for each new content and at most one a minute and kind.
+    /// A file that was to be read anew is not in force; what was in force stays. One event for each new content and at most one a minute and file.
     ReloadFailed {
         /// Which.
         file: ReloadedFile,

@@ -65,11 +65,13 @@ pub enum ReloadFault {
     Store = 11,
     /// Anything else.
     Other = 12,
+    /// Its file system does not answer.
+    Silent = 13,
 }
 
 impl ReloadFault {
     /// Every fault.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreadable,
         Self::Permissions,
         Self::Malformed,
@@ -82,6 +84,7 @@ impl ReloadFault {
         Self::Rule,
         Self::Store,
         Self::Other,
+        Self::Silent,
     ];
 
     /// The stable name in logs.
@@ -100,6 +103,7 @@ impl ReloadFault {
             Self::Rule => "rule",
             Self::Store => "store",
             Self::Other => "other",
+            Self::Silent => "silent",
         }
     }
 }
@@ -151,10 +155,10 @@ mod tests {
         let files: Vec<_> = ReloadedFile::ALL.iter().map(|file| (file.number(), file.as_str())).collect();
         assert_eq!(files, [(1, "certificate"), (2, "key"), (3, "client_ca"), (4, "revocation_list"), (5, "register")]);
         let faults: Vec<_> = ReloadFault::ALL.iter().map(|fault| fault.number()).collect();
-        assert_eq!(faults, (1..=12).collect::<Vec<u16>>());
+        assert_eq!(faults, (1..=13).collect::<Vec<u16>>());
         let names: std::collections::HashSet<_> = ReloadFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert_eq!(names.len(), ReloadFault::ALL.len());
-        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(13).is_err());
+        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(14).is_err());
     }
 
     #[test]

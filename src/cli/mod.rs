@@ -139,7 +139,10 @@ pub fn main() -> ExitCode {
             return error.exit();
         }
     };
-    match runtime.block_on(run(&cli.command, out)) {
+    let done = runtime.block_on(run(&cli.command, out));
+    // Everything that matters has been waited for; a read that a dead mount holds does not hold the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out.error(&error);

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer as _;
 
 use crate::audit::reload::{ReloadFault, ReloadedFile};
 use crate::clock::Clock;
@@ -21,8 +22,10 @@ use crate::domain::time::Timestamp;
 use super::connection::{HandshakeReason, PeerInfo};
 use super::expiry::{Certificate, Holder, Seen};
 use super::files::{self, FileError};
+use super::own;
+use super::parts::{self, Parts, Read, Refused};
 use super::peer::sha256;
-use super::revocation::{ListFault, ListStatus, Lists};
+use super::revocation::ListStatus;
 use super::trust::{Trust, common_name};
 use super::verifier::ChainVerifier;
 
@@ -94,20 +97,6 @@ impl TlsError {
             Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
         }
     }
-
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File(error) => Some(error.path()),
-            Self::KeyMismatch { key_file: path, .. }
-            | Self::TestAuthority { file: path, .. }
-            | Self::NotValidNow(path)
-            | Self::Authority(path)
-            | Self::List(path)
-            | Self::ListNotSigned(path)
-            | Self::OlderList(path) => Some(path),
-            Self::NoAuthority | Self::Crl | Self::ServerName | Self::Rustls(_) => None,
-        }
-    }
 }
 
 /// The files that the server's settings come from, and how they are to be taken.
@@ -134,18 +123,6 @@ impl TlsFiles {
             .into_iter()
             .chain(self.client_ca_files.iter().map(|file| (ReloadedFile::ClientCa, file.as_path())))
             .chain(self.crl_files.iter().map(|file| (ReloadedFile::RevocationList, file.as_path())))
-    }
-
-    /// The file that an error is about, where it names one.
-    #[must_use]
-    pub fn blamed(&self, error: &TlsError) -> (ReloadedFile, Option<PathBuf>) {
-        let named = error.path().and_then(|path| self.all().find(|(_, file)| *file == path));
-        match (named, error) {
-            (Some((kind, file)), _) => (kind, Some(file.to_owned())),
-            (None, TlsError::Crl) => (ReloadedFile::RevocationList, None),
-            (None, TlsError::NoAuthority) => (ReloadedFile::ClientCa, None),
-            (None, _) => (ReloadedFile::Certificate, None),
-        }
     }
 }
 
@@ -186,26 +163,29 @@ struct Loaded {
     h2_and_http11: Arc<ServerConfig>,
     verifier: Arc<ChainVerifier>,
     certificates: Vec<Certificate>,
-    not_before: Timestamp,
     not_after: Timestamp,
     unlisted: Vec<String>,
     digest: [u8; 32],
 }
 
 /// What a reload did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reloaded {
-    /// Other files are in force now; their digest, as [`TlsSettings::digest`] has it.
-    Changed([u8; 32]),
-    /// The same content was in force already.
-    Unchanged,
+#[derive(Debug)]
+pub struct Taken {
+    /// The digest of what is in force now, as [`TlsSettings::digest`] has it, if it is other than before.
+    pub changed: Option<[u8; 32]>,
+    /// What was read and is not in force; of these files what was in force stays.
+    pub refused: Vec<Refused>,
+    /// The files whose newest content is in force, by their place in [`TlsFiles::all`].
+    pub good: Vec<usize>,
 }
 
-/// The server's settings in force. [`TlsSettings::reload`] swaps them as a whole.
+/// The server's settings in force. A handshake sees one generation of them, whole.
 pub struct TlsSettings {
     files: TlsFiles,
     clock: Arc<dyn Clock>,
     current: ArcSwap<Loaded>,
+    /// Held while a reload is at work.
+    parts: Mutex<Parts>,
     seen: Seen,
 }
 
@@ -221,32 +201,39 @@ impl TlsSettings {
     /// # Errors
     /// The first file that cannot be used, and why.
     pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let loaded = Loaded::new(&files, &clock, 1)?;
-        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded), seen: Seen::default() })
+        let parts = Parts::load(&files)?;
+        let loaded = Loaded::new(&parts, &files, &clock, 1)?;
+        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded), parts: Mutex::new(parts), seen: Seen::default() })
     }
 
-    /// Reads the same files again and swaps the settings for new connections; those that are open are judged anew by [`TlsSettings::check`].
-    /// Blocking: call it off the runtime's workers, and one at a time.
-    ///
-    /// # Errors
-    /// As [`TlsSettings::load`], also a certificate that is not valid now and a list older than the one in force; the settings in force stay.
-    pub fn reload(&self) -> Result<Reloaded, TlsError> {
-        let before = self.current.load();
-        let loaded = Loaded::new(&self.files, &self.clock, before.generation + 1)?;
-        let now = self.clock.now();
-        if now < loaded.not_before || loaded.not_after.plus_millis(1000) <= now {
-            return Err(TlsError::NotValidNow(self.files.certificate_file.clone()));
+    /// Reads all files again and takes each; see [`TlsSettings::take`]. Blocking.
+    pub fn reload(&self) -> Taken {
+        self.take(self.files.all().enumerate().map(|(place, (kind, path))| (place, parts::read(kind, path))).collect())
+    }
+
+    /// Takes files that were read, by their place in [`TlsFiles::all`], and swaps the settings for new connections; those that are open are
+    /// judged anew by [`TlsSettings::check`]. Each file is taken or refused on its own: a bad one keeps what was in force of itself and holds
+    /// back no other. Costs signatures: call it off the runtime's workers.
+    pub fn take(&self, reads: Vec<(usize, Read)>) -> Taken {
+        let mut parts = self.parts.lock();
+        let (before, kept) = (self.current.load(), parts.clone());
+        let mut refused = parts.take(reads, &self.files.trust, self.clock.now());
+        let digest = parts.digest();
+        let mut changed = None;
+        if digest != before.digest {
+            match Loaded::new(&parts, &self.files, &self.clock, before.generation + 1) {
+                Ok(loaded) => {
+                    self.current.store(Arc::new(loaded));
+                    changed = Some(digest);
+                }
+                Err(error) => {
+                    // Each was tried before; what still does not fit together is not taken.
+                    *parts = kept;
+                    refused.push(Refused { place: 0, error, digest: None });
+                }
+            }
         }
-        if loaded.verifier.lists().forgets(before.verifier.lists()) {
-            let file = self.files.crl_files.iter().find(|file| forgets(file, before.verifier.lists()));
-            return Err(file.map_or(TlsError::Crl, |file| TlsError::OlderList(file.clone())));
-        }
-        let digest = loaded.digest;
-        if digest == before.digest {
-            return Ok(Reloaded::Unchanged);
-        }
-        self.current.store(Arc::new(loaded));
-        Ok(Reloaded::Changed(digest))
+        Taken { changed, refused, good: parts.good() }
     }
 
     /// Where the settings come from.
@@ -357,37 +344,6 @@ impl TlsSettings {
     }
 }
 
-/// Whether the lists of this file alone would forget revocations.
-fn forgets(file: &Path, before: &Lists) -> bool {
-    let mut lists = Lists::default();
-    let taken = files::read(file, files::CRL_BYTES_MAX).and_then(|bytes| files::crls_in(file, &bytes));
-    taken.is_ok_and(|ders| ders.iter().all(|der| lists.add(der, &[]).is_ok())) && lists.forgets(before)
-}
-
-/// Reads files and keeps what the digest of all is made of.
-#[derive(Default)]
-struct Reading(String);
-
-impl Reading {
-    fn bytes(&mut self, kind: ReloadedFile, file: &Path, max: u64) -> Result<Vec<u8>, FileError> {
-        use std::fmt::Write as _;
-        let bytes = files::read(file, max)?;
-        write!(self.0, "{} ", kind.as_str()).expect("writing to a String cannot fail");
-        sha256(&bytes).iter().for_each(|byte| write!(self.0, "{byte:02x}").expect("writing to a String cannot fail"));
-        self.0.push('\n');
-        Ok(bytes)
-    }
-
-    fn certificates(&mut self, kind: ReloadedFile, file: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-        files::certificates_in(file, &self.bytes(kind, file, files::SECRET_BYTES_MAX)?)
-    }
-}
-
-fn parsed<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, FileError> {
-    let broken = |_| FileError::Pem { path: file.to_owned(), section: "CERTIFICATE" };
-    X509Certificate::from_der(der.as_ref()).map(|(_, certificate)| certificate).map_err(broken)
-}
-
 fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
     Timestamp::from_millis(at.timestamp().saturating_mul(1000))
 }
@@ -398,50 +354,31 @@ fn named(certificate: &X509Certificate<'_>, holder: impl FnOnce(String) -> Holde
 }
 
 impl Loaded {
-    fn new(files: &TlsFiles, clock: &Arc<dyn Clock>, generation: u64) -> Result<Self, TlsError> {
-        let TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust } = files;
-        let mut reading = Reading::default();
-        let chain = reading.certificates(ReloadedFile::Certificate, certificate_file)?;
-        let own = chain.iter().map(|der| parsed(certificate_file, der)).collect::<Result<Vec<_>, _>>()?;
-        let (not_before, not_after) = (seconds(own[0].validity().not_before), seconds(own[0].validity().not_after));
+    fn new(parts: &Parts, files: &TlsFiles, clock: &Arc<dyn Clock>, generation: u64) -> Result<Self, TlsError> {
+        let TlsFiles { certificate_file, crl_grace_millis, trust, .. } = files;
+        let identity = parts.identity()?;
+        let own = identity.cert.iter().map(|der| own::parsed(certificate_file, der)).collect::<Result<Vec<_>, _>>()?;
+        let (_, not_after) = own::validity(certificate_file, &identity.cert)?;
         let mut certificates = vec![Certificate { holder: Holder::Gateway, not_after }];
         certificates.extend(own[1..].iter().map(|certificate| named(certificate, Holder::GatewayChain)));
-        let key = files::read_private_key(key_file)?;
+        drop(own);
 
         let mut roots = RootCertStore::empty();
-        let mut ders = Vec::new();
-        for file in client_ca_files {
-            for der in reading.certificates(ReloadedFile::ClientCa, file)? {
-                roots.add(der.clone()).map_err(|_| TlsError::Authority(file.clone()))?;
-                if let Some(name) = trust.refused_authority(&parsed(file, &der)?) {
-                    return Err(TlsError::TestAuthority { file: file.clone(), name });
-                }
-                ders.push((file, der));
-            }
+        let ders = parts.authorities();
+        for (file, der) in &ders {
+            roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
         }
-        let authorities = ders.iter().map(|(file, der)| parsed(file, der)).collect::<Result<Vec<_>, _>>()?;
+        let authorities = ders.iter().map(|(file, der)| own::parsed(file, der)).collect::<Result<Vec<_>, _>>()?;
         certificates.extend(authorities.iter().map(|authority| named(authority, Holder::ClientCa)));
-
-        let mut lists = Lists::default();
-        for file in crl_files {
-            let bytes = reading.bytes(ReloadedFile::RevocationList, file, files::CRL_BYTES_MAX)?;
-            for der in files::crls_in(file, &bytes)? {
-                lists.add(&der, &authorities).map_err(|fault| match fault {
-                    ListFault::Malformed => TlsError::List(file.clone()),
-                    ListFault::NotSigned => TlsError::ListNotSigned(file.clone()),
-                })?;
-            }
-        }
+        let lists = parts.lists();
         let unlisted = authorities.iter().filter(|authority| !lists.is_empty() && !lists.has(&sha256(authority.subject().as_raw())));
         let unlisted = unlisted.map(|authority| common_name(authority.subject()).unwrap_or("(no common name)").to_owned()).collect();
 
         let verifier = Arc::new(ChainVerifier::new(roots, lists, *crl_grace_millis, trust.clone())?);
-        drop(own);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier.clone())
-            .with_single_cert(chain, key)
-            .map_err(|error| mismatch(error, certificate_file, key_file))?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         // A resumed session would not show its certificate again, so there is no way to resume one, and nothing is sent before the handshake.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -449,17 +386,15 @@ impl Loaded {
         config.alpn_protocols = vec![b"h2".to_vec()];
         let mut both = config.clone();
         both.alpn_protocols.push(b"http/1.1".to_vec());
-        let digest = sha256(reading.0.as_bytes());
         Ok(Self {
             generation,
             h2: Arc::new(config),
             h2_and_http11: Arc::new(both),
             verifier,
             certificates,
-            not_before,
             not_after,
             unlisted,
-            digest,
+            digest: parts.digest(),
         })
     }
 }

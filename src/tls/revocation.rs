@@ -4,6 +4,7 @@
 //! does not tell: which issuer's list is past its time, and the time until which that is borne.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustls_pki_types::CertificateRevocationListDer;
 use x509_parser::asn1_rs::Any;
@@ -68,52 +69,76 @@ pub struct ListStatus {
     pub state: ListState,
 }
 
-#[derive(Debug, Clone)]
-struct List {
+/// A list that was read, and what is kept of it.
+#[derive(Debug)]
+pub(super) struct List {
     der: CertificateRevocationListDer<'static>,
+    speaks_for: SpeaksFor,
     issuer: String,
     this_update: Timestamp,
     next_update: Timestamp,
 }
 
+/// Whose certificates a list speaks for: its issuer, and the part of them where an issuer cuts its list into parts.
+pub(super) type SpeaksFor = (IssuerName, [u8; 32]);
+
 /// The newest list of every issuer, and of each part where an issuer cuts its list into parts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lists(BTreeMap<(IssuerName, [u8; 32]), List>);
+pub(super) struct Lists(BTreeMap<SpeaksFor, Arc<List>>);
 
 fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
     Timestamp::from_millis(at.timestamp().saturating_mul(1000))
 }
 
-impl Lists {
-    /// Takes `der` in, unless a newer list for the same certificates is there. A list of one of `authorities` must be signed by it.
-    pub(super) fn add(
-        &mut self,
-        der: &CertificateRevocationListDer<'static>,
-        authorities: &[X509Certificate<'_>],
-    ) -> Result<(), ListFault> {
-        let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| ListFault::Malformed)?;
+impl List {
+    /// # Errors
+    /// [`ListFault::Malformed`].
+    pub(super) fn read(der: CertificateRevocationListDer<'static>) -> Result<Self, ListFault> {
+        let (rest, list) = CertificateRevocationList::from_der(&der).map_err(|_| ListFault::Malformed)?;
         let next_update = list.next_update().filter(|_| rest.is_empty()).map(seconds).ok_or(ListFault::Malformed)?;
-        let mut named = authorities.iter().filter(|authority| authority.subject().as_raw() == list.issuer().as_raw()).peekable();
-        if named.peek().is_some() && !named.any(|authority| is_signed_by(der, &list, authority)) {
-            return Err(ListFault::NotSigned);
-        }
         let scope = list.extensions().iter().find(|extension| extension.oid == SCOPE).map_or(&[][..], |extension| extension.value);
+        let speaks_for = (sha256(list.issuer().as_raw()), sha256(scope));
         let issuer = common_name(list.issuer()).unwrap_or("(no common name)").to_owned();
-        let read = List { der: der.clone(), issuer, this_update: seconds(list.last_update()), next_update };
-        match self.0.entry((sha256(list.issuer().as_raw()), sha256(scope))) {
-            std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(read),
-            std::collections::btree_map::Entry::Occupied(mut place) => {
-                if (place.get().this_update, place.get().next_update) < (read.this_update, read.next_update) {
-                    place.insert(read);
-                }
-            }
+        let this_update = seconds(list.last_update());
+        Ok(Self { der, speaks_for, issuer, this_update, next_update })
+    }
+
+    /// A list of one of `authorities` must be signed by it; of another CA it is the chain's verification that asks.
+    ///
+    /// # Errors
+    /// [`ListFault::NotSigned`].
+    pub(super) fn vouch(&self, authorities: &[X509Certificate<'_>]) -> Result<(), ListFault> {
+        let (_, list) = CertificateRevocationList::from_der(&self.der).map_err(|_| ListFault::Malformed)?;
+        let mut named = authorities.iter().filter(|authority| authority.subject().as_raw() == list.issuer().as_raw()).peekable();
+        if named.peek().is_some() && !named.any(|authority| is_signed_by(&self.der, &list, authority)) {
+            return Err(ListFault::NotSigned);
         }
         Ok(())
     }
 
-    /// Whether `self` would put an older list in the place of one in `before`, which may name certificates that the older one does not.
-    pub(super) fn forgets(&self, before: &Self) -> bool {
-        self.0.iter().any(|(key, list)| before.0.get(key).is_some_and(|old| list.this_update < old.this_update))
+    pub(super) const fn der(&self) -> &CertificateRevocationListDer<'static> {
+        &self.der
+    }
+}
+
+impl Lists {
+    /// Takes `list` in, unless a newer one for the same certificates is there.
+    pub(super) fn put(&mut self, list: &Arc<List>) {
+        match self.0.entry(list.speaks_for) {
+            std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(list.clone()),
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                if (place.get().this_update, place.get().next_update) < (list.this_update, list.next_update) {
+                    place.insert(list.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether `self` has an older list than `before` for the certificates that `list` speaks for, as taking `list` would put it in the place of
+    /// one which may name certificates that the older one does not.
+    pub(super) fn goes_back(&self, before: &Self, list: &List) -> bool {
+        let at = |lists: &Self| lists.0.get(&list.speaks_for).map(|list| list.this_update);
+        at(self).is_some_and(|now| at(before).is_some_and(|old| now < old))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -147,7 +172,7 @@ impl Lists {
 
     /// All lists, by issuer.
     pub(super) fn statuses(&self, grace_millis: i64, now: Timestamp) -> Vec<ListStatus> {
-        let status = |list: &List| ListStatus {
+        let status = |list: &Arc<List>| ListStatus {
             issuer: list.issuer.clone(),
             next_update: list.next_update,
             closes_at: list.next_update.plus_millis(grace_millis),
@@ -204,16 +229,18 @@ fn key_algorithm(spki: &[u8]) -> Option<&[u8]> {
 /// What is read of foreign bytes here, for `crate::fuzzing`.
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing {
-    use super::{CertificateRevocationListDer, Lists};
+    use std::sync::Arc;
+
+    use super::{CertificateRevocationListDer, List, Lists};
     use crate::domain::time::Timestamp;
 
     /// A revocation list in DER.
     pub fn list(data: &[u8]) {
-        let mut lists = Lists::default();
-        if lists.add(&CertificateRevocationListDer::from(data.to_vec()), &[]).is_ok() {
-            let now = Timestamp::from_millis(0);
-            assert_eq!(lists.statuses(0, now).len(), 1);
-            assert!(!lists.forgets(&lists));
+        if let Ok(list) = List::read(CertificateRevocationListDer::from(data.to_vec())) {
+            let (list, mut lists) = (Arc::new(list), Lists::default());
+            lists.put(&list);
+            assert_eq!(lists.statuses(0, Timestamp::from_millis(0)).len(), 1);
+            assert!(list.vouch(&[]).is_ok() && !lists.goes_back(&lists, &list));
         }
     }
 }
@@ -236,9 +263,21 @@ mod tests {
         CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).unwrap()
     }
 
-    fn added(lists: &mut Lists, pem: &str, authority: &CertificateAuthority) -> Result<(), ListFault> {
+    /// Reads a list, holds it against `authorities` and takes it in.
+    fn add(
+        lists: &mut Lists,
+        der: CertificateRevocationListDer<'static>,
+        authorities: &[X509Certificate<'_>],
+    ) -> Result<Arc<List>, ListFault> {
+        let list = Arc::new(List::read(der)?);
+        list.vouch(authorities)?;
+        lists.put(&list);
+        Ok(list)
+    }
+
+    fn added(lists: &mut Lists, pem: &str, authority: &CertificateAuthority) -> Result<Arc<List>, ListFault> {
         let (_, section) = x509_parser::pem::parse_x509_pem(authority.certificate_pem().as_bytes()).unwrap();
-        lists.add(&der(pem), &[section.parse_x509().unwrap()])
+        add(lists, der(pem), &[section.parse_x509().unwrap()])
     }
 
     #[test]
@@ -248,16 +287,18 @@ mod tests {
         let (old, new) = (ca.crl(&[], NOW, day(1)).unwrap(), ca.crl(&[], day(1), day(3)).unwrap());
         let lists = |pems: &[&str]| {
             let mut lists = Lists::default();
-            pems.iter().for_each(|pem| added(&mut lists, pem, &ca).unwrap());
+            pems.iter().for_each(|pem| drop(added(&mut lists, pem, &ca).unwrap()));
             lists
         };
         for both in [lists(&[&old, &new]), lists(&[&new, &old])] {
             assert_eq!((both.ders().len(), both.next_update()), (1, Some(day(3))));
         }
-        assert!(
-            lists(&[&old]).forgets(&lists(&[&new])) && !lists(&[&new]).forgets(&lists(&[&old])) && !lists(&[&new]).forgets(&lists(&[&new]))
-        );
-        assert!(!lists(&[]).forgets(&lists(&[&new])), "taking lists out is the configuration's to do");
+        let goes_back = |pem: &str, before: &[&str]| {
+            let mut now = Lists::default();
+            let list = added(&mut now, pem, &ca).unwrap();
+            now.goes_back(&lists(before), &list)
+        };
+        assert!(goes_back(&old, &[&new]) && !goes_back(&new, &[&old]) && !goes_back(&new, &[&new]) && !goes_back(&new, &[]));
     }
 
     #[test]
@@ -271,8 +312,8 @@ mod tests {
     fn every_changed_byte() {
         let ca = authority(1);
         let pem = ca.crl(&[], NOW, NOW.plus_millis(DAY_MILLIS)).unwrap();
-        assert_eq!(added(&mut Lists::default(), &pem, &ca), Ok(()));
-        assert_eq!(added(&mut Lists::default(), &pem, &authority(2)), Err(ListFault::NotSigned), "a namesake with another key");
+        added(&mut Lists::default(), &pem, &ca).unwrap();
+        assert_eq!(added(&mut Lists::default(), &pem, &authority(2)).unwrap_err(), ListFault::NotSigned, "a namesake with another key");
         let whole = der(&pem);
         let (_, section) = x509_parser::pem::parse_x509_pem(ca.certificate_pem().as_bytes()).unwrap();
         let certificate = section.parse_x509().unwrap();
@@ -280,14 +321,14 @@ mod tests {
             let mut bytes = whole.to_vec();
             bytes[at] ^= 1;
             let mut lists = Lists::default();
-            let taken = lists.add(&bytes.into(), std::slice::from_ref(&certificate)).is_ok();
+            let taken = add(&mut lists, bytes.into(), std::slice::from_ref(&certificate)).is_ok();
             // A changed issuer makes it another CA's list, which is not this one's to vouch for.
             assert!(!taken || !lists.has(&sha256(certificate.subject().as_raw())), "byte {at}");
         }
         for end in 0..whole.len() {
-            assert_eq!(Lists::default().add(&whole[..end].to_vec().into(), &[]), Err(ListFault::Malformed));
+            assert_eq!(List::read(whole[..end].to_vec().into()).unwrap_err(), ListFault::Malformed);
         }
-        assert_eq!(Lists::default().add(&[&whole[..], &[0]].concat().into(), &[]), Err(ListFault::Malformed));
+        assert_eq!(List::read([&whole[..], &[0]].concat().into()).unwrap_err(), ListFault::Malformed);
     }
 
     #[test]

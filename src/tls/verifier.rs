@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme};
@@ -25,6 +25,11 @@ const LOOK_AGAIN_MILLIS: i64 = 60 * 60 * 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("refused: {}", .0.as_str())]
 pub(super) struct Refused(pub(super) HandshakeReason);
+
+/// Whether the chain's verification can read these lists.
+pub(super) fn reads_lists(roots: &Arc<RootCertStore>, lists: Vec<CertificateRevocationListDer<'static>>) -> bool {
+    WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).with_crls(lists).build().is_ok()
+}
 
 /// Chain, validity, purpose and revocation by webpki, for every certificate of the chain and with an unknown status refused; then the age of
 /// the lists and the list of issuers.

@@ -167,6 +167,47 @@ async fn a_list_replaced_on_disk_ends_the_revoked_key_s_stream_and_nobody_else_s
 }
 
 #[tokio::test]
+async fn a_revocation_bites_in_time_beside_bad_and_restless_files_and_each_bad_one_is_an_entry() {
+    let folder = Folder::new();
+    let copy = |name: &str, from: &Path| {
+        fs::copy(from, folder.path(name)).unwrap();
+        folder.path(name)
+    };
+    let other = samband::tls::issue::CertificateAuthority::new("Other CA", noon(), &SeededEntropy::new(33)).unwrap();
+    replace(&folder.path("other.pem"), other.certificate_pem());
+    replace(&folder.path("other.crl.pem"), &other.crl(&[], noon(), noon().plus_millis(9 * DAY_MILLIS)).unwrap());
+    let files = TlsFiles {
+        certificate_file: copy("gateway.pem", &tls_files().certificate_file),
+        client_ca_files: vec![copy("ca.pem", &pki().ca_file()), folder.path("other.pem")],
+        crl_files: vec![folder.path("crl.pem"), folder.path("other.crl.pem")],
+        ..folder.files()
+    };
+    let certificate = fs::read_to_string(folder.path("gateway.pem")).unwrap();
+    let world = World::watching(files, &folder.path("participants.toml")).await;
+    let (mut old, mut new) = (folder.client(&world, "old"), folder.client(&world, "new"));
+    let (mut old_stream, mut new_stream) = (open(&mut old, "a").await, open(&mut new, "b").await);
+    // Written anew all the time, well each time: the gateway's certificate with a comment before it.
+    let restless = folder.path("gateway.pem");
+    let writing = tokio::spawn(async move {
+        for count in 0.. {
+            replace(&restless, &format!("{}\n{certificate}", "x".repeat(count)));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    fs::write(folder.path("other.pem"), "nothing of the kind").unwrap();
+    fs::write(folder.path("other.crl.pem"), "nor this").unwrap();
+    until_recorded(&world, RELOAD_FAILED, 2).await;
+    let begun = Instant::now();
+    folder.revoke(&[&folder.old], 1);
+    ended(&mut old_stream, begun, "a revocation list beside bad and restless files").await;
+    assert!(is_open(&mut new_stream).await);
+    writing.abort();
+    let notes: Vec<_> = world.records(RELOAD_FAILED, None).await.into_iter().map(|record| record.note.unwrap()).collect();
+    let of = |kind: &str| notes.iter().filter(|note| note.split(' ').next() == Some(kind)).count();
+    assert_eq!((of("client_ca"), of("revocation_list"), notes.len()), (1, 1, 2), "{notes:?}");
+}
+
+#[tokio::test]
 async fn a_participant_suspended_on_disk_loses_its_streams_and_is_told_why_when_it_calls() {
     let folder = Folder::new();
     let world = folder.world().await;

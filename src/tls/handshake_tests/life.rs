@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::identity::IdentityMode;
-use crate::tls::config::Reloaded;
+use crate::tls::config::Taken;
 use crate::tls::issue::AuthorityName;
 use crate::tls::revocation::ListState;
 use crate::tls::trust::TrustedIssuer;
@@ -43,6 +43,12 @@ impl Bench {
 }
 
 impl Listening {
+    /// Other files are in force after this, all of them.
+    fn reload(&self) {
+        let taken = self.settings.reload();
+        assert!(taken.changed.is_some() && taken.refused.is_empty(), "{taken:?}");
+    }
+
     /// As the gateway does after a reload and in its sweep: closes whom a new connection would be refused to.
     fn close_unwelcome(&self, at: Timestamp) -> usize {
         self.open.close_if(|peer| self.settings.check(peer, at).is_err())
@@ -71,7 +77,7 @@ async fn revocation_refuses_new_connections_and_ends_open_ones() {
     assert_eq!(gateway.close_unwelcome(NOW), 0);
 
     put(&bench, "crl.pem", &crl(&[&one], NOW.plus_millis(1000)));
-    assert!(matches!(gateway.settings.reload(), Ok(Reloaded::Changed(_))));
+    gateway.reload();
     assert_eq!(gateway.settings.check(server.peer(), NOW), Err(HandshakeReason::Revoked));
     assert_eq!(gateway.settings.check(other_server.peer(), NOW), Ok(()));
 
@@ -119,7 +125,7 @@ async fn a_list_is_used_through_its_grace_and_then_closes_its_issuer() {
     drop((open, foreign_open));
 
     put(&bench, "crl.pem", &bench.authority.crl(&[], day(3), day(4)).unwrap());
-    gateway.settings.reload().unwrap();
+    gateway.reload();
     assert_eq!(state_of(day(3), "Test CA"), ListState::Current);
     let _client = dial(&again).await;
     let _server = gateway.next().await;
@@ -157,7 +163,7 @@ async fn every_certificate_of_the_chain_is_held_against_its_issuers_list() {
 
     // The root revokes the issuing CA: what it issued ends, too, though its own list names nobody.
     put(&bench, "root.crl.pem", &root.authority_crl(&[&issuing], NOW.plus_millis(1000), day(9)).unwrap());
-    gateway.settings.reload().unwrap();
+    gateway.reload();
     assert_eq!(gateway.settings.check(open.peer(), NOW), Err(HandshakeReason::Revoked));
     assert_eq!(gateway.close_unwelcome(NOW), 1);
     gateway.refuses(&connector, HandshakeReason::Revoked).await;
@@ -188,7 +194,7 @@ async fn an_intermediate_that_runs_out_and_an_anchor_that_is_taken_out_end_open_
     assert_eq!(gateway.settings.check(below_open.peer(), day(11)), Err(HandshakeReason::Expired));
     assert_eq!(gateway.close_unwelcome(day(11)), 1);
     put(&bench, "both.pem", root.certificate_pem());
-    gateway.settings.reload().unwrap();
+    gateway.reload();
     assert_eq!(gateway.settings.check(direct_open.peer(), NOW), Err(HandshakeReason::UnknownIssuer));
 }
 
@@ -277,7 +283,8 @@ async fn a_bad_file_keeps_the_settings_and_is_named_with_its_kind_and_fault() {
     let mut gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
     let settings = gateway.settings.clone();
     let digest = settings.digest();
-    assert_eq!(settings.reload().unwrap(), Reloaded::Unchanged);
+    let all_good = |taken: Taken| taken.changed.is_none() && taken.refused.is_empty() && taken.good == [0, 1, 2, 3];
+    assert!(all_good(settings.reload()));
     let names = ["gateway.pem", "gateway.key.pem", "ca.pem", "crl.pem"];
     let good = names.map(|name| fs::read(bench.path(name)).unwrap());
     let restore = || {
@@ -286,10 +293,12 @@ async fn a_bad_file_keeps_the_settings_and_is_named_with_its_kind_and_fault() {
         }
     };
     let blame = || {
-        let error = settings.reload().unwrap_err();
-        let (kind, path) = settings.files().blamed(&error);
-        let name = path.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
-        (kind, error.fault(), name.unwrap_or_default())
+        let mut taken = settings.reload();
+        assert!(taken.changed.is_none() && settings.digest() == digest, "{taken:?}");
+        let refused = taken.refused.pop().unwrap();
+        assert!(taken.refused.is_empty() && !taken.good.contains(&refused.place));
+        let (kind, path) = settings.files().all().nth(refused.place).unwrap();
+        (kind, refused.error.fault(), path.file_name().unwrap().to_string_lossy().into_owned())
     };
     let write = |name: &str, bytes: &[u8]| files::write(&bench.path(name), bytes, 0o600).unwrap();
     let was = |kind: File, fault: Fault, name: &str| (kind, fault, name.to_owned());
@@ -322,7 +331,8 @@ async fn a_bad_file_keeps_the_settings_and_is_named_with_its_kind_and_fault() {
     write("crl.pem", bench.authority.crl(&[], day(-1), day(9)).unwrap().as_bytes());
     assert_eq!(blame(), was(File::RevocationList, Fault::OlderList, "crl.pem"));
     restore();
-    assert_eq!((settings.reload().unwrap(), settings.digest()), (Reloaded::Unchanged, digest));
+    assert!(all_good(settings.reload()));
+    assert_eq!(settings.digest(), digest);
     let _client = dial(&bench.connector(&bench.issue(&bench.leaf()), gateway.address)).await;
     let _server = gateway.next().await;
 

@@ -1,0 +1,124 @@
+//! Files that are read anew each for itself: a bad one holds back no other, and what does not fit yet waits for what it needs.
+
+use super::*;
+use crate::audit::reload::ReloadFault as Fault;
+
+fn day(days: i64) -> Timestamp {
+    NOW.plus_millis(days * DAY_MILLIS)
+}
+
+fn put(bench: &Bench, file: &str, text: &str) -> PathBuf {
+    let path = bench.path(file);
+    files::write(&path, text.as_bytes(), 0o600).unwrap();
+    path
+}
+
+/// What a reload does: whether anything came into force, and which files did not, why.
+fn reload(settings: &TlsSettings) -> (bool, Vec<(String, Fault)>) {
+    let taken = settings.reload();
+    let name = |place| settings.files().all().nth(place).unwrap().1.file_name().unwrap().to_string_lossy().into_owned();
+    assert!(taken.refused.iter().all(|refused| !taken.good.contains(&refused.place)));
+    (taken.changed.is_some(), taken.refused.iter().map(|refused| (name(refused.place), refused.error.fault())).collect())
+}
+
+/// A gateway with two CAs in a file each and a list of each.
+struct Two {
+    bench: Bench,
+    other: CertificateAuthority,
+    settings: TlsSettings,
+}
+
+impl Two {
+    fn new() -> Self {
+        let bench = Bench::new();
+        let other = CertificateAuthority::new("Other CA", NOW, &bench.entropy).unwrap();
+        let (one, two) = (bench.path("ca.pem"), put(&bench, "other.pem", other.certificate_pem()));
+        let lists = vec![
+            put(&bench, "crl.pem", &bench.authority.crl(&[], NOW, day(9)).unwrap()),
+            put(&bench, "other.crl.pem", &other.crl(&[], NOW, day(9)).unwrap()),
+        ];
+        let files = TlsFiles { client_ca_files: vec![one, two], ..bench.files(lists) };
+        let settings = TlsSettings::load(files, bench.clock.clone()).unwrap();
+        Self { bench, other, settings }
+    }
+
+    fn judge(&self, issued: &Issued) -> Result<(), HandshakeReason> {
+        self.settings.judge(&[issued.certificate_der()], NOW)
+    }
+
+    /// A list of the first CA that names `issued`.
+    fn revoke(&self, issued: &Issued, at: Timestamp) {
+        put(&self.bench, "crl.pem", &self.bench.authority.crl(&[issued], at, day(9)).unwrap());
+    }
+}
+
+#[test]
+fn a_good_list_comes_into_force_whatever_is_wrong_with_the_files_beside_it() {
+    let garbage = "-----BEGIN X\n";
+    // Each file beside the list in turn, and all of them at once.
+    for bad in
+        [&["gateway.pem"][..], &["gateway.key.pem"], &["other.pem"], &["other.crl.pem"], &["gateway.pem", "other.pem", "other.crl.pem"]]
+    {
+        let two = Two::new();
+        let (issued, foreign) = (two.bench.issue(&two.bench.leaf()), two.other.issue(&two.bench.leaf(), &two.bench.entropy).unwrap());
+        bad.iter().for_each(|name| drop(put(&two.bench, name, garbage)));
+        two.revoke(&issued, NOW.plus_millis(1000));
+        assert_eq!(two.judge(&issued), Ok(()));
+        let (changed, refused) = reload(&two.settings);
+        assert!(changed);
+        assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked), "{bad:?}");
+        assert_eq!(two.judge(&foreign), Ok(()), "and what is bad keeps its old content: {bad:?}");
+        let mut named: Vec<_> = refused.iter().map(|(name, fault)| (name.as_str(), *fault)).collect();
+        named.sort_unstable();
+        let mut wanted: Vec<_> = bad.iter().map(|name| (*name, Fault::Malformed)).collect();
+        wanted.sort_unstable();
+        assert_eq!(named, wanted);
+    }
+}
+
+#[test]
+fn of_two_bad_lists_each_is_named_and_a_list_that_is_wrong_only_beside_others_is_the_one_that_waits() {
+    let two = Two::new();
+    let issued = two.bench.issue(&two.bench.leaf());
+    let namesake = CertificateAuthority::new("Other CA", NOW, &two.bench.entropy).unwrap();
+    put(&two.bench, "other.crl.pem", &namesake.crl(&[], day(1), day(9)).unwrap());
+    two.revoke(&issued, NOW.plus_millis(1000));
+    assert_eq!(reload(&two.settings), (true, vec![("other.crl.pem".to_owned(), Fault::NotSigned)]));
+    assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
+    put(&two.bench, "crl.pem", &two.bench.authority.crl(&[], day(-1), day(9)).unwrap());
+    let both = vec![("crl.pem".to_owned(), Fault::OlderList), ("other.crl.pem".to_owned(), Fault::NotSigned)];
+    assert_eq!(reload(&two.settings), (false, both));
+    assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
+}
+
+#[test]
+fn a_certificate_waits_for_its_key_and_a_renewed_one_for_none() {
+    let two = Two::new();
+    let leaf = |days| Leaf { not_after: day(days), ..Leaf::server("gateway", &["localhost"], NOW) };
+    let new = two.bench.issue(&leaf(100));
+    put(&two.bench, "gateway.pem", &new.certificate_pem());
+    assert_eq!(reload(&two.settings), (false, vec![("gateway.pem".to_owned(), Fault::KeyMismatch)]));
+    // It is not read again: what was read of it waits.
+    let key = put(&two.bench, "gateway.key.pem", &new.key_pem());
+    let taken = two.settings.take(vec![(1, super::super::parts::read(crate::audit::reload::ReloadedFile::Key, &key))]);
+    assert!(taken.changed.is_some() && taken.refused.is_empty(), "{taken:?}");
+    assert_eq!(two.settings.certificate_not_after(), day(100));
+
+    let renewed = two.bench.authority.renew(&leaf(200), &new.key_pem(), &two.bench.entropy).unwrap();
+    put(&two.bench, "gateway.pem", &renewed.certificate_pem());
+    put(&two.bench, "gateway.key.pem", &two.bench.issue(&two.bench.leaf()).key_pem());
+    assert_eq!(reload(&two.settings), (true, vec![("gateway.key.pem".to_owned(), Fault::KeyMismatch)]));
+    assert_eq!(two.settings.certificate_not_after(), day(200));
+}
+
+#[test]
+fn a_ca_with_a_new_key_waits_for_the_list_that_it_signs() {
+    let two = Two::new();
+    let successor = CertificateAuthority::new("Other CA", NOW, &two.bench.entropy).unwrap();
+    let issued = successor.issue(&two.bench.leaf(), &two.bench.entropy).unwrap();
+    put(&two.bench, "other.pem", successor.certificate_pem());
+    assert_eq!(reload(&two.settings), (false, vec![("other.pem".to_owned(), Fault::NotSigned)]));
+    put(&two.bench, "other.crl.pem", &successor.crl(&[], NOW.plus_millis(1000), day(9)).unwrap());
+    assert_eq!(reload(&two.settings), (true, vec![]));
+    assert_eq!(two.judge(&issued), Ok(()));
+}
