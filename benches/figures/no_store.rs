@@ -100,9 +100,6 @@ impl Store for NoStore {
     async fn records(&self, _: &RecordFilter, _: usize) -> Result<Page, StoreError> {
         Ok(Page { entries: Vec::new(), next_index: None, erased: 0 })
     }
-    async fn entries_of(&self, _: MessageId, _: usize) -> Result<Vec<u64>, StoreError> {
-        Ok(Vec::new())
-    }
     async fn prove(&self, _: u64) -> Result<Option<EntryProof>, StoreError> {
         Ok(None)
     }

@@ -22,6 +22,7 @@ pub enum Column {
 pub struct Counts {
     column: Column,
     by_day: BTreeMap<Date, BTreeMap<u16, u64>>,
+    left_out: u64,
     /// The column that the last entry fell into, and until when that holds: entries come in order of time.
     last: Option<(Date, Timestamp)>,
 }
@@ -30,7 +31,7 @@ impl Counts {
     /// Nothing yet.
     #[must_use]
     pub const fn new(column: Column) -> Self {
-        Self { column, by_day: BTreeMap::new(), last: None }
+        Self { column, by_day: BTreeMap::new(), left_out: 0, last: None }
     }
 
     pub(super) fn take(&mut self, record: &Record) {
@@ -47,8 +48,10 @@ impl Counts {
             }
         };
         *self.by_day.entry(day).or_default().entry(record.kind).or_default() += 1;
-        if self.by_day.len() > COLUMNS_MAX {
-            self.by_day.pop_first();
+        if self.by_day.len() > COLUMNS_MAX
+            && let Some((_, kinds)) = self.by_day.pop_first()
+        {
+            self.left_out += kinds.values().sum::<u64>();
         }
     }
 
@@ -58,9 +61,33 @@ impl Counts {
         self.column
     }
 
+    /// Entries of older columns that are not kept.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// First day of each column that has entries, and how many of each kind.
     #[must_use]
     pub const fn columns(&self) -> &BTreeMap<Date, BTreeMap<u16, u64>> {
         &self.by_day
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::Event;
+    use crate::domain::time::DAY_MILLIS;
+
+    #[test]
+    fn columns_that_are_not_kept_are_counted() {
+        let mut counts = Counts::new(Column::Day);
+        let days = COLUMNS_MAX as i64 + 3;
+        for day in 0..days {
+            let record = Record::of(&Event::Stopped, Timestamp::from_millis(1_780_000_000_000 + day * DAY_MILLIS));
+            (0..2).for_each(|_| counts.take(&record));
+        }
+        assert_eq!((counts.columns().len(), counts.left_out()), (COLUMNS_MAX, 6));
     }
 }

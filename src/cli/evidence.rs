@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::domain::id::MessageId;
 use crate::tls::files;
 
-use super::audit::prove::field;
+use super::audit::prove::{field, next_page};
 use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
 use super::outbox::write_durably;
@@ -44,8 +44,13 @@ pub struct EvidenceArgs {
 /// See [`CliError`]; a message of which nothing has become yet is none.
 pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
     let client = Client::new(&args.connect)?;
-    let answer = client.ask(args.role.service(), "GetEvidence", &json!({"message_id": args.id.to_string()})).await?;
-    let found = answer["evidence"].as_array().cloned().unwrap_or_default();
+    let (mut found, mut next) = (Vec::new(), Some(0));
+    while let Some(from) = next {
+        let request = json!({"message_id": args.id.to_string(), "from_index": from});
+        let answer = client.ask(args.role.service(), "GetEvidence", &request).await?;
+        found.extend(answer["evidence"].as_array().cloned().unwrap_or_default());
+        next = next_page(&answer, from)?;
+    }
     if found.is_empty() {
         out.result(
             "there is nothing to prove: it was neither fetched nor returned, or the records of that are erased, which live 13 to 35 months",

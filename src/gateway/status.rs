@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::leases::Ending;
-use super::{Gateway, Refusal};
+use super::{Gateway, Proofs, Refusal};
 use crate::audit::event::kind;
 use crate::audit::record::Record;
 use crate::domain::id::MessageId;
@@ -12,7 +12,7 @@ use crate::domain::participant::{Register, Role};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{Accepted, Cursor, EntryProof, StatusEntry};
+use crate::store::{Accepted, Cursor, RecordFilter, StatusEntry};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -47,12 +47,14 @@ impl std::fmt::Debug for Changes {
     }
 }
 
-/// Entries about one message that are looked through for its evidence.
+/// Entries that one call for evidence gives.
 const EVIDENCE_MAX: usize = 256;
+/// What becomes of a message with its recipient.
+const STEPS: [u16; 4] = [kind::HANDED_OUT, kind::ACKNOWLEDGED, kind::NOTICE_RETURNED, kind::ENDED_UNDELIVERED];
 
 /// Whether an entry tells `caller` what became of its own message, or of one of whom it followed. A laboratory is shown none whose text names the case.
 fn is_evidence(record: &Record, caller: &Caller, register: &Register) -> bool {
-    let is_step = matches!(record.kind, kind::HANDED_OUT | kind::ACKNOWLEDGED | kind::NOTICE_RETURNED | kind::ENDED_UNDELIVERED);
+    let is_step = STEPS.contains(&record.kind);
     let may_be_shown = caller.participant.role != Role::Laboratory || record.is_delivery_of_result();
     is_step && may_be_shown && record.sender.as_ref().is_some_and(|sender| register.stands_for(caller.id(), sender))
 }
@@ -94,7 +96,7 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Reason::MessageUnknown`], not the caller's call, or the store's refusal.
-    pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId) -> Result<Vec<EntryProof>, Refusal> {
+    pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId, from_index: u64) -> Result<Proofs, Refusal> {
         drop(self.permit_or_refuse(caller, verb).await?);
         let found = async {
             // The record of its acceptance may be erased while later ones live; what the case remembers says then whose message it is.
@@ -103,12 +105,19 @@ impl Gateway {
                 return Ok(None);
             }
             let register = self.store.register();
-            let mut evidence = Vec::new();
-            for index in self.store.entries_of(message_id, EVIDENCE_MAX).await? {
-                let proof = self.store.prove_for_sender(index).await?;
-                evidence.extend(proof.filter(|proof| proof.record.as_ref().is_some_and(|record| is_evidence(record, caller, &register))));
+            let (mut proofs, mut next_index) = (Vec::new(), Some(from_index));
+            // By kind: refused calls name messages too, anybody's, and would stand in the way of what is asked for.
+            while let Some(from_index) = next_index.filter(|_| proofs.len() < EVIDENCE_MAX) {
+                let filter = RecordFilter { message_id: Some(message_id), kinds: STEPS.to_vec(), from_index, ..RecordFilter::default() };
+                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?;
+                for entry in page.entries {
+                    if entry.record.is_some_and(|record| is_evidence(&record, caller, &register)) {
+                        proofs.extend(self.store.prove_for_sender(entry.index).await?);
+                    }
+                }
+                next_index = page.next_index;
             }
-            Ok(Some(evidence))
+            Ok(Some(Proofs { proofs, next_index }))
         };
         match found.await {
             Ok(Some(evidence)) => Ok(evidence),

@@ -11,11 +11,11 @@ use tonic::{Request, Response, Status};
 
 use super::stream::{Answers, Source, answers};
 use super::{pb, shared, status};
-use crate::audit::counts::Column;
+use crate::audit::counts::{Column, Counts};
 use crate::audit::question::Period;
 use crate::audit::record::Record;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::gateway::{Gateway, LogState, ProofOf, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
+use crate::gateway::{Gateway, LogState, ProofOf, Proofs, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -164,12 +164,16 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn get_proof(&self, request: Request<pb::GetProofRequest>) -> Result<Response<pb::GetProofResponse>, Status> {
         use pb::get_proof_request::Of;
         let caller = shared::caller(request.extensions())?;
-        let of = match request.into_inner().of {
+        let pb::GetProofRequest { of, from_index } = request.into_inner();
+        let of = match of {
+            Some(Of::Index(_)) if from_index > 0 => {
+                return Err(status::of_argument("from_index", Reason::BadArgument, "send it with a message_id only"));
+            }
             Some(Of::Index(index)) => ProofOf::Index(index),
-            Some(Of::MessageId(text)) => ProofOf::Message(shared::message_id("message_id", &text)?),
+            Some(Of::MessageId(text)) => ProofOf::Message(shared::message_id("message_id", &text)?, from_index),
             None => return Err(status::of_argument("of", Reason::BadArgument, "name an index or a message_id")),
         };
-        let proofs = self.0.proofs(&caller, of).await.map_err(status::of_refusal)?;
+        let Proofs { proofs, next_index } = self.0.proofs(&caller, of).await.map_err(status::of_refusal)?;
         let proofs = proofs
             .into_iter()
             .map(|entry| pb::EntryProof {
@@ -179,7 +183,7 @@ impl pb::audit_service_server::AuditService for Audit {
                 proof: entry.proof,
             })
             .collect();
-        Ok(Response::new(pb::GetProofResponse { proofs }))
+        Ok(Response::new(pb::GetProofResponse { proofs, next_index }))
     }
 
     async fn get_consistency_proof(
@@ -219,8 +223,9 @@ impl pb::audit_service_server::AuditService for Audit {
         };
         let period = period(request.from_time.as_ref(), request.to_time.as_ref())?;
         let surveyed = self.0.count_records(&caller, period, column).await.map_err(status::of_refusal)?;
+        let left_out = surveyed.counts.as_ref().map_or(0, Counts::left_out);
         let counts = surveyed.counts.as_ref().map(answer::counts).unwrap_or_default();
-        Ok(Response::new(pb::CountRecordsResponse { counts, checked: Some(answer::checked(&surveyed.checked)) }))
+        Ok(Response::new(pb::CountRecordsResponse { counts, checked: Some(answer::checked(&surveyed.checked)), left_out }))
     }
 
     async fn get_log_state(&self, request: Request<pb::GetLogStateRequest>) -> Result<Response<pb::GetLogStateResponse>, Status> {

@@ -78,8 +78,9 @@ impl pb::laboratory_service_server::LaboratoryService for Laboratory {
         request: Request<pb::LaboratoryServiceGetEvidenceRequest>,
     ) -> Result<Response<pb::LaboratoryServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let evidence = shared::evidence(&self.0, &caller, Verb::LaboratoryGetEvidence, &request.get_ref().message_id).await?;
-        Ok(Response::new(pb::LaboratoryServiceGetEvidenceResponse { evidence }))
+        let pb::LaboratoryServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
+        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::LaboratoryGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::LaboratoryServiceGetEvidenceResponse { evidence, next_index }))
     }
 
     async fn look_up(

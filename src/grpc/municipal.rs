@@ -163,8 +163,9 @@ impl pb::municipal_service_server::MunicipalService for Municipal {
         request: Request<pb::MunicipalServiceGetEvidenceRequest>,
     ) -> Result<Response<pb::MunicipalServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let evidence = shared::evidence(&self.0, &caller, Verb::MunicipalGetEvidence, &request.get_ref().message_id).await?;
-        Ok(Response::new(pb::MunicipalServiceGetEvidenceResponse { evidence }))
+        let pb::MunicipalServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
+        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::MunicipalGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::MunicipalServiceGetEvidenceResponse { evidence, next_index }))
     }
 
     async fn look_up(

@@ -141,8 +141,9 @@ impl pb::prosecution_service_server::ProsecutionService for Prosecution {
         request: Request<pb::ProsecutionServiceGetEvidenceRequest>,
     ) -> Result<Response<pb::ProsecutionServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let evidence = shared::evidence(&self.0, &caller, Verb::ProsecutionGetEvidence, &request.get_ref().message_id).await?;
-        Ok(Response::new(pb::ProsecutionServiceGetEvidenceResponse { evidence }))
+        let pb::ProsecutionServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
+        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::ProsecutionGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::ProsecutionServiceGetEvidenceResponse { evidence, next_index }))
     }
 
     async fn look_up(

@@ -15,7 +15,7 @@ use crate::domain::participant::{Contact, MunicipalityNumber, Role, Standing};
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::domain::violation::Choice;
-use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Gateway, ReceiveOptions, Submitted};
+use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Gateway, Proofs, ReceiveOptions, Submitted};
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
@@ -144,15 +144,22 @@ pub(super) async fn receipt(gateway: &Arc<Gateway>, caller: &Caller, verb: Verb,
     gateway.receipt(caller, verb, id).await.map_err(status::of_refusal)
 }
 
-pub(super) async fn evidence(gateway: &Arc<Gateway>, caller: &Caller, verb: Verb, text: &str) -> Result<Vec<pb::Evidence>, Status> {
+/// Evidence of a message from a log index on, and where the next call starts if there is more.
+pub(super) async fn evidence(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    verb: Verb,
+    text: &str,
+    from_index: u64,
+) -> Result<(Vec<pb::Evidence>, Option<u64>), Status> {
     let id = message_id("message_id", text)?;
-    let found = gateway.evidence(caller, verb, id).await.map_err(status::of_refusal)?;
-    let shown = found.into_iter().filter_map(|EntryProof { index, leaf: _, record, proof }| {
+    let Proofs { proofs, next_index } = gateway.evidence(caller, verb, id, from_index).await.map_err(status::of_refusal)?;
+    let shown = proofs.into_iter().filter_map(|EntryProof { index, leaf: _, record, proof }| {
         let record = record?;
         let kind_name = record.row()?.name.to_owned();
         Some(pb::Evidence { kind_name, time: Some(timestamp(record.time)), log_index: index, proof })
     });
-    Ok(shown.collect())
+    Ok((shown.collect(), next_index))
 }
 
 pub(super) async fn statuses(

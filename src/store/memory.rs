@@ -353,11 +353,6 @@ impl Store for MemoryStore {
         Ok(page)
     }
 
-    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError> {
-        let filter = RecordFilter { message_id: Some(message_id), ..RecordFilter::default() };
-        Ok(self.records(&filter, max).await?.entries.into_iter().map(|entry| entry.index).collect())
-    }
-
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
         let inner = self.inner.lock();
         let Some(entry) = usize::try_from(index).ok().and_then(|at| inner.entries.get(at)) else { return Ok(None) };

@@ -316,9 +316,6 @@ pub trait Store: Send + Sync + 'static {
     /// A page of the log, by index.
     async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError>;
 
-    /// Log indices of entries about a message id, newest last, at most `max`.
-    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError>;
-
     /// The proof of one entry against the durable head; `None` past its size.
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError>;
 

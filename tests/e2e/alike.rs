@@ -96,7 +96,7 @@ async fn questions(world: &World) -> Vec<Question> {
                 body(&unknown),
                 None,
             );
-            let body = |message_id: &String| of(&pb::$evidence { message_id: message_id.clone() });
+            let body = |message_id: &String| of(&pb::$evidence { message_id: message_id.clone(), from_index: 0 });
             add(
                 concat!($service, " GetEvidence"),
                 $channel,

@@ -169,7 +169,7 @@ async fn an_auditor_lists_and_proves_and_each_reading_is_an_event_before_its_ans
     let checkpoint = world.auditor().get_checkpoint(pb::GetCheckpointRequest {}).await.unwrap().into_inner().checkpoint;
     assert!(checkpoint.starts_with(b"log.samband.example/e2e\n"));
     for of in [pb::get_proof_request::Of::Index(entry.index), pb::get_proof_request::Of::MessageId(request.message_id)] {
-        let proofs = world.auditor().get_proof(pb::GetProofRequest { of: Some(of) }).await.unwrap().into_inner().proofs;
+        let proofs = world.auditor().get_proof(pb::GetProofRequest { of: Some(of), from_index: 0 }).await.unwrap().into_inner().proofs;
         assert_eq!(proofs[0].index, accepted.log_index);
         assert_eq!(proofs[0].leaf.len(), 33);
         assert!(proofs[0].proof.starts_with(b"c2sp.org/tlog-proof@v1\n"));
@@ -178,7 +178,7 @@ async fn an_auditor_lists_and_proves_and_each_reading_is_an_event_before_its_ans
     let hashes = world.auditor().get_consistency_proof(between).await.unwrap().into_inner().hashes;
     assert!(hashes.iter().all(|hash| hash.len() == 32) && !hashes.is_empty());
     assert_eq!(world.records(AUDIT_READ, Some(AUDITOR)).await.len(), 4);
-    let past = pb::GetProofRequest { of: Some(pb::get_proof_request::Of::Index(1_000_000)) };
+    let past = pb::GetProofRequest { of: Some(pb::get_proof_request::Of::Index(1_000_000)), from_index: 0 };
     refused(world.auditor().get_proof(past).await, Code::NotFound, "ENTRY_UNKNOWN");
 }
 

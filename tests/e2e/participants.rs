@@ -84,7 +84,7 @@ async fn two_districts_merge_with_an_undelivered_result_under_way() {
     assert_eq!(again, before, "the receipt of the predecessor's notice, byte for byte");
     let retried = new.send_condition_notice(request.clone()).await.unwrap().into_inner();
     assert_eq!(accepted_notice(retried).receipt, opened.receipt, "and its id stays bound");
-    let evidence = pb::ProsecutionServiceGetEvidenceRequest { message_id: request.message_id.clone() };
+    let evidence = pb::ProsecutionServiceGetEvidenceRequest { message_id: request.message_id.clone(), from_index: 0 };
     assert_eq!(new.get_evidence(evidence).await.unwrap().into_inner().evidence.len(), 2, "handed out and acknowledged");
     let corrected = pb::SendConditionNoticeRequest { replaces: Some(request.message_id.clone()), ..world.send_notice() };
     let corrected = accepted_notice(new.send_condition_notice(corrected).await.unwrap().into_inner());

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::prove::next_page;
 use crate::audit::event::{ReloadFault, TABLE};
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
@@ -118,8 +119,8 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     in_order(["--from-index", "--to-index"], Some(args.from_index), args.to_index)?;
     let client = Client::new(&args.connect)?;
     let bar = out.progress(0, "records");
-    let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), 0, true);
-    loop {
+    let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), None, true);
+    let cut = loop {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
         let end = loop {
@@ -135,21 +136,25 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
                 (None, None) => {}
             }
         };
-        erased += end["erased"].as_u64().unwrap_or_default();
+        // The first page tells of all from there on; a later one tells of the same entries again.
+        erased.get_or_insert(end["erased"].as_u64().unwrap_or_default());
         let full = args.max.is_some() && shown >= left;
-        match end["next_index"].as_u64() {
+        match next_page(&end, from)? {
             Some(next) if !full => {
                 from = next;
                 left = left.saturating_sub(shown);
             }
-            _ => break,
+            cut => break cut,
         }
-    }
+    };
     bar.finish_and_clear();
     if is_none {
         out.note("none of the records that are kept and that you may see match");
     }
-    if erased > 0 {
+    if let Some(next) = cut {
+        out.result(&format!("ends here as --max asks; what follows: --from-index {next}"), &json!({"cut": {"next_index": next}}));
+    }
+    if let Some(erased) = erased.filter(|erased| *erased > 0) {
         out.note(&format!("{erased} records in this range are erased by their retention rule; their leaves still stand in the log"));
     }
     Ok(())

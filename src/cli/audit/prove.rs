@@ -45,22 +45,39 @@ pub struct ProveArgs {
 /// See [`CliError`].
 pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
     let client = Client::new(&args.connect)?;
-    let request = match (args.index, args.message_id) {
-        (_, Some(id)) => json!({"message_id": id.to_string()}),
-        (index, None) => json!({"index": index.unwrap_or_default()}),
-    };
-    let answer = client.ask(Service::Audit, "GetProof", &request).await?;
-    files::make_private_dir(&args.out).map_err(|error| CliError::Usage(error.to_string()))?;
-    for proof in answer["proofs"].as_array().into_iter().flatten() {
-        let index = proof["index"].as_u64().unwrap_or_default();
-        let (text, leaf) = (field(proof, "proof")?, field(proof, "leaf")?);
-        let file = args.out.join(format!("{index}.tlog-proof"));
-        write_durably(&file, &text)?;
-        write_durably(&args.out.join(format!("{index}.leaf")), &leaf)?;
-        let json = json!({"index": index, "record": proof.get("record"), "proof_file": file.display().to_string()});
-        out.result(&format!("{}\n        {}", line(proof), file.display()), &json);
+    let mut from = 0;
+    loop {
+        let request = match (args.index, args.message_id) {
+            (_, Some(id)) => json!({"message_id": id.to_string(), "from_index": from}),
+            (index, None) => json!({"index": index.unwrap_or_default()}),
+        };
+        let answer = client.ask(Service::Audit, "GetProof", &request).await?;
+        files::make_private_dir(&args.out).map_err(|error| CliError::Usage(error.to_string()))?;
+        for proof in answer["proofs"].as_array().into_iter().flatten() {
+            let index = proof["index"].as_u64().unwrap_or_default();
+            let (text, leaf) = (field(proof, "proof")?, field(proof, "leaf")?);
+            let file = args.out.join(format!("{index}.tlog-proof"));
+            write_durably(&file, &text)?;
+            write_durably(&args.out.join(format!("{index}.leaf")), &leaf)?;
+            let json = json!({"index": index, "record": proof.get("record"), "proof_file": file.display().to_string()});
+            out.result(&format!("{}\n        {}", line(proof), file.display()), &json);
+        }
+        match next_page(&answer, from)? {
+            Some(next) => from = next,
+            None => return Ok(()),
+        }
     }
-    Ok(())
+}
+
+/// Where the next call for more of an answer starts, if there is more.
+///
+/// # Errors
+/// It would start where this one did, or before.
+pub fn next_page(answer: &Value, from: u64) -> Result<Option<u64>, CliError> {
+    match answer["next_index"].as_u64() {
+        Some(next) if next <= from => Err(CliError::Failed("the gateway's answer goes on where it began".to_owned())),
+        next => Ok(next),
+    }
 }
 
 /// A field of bytes of an answer.

@@ -16,25 +16,21 @@ use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::store::{RecordFilter, StoreError};
 
-/// Records that are looked at for the parties of a case.
+/// Records of a case that are looked at at once.
 const LOOKED_AT: usize = 1000;
 
-/// The parties of a case, as far as these records of it tell them.
-fn parties<'r>(case_ref: CaseRef, records: impl Iterator<Item = &'r Record>) -> HeldCase {
-    let mut case = HeldCase { case_ref, prosecution: None, unit: None };
-    for record in records {
-        let (prosecution, unit) = match record.kind {
-            kind::NOTICE_ACCEPTED | kind::NOTICE_WITHDRAWN => (&record.actor, &record.recipient),
-            kind::REPORT_ACCEPTED | kind::REPORT_WITHDRAWN => (&record.recipient, &record.actor),
-            kind::RESULT_ACCEPTED | kind::RESULT_WITHDRAWN => (&record.recipient, &None),
-            kind::CASE_ENDED => (&record.sender, &None),
-            kind::HOLD_PLACED => (&record.sender, &record.recipient),
-            _ => continue,
-        };
-        case.prosecution = case.prosecution.or_else(|| prosecution.clone());
-        case.unit = case.unit.or_else(|| unit.clone());
-    }
-    case
+/// What this record of a case tells of its parties.
+fn add_parties(case: &mut HeldCase, record: &Record) {
+    let (prosecution, unit) = match record.kind {
+        kind::NOTICE_ACCEPTED | kind::NOTICE_WITHDRAWN => (&record.actor, &record.recipient),
+        kind::REPORT_ACCEPTED | kind::REPORT_WITHDRAWN => (&record.recipient, &record.actor),
+        kind::RESULT_ACCEPTED | kind::RESULT_WITHDRAWN => (&record.recipient, &None),
+        kind::CASE_ENDED => (&record.sender, &None),
+        kind::HOLD_PLACED => (&record.sender, &record.recipient),
+        _ => return,
+    };
+    case.prosecution = case.prosecution.take().or_else(|| prosecution.clone());
+    case.unit = case.unit.take().or_else(|| unit.clone());
 }
 
 impl Gateway {
@@ -121,10 +117,19 @@ impl Gateway {
 
     /// The case, if `sight` sees a record of something that happened in it. Who only asked for it, or held it, makes no case.
     async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Option<HeldCase>, StoreError> {
-        let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
-        let page = self.store.records(&filter, LOOKED_AT).await?;
-        let records = || page.entries.iter().filter_map(|entry| entry.record.as_ref());
-        let happened = |record: &&Record| !matches!(record.kind, kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HELD_ERASED);
-        Ok(records().filter(happened).any(|record| sight.sees(record)).then(|| parties(case_ref, records())))
+        let (mut case, mut is_seen, mut from_index) = (HeldCase { case_ref, prosecution: None, unit: None }, false, 0);
+        loop {
+            let filter = RecordFilter { case_ref: Some(case_ref), from_index, ..RecordFilter::default() };
+            let page = self.store.records(&filter, LOOKED_AT).await?;
+            for record in page.entries.iter().filter_map(|entry| entry.record.as_ref()) {
+                let happened = !matches!(record.kind, kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HELD_ERASED);
+                is_seen |= happened && sight.sees(record);
+                add_parties(&mut case, record);
+            }
+            match page.next_index {
+                Some(next) if !is_seen || case.prosecution.is_none() || case.unit.is_none() => from_index = next,
+                _ => return Ok(is_seen.then_some(case)),
+            }
+        }
     }
 }

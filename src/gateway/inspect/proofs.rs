@@ -12,7 +12,7 @@ use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{EntryProof, StoreError};
+use crate::store::{EntryProof, RecordFilter, StoreError};
 
 /// Entries that one proof call gives.
 const PROOFS_MAX: usize = 100;
@@ -22,8 +22,17 @@ const PROOFS_MAX: usize = 100;
 pub enum ProofOf {
     /// One entry.
     Index(u64),
-    /// Entries about a message.
-    Message(MessageId),
+    /// Entries about a message, from a log index on.
+    Message(MessageId, u64),
+}
+
+/// Proofs of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proofs {
+    /// By index.
+    pub proofs: Vec<EntryProof>,
+    /// Where the next call starts, if there is more about the message.
+    pub next_index: Option<u64>,
 }
 
 impl Gateway {
@@ -43,24 +52,27 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
-    pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Vec<EntryProof>, Refusal> {
+    pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Proofs, Refusal> {
         self.audit(caller, Verb::GetProof, None, None).await?;
         let sight = self.sight(caller);
-        let indices = match of {
-            ProofOf::Index(index) => Ok(vec![index]),
-            ProofOf::Message(id) => self.store.entries_of(id, PROOFS_MAX).await,
+        let found = match of {
+            ProofOf::Index(index) => Ok((vec![index], None)),
+            ProofOf::Message(id, from_index) => {
+                let filter = RecordFilter { message_id: Some(id), from_index, ..RecordFilter::default() };
+                let found = self.visible(&sight, filter, PROOFS_MAX).await;
+                found.map(|found| (found.entries.into_iter().map(|entry| entry.index).collect(), found.next_index))
+            }
+        };
+        let (indices, next_index): (Vec<u64>, _) = match found {
+            Ok(found) => found,
+            Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
         };
         let mut proofs = Vec::new();
-        match indices {
-            Ok(indices) => {
-                for index in indices {
-                    match self.store.prove(index).await {
-                        Ok(proof) => proofs.extend(proof.filter(|proof| proof.record.as_ref().is_none_or(|record| sight.sees(record)))),
-                        Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
-                    }
-                }
+        for index in indices {
+            match self.store.prove(index).await {
+                Ok(proof) => proofs.extend(proof.filter(|proof| proof.record.as_ref().is_none_or(|record| sight.sees(record)))),
+                Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
             }
-            Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
         }
         if proofs.is_empty() {
             return Err(self.refuse(caller, Verb::GetProof, Reason::EntryUnknown.into(), None).await);
@@ -72,7 +84,7 @@ impl Gateway {
                 Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
             }
         }
-        Ok(proofs)
+        Ok(Proofs { proofs, next_index })
     }
 
     /// The same proof against a head that witnesses cosigned, once there is one that covers the entry.

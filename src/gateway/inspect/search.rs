@@ -23,6 +23,7 @@ pub struct Rows {
     caller: Caller,
     filter: RecordFilter,
     left: usize,
+    is_first: bool,
     done: bool,
 }
 
@@ -76,7 +77,7 @@ impl Gateway {
         self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
         let left = max.unwrap_or(usize::MAX).min(self.settings.records_per_call_max);
         let filter = RecordFilter { to_index: Some(filter.to_index.unwrap_or(size).min(size)), ..filter };
-        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, done: false })
+        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, is_first: true, done: false })
     }
 
     /// One page of a search: at most `max` entries from log index `at` on, or from the filter's start. A page that continues a search that the
@@ -136,7 +137,7 @@ impl Gateway {
 }
 
 impl Rows {
-    /// The next page; none after the last. A page may be empty.
+    /// The next page; none after the last. A page may be empty. The first tells of all that is erased from there on, so that a sum is right.
     ///
     /// # Errors
     /// The caller's key is no longer enrolled, or the store's refusal.
@@ -158,6 +159,7 @@ impl Rows {
                     Some(next) => self.filter.from_index = next,
                     None => self.done = true,
                 }
+                let erased = if std::mem::take(&mut self.is_first) { erased } else { 0 };
                 Ok(Some(Page { entries, next_index, erased }))
             }
             Err(error) => Err(self.gateway.failed(&self.caller, Verb::ListRecords, error, None).await),

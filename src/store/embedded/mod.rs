@@ -336,11 +336,6 @@ impl Store for EmbeddedStore {
         self.off_thread(move |engine| search::records(engine, &filter, max, size).map_err(|error| error.to_store_error())).await
     }
 
-    async fn entries_of(&self, message_id: MessageId, max: usize) -> Result<Vec<u64>, StoreError> {
-        let filter = RecordFilter { message_id: Some(message_id), ..RecordFilter::default() };
-        Ok(self.records(&filter, max).await?.entries.into_iter().map(|entry| entry.index).collect())
-    }
-
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
         let head = self.engine.head.load_full();
         if index >= head.size {

@@ -86,13 +86,7 @@ async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
     let (oslo, hamar) = two_cases(&bed).await;
     gateway.place_hold(&bed.caller(ALL), oslo, HoldReason::SupervisoryInspection, date("2029-01-31")).await.unwrap();
     store.turn_now().await.unwrap();
-    for _ in 0..16 {
-        bed.advance_days(29);
-        let _ = store.confirm_calendar();
-        bed.load(register(store.register().generation() + 1, auditors)).await;
-    }
-    let _ = store.confirm_calendar();
-    store.turn_now().await.unwrap();
+    months_pass(&store, &bed, 16).await;
     let caller = bed.caller(ALL);
     let first_kept = gateway.log_state(&caller).await.unwrap().first_kept;
     let timeline = gateway.timeline(&caller, oslo).await.unwrap();

@@ -100,13 +100,7 @@ async fn erased_months_are_counted_alike_by_the_gateway_and_an_export() {
     let (store, bed) = home.open(1);
     let gateway = gateway(&bed);
     history(&bed, &gateway).await;
-    for _ in 0..15 {
-        bed.advance_days(29);
-        let _ = store.confirm_calendar();
-        bed.load(register(store.register().generation() + 1, auditors)).await;
-    }
-    let _ = store.confirm_calendar();
-    store.turn_now().await.unwrap();
+    months_pass(&store, &bed, 15).await;
     bed.advance_days(2);
     let periods =
         [("", "2026-11-30"), ("2026-11-01", "2026-12-01"), ("", "2027-10-01"), ("2027-06-01", "2027-10-01"), ("2027-10-01", "2027-10-02")];

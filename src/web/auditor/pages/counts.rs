@@ -7,10 +7,10 @@ use maud::{Markup, html};
 use super::super::Site;
 use super::super::lang::Lang;
 use super::super::route::PageRoute;
-use super::layout::check_yourself;
+use super::layout::{alert, check_yourself};
 use super::period::Days;
 use super::{Page, Place, answers};
-use crate::audit::counts::Column;
+use crate::audit::counts::{Column, Counts};
 use crate::audit::question::words;
 use crate::audit::range::Checked;
 use crate::domain::time::Date;
@@ -98,6 +98,8 @@ pub(super) struct Counted {
     days: Days,
     column: Column,
     bars: Vec<Bar>,
+    /// Entries that were counted and are older than the first bar.
+    left_out: u64,
     checked: Checked,
 }
 
@@ -111,7 +113,9 @@ impl Counted {
         let column = if length < DAYS_BY_DAY_MAX { Column::Day } else { Column::Month };
         let surveyed = site.gateway.count_records(caller, days.period(), column).await?;
         let columns = surveyed.counts.as_ref().map(|counts| counts.columns().clone()).unwrap_or_default();
-        Ok(Self { days, column, bars: bars(&columns, column, from, to), checked: surveyed.checked })
+        let bars = bars(&columns, column, from, to);
+        let left_out = surveyed.counts.as_ref().map_or(0, Counts::left_out) + older(&columns, &bars);
+        Ok(Self { days, column, bars, left_out, checked: surveyed.checked })
     }
 }
 
@@ -136,6 +140,12 @@ fn bars(columns: &BTreeMap<Date, BTreeMap<u16, u64>>, column: Column, from: Date
         }
     }
     bars.into()
+}
+
+/// Entries in columns before the first bar.
+fn older(columns: &BTreeMap<Date, BTreeMap<u16, u64>>, bars: &[Bar]) -> u64 {
+    let Some(first) = bars.first() else { return columns.values().flat_map(BTreeMap::values).sum() };
+    columns.range(..first.first).flat_map(|(_, kinds)| kinds.values()).sum()
 }
 
 /// A round number not below `most`, to draw the scale to.
@@ -183,6 +193,12 @@ impl Page for Counted {
                         }
                     }
                 }
+            }
+            @if let Some(first) = self.bars.first().filter(|_| self.left_out > 0) {
+                (alert("info", &html! { p {
+                    (lang.count(self.left_out, ["eldre oppføring", "eldre oppføringer"], ["older entry", "older entries"])) " "
+                    (lang.say("vises ikke her: bildet og tabellen begynner ", "are not shown here: picture and table begin with ")) (self.label(first.first)) "."
+                } }))
             }
             p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
             (self.table(lang))
@@ -284,6 +300,7 @@ impl Counted {
         let of = |column, bars: u64, most: u64| Self {
             days: Days { from: Some(Date::constant(2026, 1, 1)), to: Some(Date::constant(2026, 11, 20)), ..Days::default() },
             column,
+            left_out: bars % 7,
             bars: (0..bars).map(|n| Bar { first: Date::constant(2026, 1, 1), of: [most, n % 3, n % 5, n % 2], other: n }).collect(),
             checked: super::tests::checked(bars != 3),
         };
@@ -312,6 +329,8 @@ mod tests {
         assert_eq!((made[1].of, made[1].other), ([3, 0, 2, 1], 7));
         let months = bars(&BTreeMap::new(), Column::Month, Date::constant(2025, 11, 30), day(1));
         assert_eq!(months.iter().map(|bar| bar.first.month()).collect::<Vec<_>>(), [11, 12, 1, 2]);
-        assert_eq!(bars(&BTreeMap::new(), Column::Day, Date::constant(2020, 1, 1), day(1)).len(), COLUMNS_MAX);
+        let cut = bars(&columns, Column::Day, Date::constant(2020, 1, 1), Date::constant(2026, 8, 1));
+        assert_eq!((cut.len(), older(&columns, &cut)), (COLUMNS_MAX, 13), "what stands in no bar is counted");
+        assert_eq!(older(&columns, &made), 0);
     }
 }

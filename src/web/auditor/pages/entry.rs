@@ -28,7 +28,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, index: u64) -> Result<Self, Refusal> {
-        let proofs = gateway.proofs(caller, ProofOf::Index(index)).await?;
+        let proofs = gateway.proofs(caller, ProofOf::Index(index)).await?.proofs;
         let Some(proof) = proofs.into_iter().next() else { return Err(Refusal(Reason::EntryUnknown.into())) };
         let leaf = proof.leaf.iter().map(|byte| format!("{byte:02x}")).collect();
         let fields = proof.record.as_ref().map(fields).unwrap_or_default();

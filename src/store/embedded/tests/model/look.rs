@@ -18,7 +18,7 @@ use super::world::{Checked, World, check};
 use crate::audit::proof::verify_consistency;
 use crate::domain::participant::Register;
 use crate::store::contract::case_bed::id;
-use crate::store::{Cursor, Due, OverdueAfter, RecordFilter, Stats, Store, StoreError};
+use crate::store::{Cursor, Due, OverdueAfter, Page, RecordFilter, Stats, Store, StoreError};
 
 const DAY: i64 = 86_400_000;
 pub const OVERDUE: OverdueAfter = OverdueAfter { notice_millis: 5 * DAY, report_millis: 5 * DAY, result_millis: 5 * DAY };
@@ -116,7 +116,10 @@ impl World {
                             check!(first == again, "the receipt of {message_id} is another one than at first");
                         }
                         same("receipt", ours, memory.receipt(&who, message_id).await)?;
-                        same("entries", store.entries_of(message_id, 100).await, memory.entries_of(message_id, 100).await)?;
+                        let about = RecordFilter { message_id: Some(message_id), ..RecordFilter::default() };
+                        let indices = |page: Page| page.entries.into_iter().map(|entry| entry.index).collect::<Vec<_>>();
+                        let (ours, theirs) = (store.records(&about, 100).await, memory.records(&about, 100).await);
+                        same("entries", ours.map(indices), theirs.map(indices))?;
                     }
                     Ok::<_, String>(())
                 })
