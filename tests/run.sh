@@ -165,7 +165,13 @@ bundle() {
     done
     local certs=$home/certs-dev
     export SAMBAND_CA=$certs/ca.pem SAMBAND_GATEWAY=https://localhost:${address##*:}
-    for _ in $(seq 12); do SAMBAND_IDENTITY=$certs/politi-oslo "$SAMBAND_BINARY" send notice samples/notice-both.json; done
+    export SAMBAND_IDENTITY=$certs/politi-oslo
+    # A withdrawal among them, as its reason is one of the things to be compared.
+    local sent
+    sent=$("$SAMBAND_BINARY" send notice samples/notice-both.json --json | sed -n 's/.*"message_id":"\([^"]*\)".*/\1/p')
+    for _ in $(seq 3); do "$SAMBAND_BINARY" send notice samples/notice-both.json; done
+    "$SAMBAND_BINARY" send notice --withdraw condition-revoked --replaces "$sent" || failed=1
+    for _ in $(seq 8); do "$SAMBAND_BINARY" send notice samples/notice-both.json; done
     local export=("$SAMBAND_BINARY" audit export --identity "$certs/tilsyn" --vkey "$home/log.vkey")
     { "${export[@]}" --out "$work/all.tar" && "${export[@]}" --from-index 5 --to-index 12 --out "$work/some.tar"; } || failed=1
     kill "$gateway"

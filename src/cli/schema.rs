@@ -71,14 +71,6 @@ pub fn descriptor(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(&format!("samband.v1.{name}")).expect("the command line names messages of its own proto files only")
 }
 
-/// The name of an enum's value, without what repeats the enum's own name.
-#[must_use]
-pub fn enum_name(list: &str, number: i32) -> Option<String> {
-    let list = POOL.get_enum_by_name(&format!("samband.v1.{list}"))?;
-    let prefix = list.default_value().name().trim_end_matches("UNSPECIFIED").to_owned();
-    list.get_value(number).map(|value| value.name().trim_start_matches(prefix.as_str()).to_owned())
-}
-
 /// A message from JSON text. Errors name line, column and the unknown field, never a value.
 ///
 /// # Errors

@@ -2,6 +2,10 @@
 //!
 //! Numbers stand in the log, codes in `google.rpc.ErrorInfo.reason`; neither ever changes meaning or is used again.
 
+use crate::audit::event::{ReloadFault, kind};
+use crate::domain::hold::HoldReason;
+use crate::domain::reason::{NoticeReturn, NoticeWithdrawal, ReportWithdrawal, ResultWithdrawal};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $code:literal, $advice:literal;)*) => {
         /// Why a call is refused.
@@ -204,9 +208,43 @@ impl Reason {
     }
 }
 
+/// The word for the reason in a record: withdrawals, returns, holds and failed reloads have lists of their own, all others are a refusal's.
+#[must_use]
+pub fn reason_word(kind: u16, number: u16) -> Option<&'static str> {
+    match kind {
+        kind::NOTICE_WITHDRAWN => NoticeWithdrawal::of_number(number).map(NoticeWithdrawal::as_str),
+        kind::REPORT_WITHDRAWN => ReportWithdrawal::of_number(number).map(ReportWithdrawal::as_str),
+        kind::RESULT_WITHDRAWN => ResultWithdrawal::of_number(number).map(ResultWithdrawal::as_str),
+        kind::NOTICE_RETURNED => NoticeReturn::of_number(number).map(NoticeReturn::as_str),
+        kind::RELOAD_FAILED => ReloadFault::of_number(number).map(ReloadFault::as_str),
+        kind::HOLD_PLACED => HoldReason::of_number(number).map(HoldReason::as_str),
+        _ => Reason::of_number(number).map(Reason::code),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_a_word_of_its_kind_s_own_list() {
+        for (kind, number, word) in [
+            (kind::NOTICE_WITHDRAWN, 4, "SUBJECT_MOVED"),
+            (kind::REPORT_WITHDRAWN, 2, "WRONG_CASE"),
+            (kind::RESULT_WITHDRAWN, 3, "ANALYSIS_ERROR"),
+            (kind::NOTICE_RETURNED, 1, "NOT_STAYING_HERE"),
+            (kind::RELOAD_FAILED, 3, "malformed"),
+            // Read through the list of refusals, a complaint was a suspended participant.
+            (kind::HOLD_PLACED, 2, "COMPLAINT"),
+            (kind::REFUSED, 3, "CALL_NOT_ALLOWED"),
+            (kind::REFUSALS_SUMMED, 90, "RATE_LIMITED"),
+        ] {
+            assert_eq!(reason_word(kind, number), Some(word));
+        }
+        for kind in [11, 13, 15, 22, 8, 63, 40] {
+            assert_eq!(reason_word(kind, 999), None);
+        }
+    }
 
     #[test]
     fn numbers_and_codes_are_unique_and_numbers_lead_back() {

@@ -6,7 +6,7 @@
 // It opens every opened entry against its leaf, hashes the range from its left
 // edge on, lets golang.org/x/mod/sumdb verify the signed head and the proof from
 // the range's end to it, and compares what the table for machines says of each
-// record with the opened text.
+// record with the opened text, and the other table with that one.
 //
 // Build: GO111MODULE=off GOPATH=/usr/share/gocode go build bundle.go
 package main
@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -167,6 +168,78 @@ func sameRow(line string, index int64, text string) error {
 			return fmt.Errorf("%s is %q and the opening says %q", name, said, field(text, name))
 		}
 	}
+	for _, name := range []string{"about", "reason", "count"} {
+		said, _ := row[name].(json.Number)
+		if said.String() != field(text, name) {
+			return fmt.Errorf("%s is %q and the opening says %q", name, said, field(text, name))
+		}
+	}
+	word, _ := row["reason_code"].(string)
+	return sameWord(word, field(text, "event"), field(text, "reason"))
+}
+
+// words for the reasons of these events, from number 1 on.
+var words = map[string][]string{
+	"NOTICE_WITHDRAWN": {"SENT_IN_ERROR", "WRONG_SUBJECT", "WRONG_MUNICIPALITY", "SUBJECT_MOVED", "CONDITION_REVOKED", "CASE_TRANSFERRED"},
+	"REPORT_WITHDRAWN": {"SENT_IN_ERROR", "WRONG_CASE"},
+	"RESULT_WITHDRAWN": {"SENT_IN_ERROR", "WRONG_SAMPLE", "ANALYSIS_ERROR"},
+	"NOTICE_RETURNED":  {"NOT_STAYING_HERE", "CANNOT_IDENTIFY"},
+	"HOLD_PLACED":      {"SUPERVISORY_INSPECTION", "COMPLAINT", "COURT_PROCEEDINGS", "DATA_SUBJECT_REQUEST", "SECURITY_INCIDENT"},
+}
+
+// sameWord compares the word for a reason with its number in the opening.
+func sameWord(said, event, number string) error {
+	if number == "" && said != "" {
+		return errors.New("a word for a reason that there is none of")
+	}
+	list, known := words[event]
+	if !known || number == "" {
+		return nil
+	}
+	want := ""
+	if n, err := strconv.Atoi(number); err == nil && n >= 1 && n <= len(list) {
+		want = list[n-1]
+	}
+	if said != want {
+		return fmt.Errorf("reason_code is %q and that reason is %q", said, want)
+	}
+	return nil
+}
+
+// sameTable compares the two tables, line by line: what a record is in the one it is in the other.
+func sameTable(table, jsonl []byte) error {
+	lines, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+	if err != nil {
+		return err
+	}
+	rows := strings.Split(strings.TrimSuffix(string(jsonl), "\n"), "\n")
+	if len(jsonl) == 0 {
+		rows = nil
+	}
+	if len(lines) != len(rows)+1 {
+		return errors.New("another number of records")
+	}
+	for at, line := range rows {
+		var row map[string]any
+		decoder := json.NewDecoder(strings.NewReader(line))
+		decoder.UseNumber()
+		if err := decoder.Decode(&row); err != nil {
+			return err
+		}
+		for column, name := range lines[0] {
+			want := ""
+			if value, there := row[name]; there {
+				want = fmt.Sprint(value)
+			}
+			// What a spreadsheet would take for a formula has an apostrophe in front.
+			if want != "" && strings.ContainsRune("=+-@\t", rune(want[0])) {
+				want = "'" + want
+			}
+			if lines[at+1][column] != want {
+				return fmt.Errorf("record %d: %s is %q and records.jsonl says %q", at+1, name, lines[at+1][column], want)
+			}
+		}
+	}
 	return nil
 }
 
@@ -226,17 +299,17 @@ func run(path, key string) error {
 	next, opened, erased, closed := from, 0, 0, 0
 	for _, line := range strings.Split(strings.TrimSuffix(string(files["entries.txt"]), "\n"), "\n") {
 		fail := func(err error) error { return fmt.Errorf("entry %d: %v", next, err) }
-		words := strings.Split(line, " ")
-		if len(words) < 3 || words[0] != strconv.FormatInt(next, 10) {
+		parts := strings.Split(line, " ")
+		if len(parts) < 3 || parts[0] != strconv.FormatInt(next, 10) {
 			return fail(errors.New("another stands in its place"))
 		}
-		leaf, err := unbase(words[2])
+		leaf, err := unbase(parts[2])
 		if err != nil {
 			return fail(err)
 		}
 		switch {
-		case words[1] == "open" && len(words) == 4:
-			opening, err := unbase(words[3])
+		case parts[1] == "open" && len(parts) == 4:
+			opening, err := unbase(parts[3])
 			if err != nil {
 				return fail(err)
 			}
@@ -254,9 +327,9 @@ func run(path, key string) error {
 				return fail(fmt.Errorf("records.jsonl: %v", err))
 			}
 			opened++
-		case words[1] == "erased" && len(words) == 3:
+		case parts[1] == "erased" && len(parts) == 3:
 			erased++
-		case words[1] == "closed" && len(words) == 3:
+		case parts[1] == "closed" && len(parts) == 3:
 			closed++
 		default:
 			return fail(errors.New("a state of another kind"))
@@ -267,6 +340,9 @@ func run(path, key string) error {
 	counted := fmt.Sprintf("open=%d\nerased=%d\nclosed=%d\n", opened, erased, closed)
 	if next != to || !strings.HasSuffix(manifest, counted) || len(rows) != opened+1 || rows[opened] != "" {
 		return errors.New("the manifest or records.jsonl counts other entries")
+	}
+	if err := sameTable(files["records.csv"], files["records.jsonl"]); err != nil {
+		return fmt.Errorf("records.csv: %v", err)
 	}
 	consistency, err := hashes(files["consistency.txt"])
 	if err != nil {

@@ -3,12 +3,15 @@
     bundle.py <bundle.tar> <vkey file>
 
 Opens every opened entry against its leaf, hashes the range from its left edge on, and lets aics-tlog verify the signed head and the consistency
-proof from the range's end to it: the steps of README.txt in the bundle.
+proof from the range's end to it: the steps of README.txt in the bundle. Compares what both tables say of each record with its opening.
 """
 
 import base64
+import csv
 import hashlib
 import hmac
+import io
+import json
 import sys
 import tarfile
 from pathlib import Path
@@ -51,6 +54,43 @@ def root_of(size: int, peaks: list[bytes], leaves: list[bytes]) -> bytes:
     return root
 
 
+def fields(text: str) -> dict[str, str]:
+    """The record's lines of name=value."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+# What a record's text and both tables have alike. `call` and `reason_code` are words for the numbers in the text.
+ALIKE = [
+    "event", "time", "actor", "key_label", "message_id", "sender", "recipient", "case_ref", "requisition_id", "replaces", "about",
+    "content_commit", "reason", "count", "note",
+]  # fmt: skip
+# The words for the reasons of these events, from number 1 on.
+WORDS = {
+    "NOTICE_WITHDRAWN": ["SENT_IN_ERROR", "WRONG_SUBJECT", "WRONG_MUNICIPALITY", "SUBJECT_MOVED", "CONDITION_REVOKED", "CASE_TRANSFERRED"],
+    "REPORT_WITHDRAWN": ["SENT_IN_ERROR", "WRONG_CASE"],
+    "RESULT_WITHDRAWN": ["SENT_IN_ERROR", "WRONG_SAMPLE", "ANALYSIS_ERROR"],
+    "NOTICE_RETURNED": ["NOT_STAYING_HERE", "CANNOT_IDENTIFY"],
+    "HOLD_PLACED": ["SUPERVISORY_INSPECTION", "COMPLAINT", "COURT_PROCEEDINGS", "DATA_SUBJECT_REQUEST", "SECURITY_INCIDENT"],
+}
+
+
+def same(index: str, opened: dict[str, str], row: dict[str, str], where: str) -> None:
+    """What a table says of a record is what the opening says."""
+    demand(row["index"] == index, f"{where}: another record stands in the place of {index}")
+    for name in ALIKE:
+        demand(row.get(name, "") == opened.get(name, ""), f"{where}, entry {index}: {name} is not that of the opening")
+    said = row.get("reason_code", "")
+    if row["event"] in WORDS and "reason" in opened:
+        listed = dict(enumerate(WORDS[row["event"]], 1))
+        demand(said == listed.get(int(opened["reason"]), ""), f"{where}, entry {index}: reason_code is not the word of that reason")
+    demand("reason" in opened or not said, f"{where}, entry {index}: a word for a reason that there is none of")
+
+
+def plain(text: str, opened: str) -> str:
+    """A cell without the apostrophe in front of what a spreadsheet would take for a formula."""
+    return opened if opened.startswith(("=", "+", "-", "@", "\t")) and text == "'" + opened else text
+
+
 def main() -> int:
     bundle, vkey = Path(sys.argv[1]), aics_tlog.parse_vkey(Path(sys.argv[2]).read_text().strip())
     with tarfile.open(bundle) as tar:
@@ -69,14 +109,20 @@ def main() -> int:
         if opening:
             opened, text = leaf_of(base64.b64decode(opening[0], validate=True))
             demand(opened == leaves[-1], f"entry {index} does not open to its leaf")
-            texts.append(text)
+            texts.append((index, text.decode()))
     demand(len(leaves) == last - first, "entries are missing")
     demand(len(texts) == int(manifest["open"]), "the manifest counts other entries")
     hashes = {name: [base64.b64decode(line, validate=True) for line in files[name].split()] for name in ("edge.txt", "consistency.txt")}
     root = root_of(first, hashes["edge.txt"], leaves)
     holds = aics_tlog.verify_consistency(last, head.size, root, head.root, hashes["consistency.txt"])
     demand(holds, "the leaves do not lead to the signed root")
-    demand(len(files["records.jsonl"].splitlines()) == len(texts), "records.jsonl holds other records")
+    rows = [json.loads(line, parse_int=str) for line in files["records.jsonl"].decode().splitlines()]
+    table = list(csv.DictReader(io.StringIO(files["records.csv"].decode(), newline="")))
+    demand(len(rows) == len(texts) and len(table) == len(texts), "records.jsonl or records.csv holds other records")
+    for (index, text), row, cells in zip(texts, rows, table):
+        opened = fields(text)
+        same(index, opened, row, "records.jsonl")
+        same(index, opened, {name: plain(value, opened.get(name, "")) for name, value in cells.items()}, "records.csv")
     print(f"python: bundle of entries {first} to {last - 1}: {len(texts)} opened, {len(leaves)} leaves verify (aics-tlog)")
     return 0
 

@@ -3,10 +3,11 @@
     bundle_selftest.py <bundle.tar> <vkey file> <checker> [<argument>...] [-- <checker> ...]
 
 Each checker is run with <bundle> <vkey file> after its arguments; `vkey:` before its name gives it the key itself instead of the file. The bundle must
-accept as it is, hold an opened entry after its first, and not begin at the log's first entry.
+accept as it is, hold an opened entry after its first and one with a reason, and not begin at the log's first entry.
 """
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -47,6 +48,31 @@ def opened(rows: list[str]) -> int:
     return next(at for at, row in enumerate(rows) if " open " in row)
 
 
+def reasoned(files: dict[str, bytes], change) -> None:
+    """Changes the first record with a reason, in the table for programs."""
+
+    def in_row(rows: list[str]) -> None:
+        at = next(at for at, row in enumerate(rows) if '"reason"' in row)
+        row = json.loads(rows[at])
+        change(row)
+        rows[at] = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+
+    lines(files, "records.jsonl", in_row)
+
+
+def cell(files: dict[str, bytes], name: str, value: str) -> None:
+    """Another value in a column of the first record with a reason, in the table for people."""
+
+    def in_row(rows: list[str]) -> None:
+        columns = rows[0].split(",")
+        at = next(at for at, row in enumerate(rows[1:], 1) if row.split(",")[columns.index("reason")])
+        cells = rows[at].split(",")
+        cells[columns.index(name)] = value
+        rows[at] = ",".join(cells)
+
+    lines(files, "records.csv", in_row)
+
+
 def count(files: dict[str, bytes], name: str, by: int) -> None:
     rows = files["manifest.txt"].decode().splitlines()
     at = next(at for at, row in enumerate(rows) if row.startswith(f"{name}="))
@@ -72,6 +98,11 @@ DAMAGES = {
         files, "entries.txt", lambda rows: rows.__setitem__(opened(rows), " ".join([rows[opened(rows)].split(" ")[0], "erased", rows[opened(rows)].split(" ")[2]]))
     ),
     "a record is gone": lambda files: lines(files, "records.jsonl", lambda rows: rows.pop()),
+    "a record has another reason": lambda files: reasoned(files, lambda row: row.update(reason=row["reason"] + 1)),
+    "a record has no reason": lambda files: reasoned(files, lambda row: row.pop("reason")),
+    "a record has another word for its reason": lambda files: reasoned(files, lambda row: row.update(reason_code="WRONG_PLACE")),
+    "a record of the table has another reason": lambda files: cell(files, "reason", "9"),
+    "a record of the table has another word for its reason": lambda files: cell(files, "reason_code", "WRONG_PLACE"),
 }
 
 

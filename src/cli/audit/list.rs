@@ -4,15 +4,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::prove::next_page;
-use crate::audit::event::{ReloadFault, TABLE};
+use crate::audit::event::TABLE;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
-use crate::cli::schema::{Service, enum_name};
-use crate::domain::hold::HoldReason;
+use crate::cli::schema::Service;
 use crate::domain::id::MessageId;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::policy::reason::Reason;
+use crate::policy::reason::reason_word;
 use crate::policy::table::Verb;
 
 /// What `audit list --help` shows.
@@ -187,7 +186,8 @@ pub fn line(entry: &Value) -> String {
         parts.push(verb.call().to_owned());
     }
     if let Some(reason) = number(record, "reason") {
-        parts.push(reason_word(text("kind_name"), reason));
+        let word = number(record, "kind").and_then(|kind| reason_word(kind, reason));
+        parts.push(word.map_or_else(|| format!("reason {reason}"), ToOwned::to_owned));
     }
     if let Some(count) = record["count"].as_u64() {
         parts.push(format!("count {count}"));
@@ -198,21 +198,6 @@ pub fn line(entry: &Value) -> String {
     parts.join("  ")
 }
 
-/// A refusal's number is a reason of the gateway; withdrawals, returns, holds and reloads that failed have their own lists.
-fn reason_word(kind: &str, number: u16) -> String {
-    let of_enum = |list| enum_name(list, i32::from(number));
-    let word = match kind {
-        "NOTICE_WITHDRAWN" => of_enum("NoticeWithdrawalReason"),
-        "REPORT_WITHDRAWN" => of_enum("ReportWithdrawalReason"),
-        "RESULT_WITHDRAWN" => of_enum("ResultWithdrawalReason"),
-        "NOTICE_RETURNED" => of_enum("NoticeReturnReason"),
-        "RELOAD_FAILED" => ReloadFault::of_number(number).map(|fault| fault.as_str().to_owned()),
-        "HOLD_PLACED" => HoldReason::of_number(number).map(|reason| reason.as_str().to_owned()),
-        _ => Reason::of_number(number).map(|reason| reason.code().to_owned()),
-    };
-    word.unwrap_or_else(|| format!("reason {number}"))
-}
-
 fn number(record: &Value, name: &str) -> Option<u16> {
     record[name].as_u64().and_then(|number| u16::try_from(number).ok())
 }
@@ -220,15 +205,6 @@ fn number(record: &Value, name: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reason_is_a_word_of_its_kind_s_own_list() {
-        assert_eq!(reason_word("RELOAD_FAILED", 3), "malformed");
-        assert_eq!(reason_word("REFUSED", 3), "CALL_NOT_ALLOWED");
-        // Read through the list of refusals, a complaint was a suspended participant.
-        assert_eq!((reason_word("HOLD_PLACED", 2), reason_word("HOLD_PLACED", 6)), ("COMPLAINT".to_owned(), "reason 6".to_owned()));
-        assert_eq!(reason_word("RELOAD_FAILED", 999), "reason 999");
-    }
 
     #[test]
     fn kinds_are_named_or_numbered() {

@@ -12,7 +12,6 @@ use super::bundle::read::{Demands, Proved, check};
 use super::list::{in_order, instant};
 use super::verify::period_json;
 use super::words::{Lang, in_words};
-use crate::audit::event::ReloadFault;
 use crate::audit::question::held::{Holds, Terms};
 use crate::audit::question::words::{self, Tone};
 use crate::audit::question::{Answer, Period, Question, Row};
@@ -22,7 +21,7 @@ use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
 use crate::domain::hold::HoldReason;
 use crate::domain::time::Timestamp;
-use crate::policy::reason::Reason;
+use crate::policy::reason::reason_word;
 use crate::policy::table::Verb;
 
 /// What `audit report --help` shows.
@@ -126,18 +125,8 @@ fn html(text: &str) -> String {
 fn row(lang: Lang, Row { index, record, mark: kind }: &Row) -> String {
     let text = |value: Option<&dyn std::fmt::Display>| value.map(|value| html(&value.to_string())).unwrap_or_default();
     let name = record.row().map_or("UNKNOWN", |row| row.name);
-    let is_refusal = matches!(name, "REFUSED" | "REFUSALS_SUMMED");
-    let why = match record.reason {
-        Some(number) if name == "RELOAD_FAILED" => {
-            ReloadFault::of_number(number).map_or_else(|| number.to_string(), |fault| fault.as_str().to_owned())
-        }
-        Some(number) if name == "HOLD_PLACED" => {
-            HoldReason::of_number(number).map_or_else(|| number.to_string(), |reason| reason.as_str().to_owned())
-        }
-        Some(number) if is_refusal => Reason::of_number(number).map_or_else(|| number.to_string(), |reason| reason.code().to_owned()),
-        Some(number) => number.to_string(),
-        None => String::new(),
-    };
+    let word = |number| reason_word(record.kind, number).map_or_else(|| number.to_string(), ToOwned::to_owned);
+    let why = record.reason.map(word).unwrap_or_default();
     let cells = [
         index.to_string(),
         record.time.to_string(),

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::audit::event::ReloadFault;
 use crate::audit::record::Record;
-use crate::domain::hold::HoldReason;
-use crate::policy::reason::Reason;
+use crate::policy::reason::reason_word;
 use crate::policy::table::Verb;
 
 /// The table's first line.
@@ -52,7 +50,7 @@ struct Row {
 fn row(index: u64, record: &Record) -> Row {
     let text = |value: Option<&dyn std::fmt::Display>| value.map(ToString::to_string);
     let Record {
-        kind: _,
+        kind,
         time,
         actor,
         key_label,
@@ -69,13 +67,6 @@ fn row(index: u64, record: &Record) -> Row {
         count,
         note,
     } = record;
-    // Withdrawals and returns have lists of their own; their numbers are the protocol's.
-    let word = |number| match record.row().map(|row| row.name) {
-        Some("REFUSED" | "REFUSALS_SUMMED") => Reason::of_number(number).map(Reason::code),
-        Some("RELOAD_FAILED") => ReloadFault::of_number(number).map(ReloadFault::as_str),
-        Some("HOLD_PLACED") => HoldReason::of_number(number).map(HoldReason::as_str),
-        _ => None,
-    };
     Row {
         index,
         time: time.to_string(),
@@ -91,7 +82,7 @@ fn row(index: u64, record: &Record) -> Row {
         about: *about,
         content_commit: content_commit.map(|commit| commit.iter().map(|byte| format!("{byte:02x}")).collect()),
         reason: *reason,
-        reason_code: reason.and_then(word),
+        reason_code: reason.and_then(|number| reason_word(*kind, number)),
         call: verb.and_then(Verb::of_number).map(Verb::call),
         count: *count,
         note: note.clone(),
@@ -151,13 +142,29 @@ pub fn lines(index: u64, record: &Record) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::event::Event;
+    use crate::audit::event::{Event, ItemNumber};
+    use crate::domain::id::CaseRef;
     use crate::domain::time::Timestamp;
 
     #[test]
+    fn a_return_has_its_own_reason_in_words() {
+        let event = Event::NoticeReturned {
+            unit: "ru-oslo".parse().unwrap(),
+            key_label: "main".to_owned(),
+            item: ItemNumber(4),
+            case_ref: CaseRef::from_bytes([7; 10]),
+            sender: "politi-oslo".parse().unwrap(),
+            message_id: "019a9b3c-0000-7000-8000-000000000001".parse().unwrap(),
+            reason: 2,
+        };
+        let (json, csv) = lines(7, &Record::of(&event, Timestamp::from_millis(1_780_000_000_000)));
+        assert!(json.contains("\"reason\":2,\"reason_code\":\"CANNOT_IDENTIFY\""), "{json}");
+        assert!(csv.contains(",2,CANNOT_IDENTIFY,"), "{csv}");
+    }
+
+    #[test]
     fn a_hold_has_its_own_reason_in_words() {
-        use crate::domain::hold::HeldCase;
-        use crate::domain::id::CaseRef;
+        use crate::domain::hold::{HeldCase, HoldReason};
         let event = Event::HoldPlaced {
             auditor: "tilsyn".parse().unwrap(),
             key_label: "main".to_owned(),
