@@ -9,16 +9,24 @@ use crate::domain::id::{MessageId, ParticipantId};
 /// Undelivered messages that are followed at once.
 const FOLLOWED_MAX: usize = 4_000_000;
 
-/// One delivery: log index of the acceptance and whose mailbox.
-type Delivery = (u64, ParticipantId);
+/// A delivery that was marked overdue and is not settled.
+#[derive(Debug, Clone)]
+struct Open {
+    recipient: ParticipantId,
+    row: Row,
+    /// Whether it became overdue within the period.
+    asked_for: bool,
+}
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Overdue {
-    /// Deliveries that were marked overdue and are not settled.
-    open: BTreeMap<Delivery, Row>,
-    /// Acceptances that nobody has fetched, by sender and id: replaced or withdrawn now, they are never delivered.
-    waiting: HashMap<(ParticipantId, MessageId), u64>,
+    /// By log index of the acceptance.
+    open: BTreeMap<u64, Vec<Open>>,
+    /// Their acceptances by the sender's handle, as the entries of the delays tell it: the acceptance's own record may be erased.
+    by_message: HashMap<MessageId, Vec<u64>>,
     fetched: HashSet<u64>,
+    /// Who stands for whom now: what one sent is its successor's to replace.
+    heirs: HashMap<ParticipantId, ParticipantId>,
     settled: u64,
     rows: Rows,
 }
@@ -32,17 +40,13 @@ impl Overdue {
             | kind::RESULT_ACCEPTED
             | kind::NOTICE_WITHDRAWN
             | kind::REPORT_WITHDRAWN
-            | kind::RESULT_WITHDRAWN => self.accepted(seen),
+            | kind::RESULT_WITHDRAWN => self.replaced(record.replaces, record.actor.as_ref()),
             kind::HANDED_OUT => {
                 if let Some(about) = record.about.filter(|_| self.fetched.len() < FOLLOWED_MAX) {
                     self.fetched.insert(about);
                 }
             }
-            kind::OVERDUE => {
-                if let (true, Some(delivery)) = (seen.visible, self.delivery(record.about, record.recipient.as_ref())) {
-                    self.open.insert(delivery, Row { index: seen.index, record: record.clone(), mark: Mark::Open });
-                }
-            }
+            kind::OVERDUE if seen.visible => self.overdue(seen),
             kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref()),
             kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref()),
             kind::SUCCEEDED => {
@@ -54,58 +58,170 @@ impl Overdue {
         }
     }
 
-    fn delivery(&self, about: Option<u64>, recipient: Option<&ParticipantId>) -> Option<Delivery> {
-        about.zip(recipient.cloned()).filter(|_| self.open.len() < FOLLOWED_MAX)
+    fn overdue(&mut self, seen: Seen<'_>) {
+        let record = seen.record;
+        let Some((about, recipient)) = record.about.zip(record.recipient.clone()).filter(|_| self.open.len() < FOLLOWED_MAX) else {
+            return;
+        };
+        let row = Row { index: seen.index, record: record.clone(), mark: Mark::Open };
+        let waiting = self.open.entry(about).or_default();
+        waiting.retain(|open| open.recipient != recipient);
+        waiting.push(Open { recipient, row, asked_for: seen.asked_for });
+        if let Some(id) = record.message_id {
+            let known = self.by_message.entry(id).or_default();
+            if !known.contains(&about) {
+                known.push(about);
+            }
+        }
     }
 
-    fn accepted(&mut self, seen: Seen<'_>) {
-        let record = seen.record;
-        let Some(sender) = &record.actor else { return };
-        if let Some(old) = record.replaces.and_then(|id| self.waiting.remove(&(sender.clone(), id)))
-            && !self.fetched.contains(&old)
-        {
-            let gone: Vec<Delivery> = self.open.keys().filter(|(about, _)| *about == old).cloned().collect();
-            gone.iter().for_each(|(about, recipient)| self.settle(Some(*about), Some(recipient)));
-        }
-        if let Some(id) = record.message_id.filter(|_| self.waiting.len() < FOLLOWED_MAX) {
-            self.waiting.insert((sender.clone(), id), seen.index);
+    /// A message that was replaced or withdrawn before anybody fetched it is never delivered.
+    fn replaced(&mut self, message_id: Option<MessageId>, by: Option<&ParticipantId>) {
+        let (Some(id), Some(by)) = (message_id, by) else { return };
+        for about in self.by_message.get(&id).cloned().unwrap_or_default() {
+            if self.fetched.contains(&about) {
+                continue;
+            }
+            let is_own = |open: &&Open| {
+                let sender = open.row.record.sender.as_ref();
+                sender.is_some_and(|sender| self.heirs.get(sender).unwrap_or(sender) == by)
+            };
+            let gone: Vec<ParticipantId> =
+                self.open.get(&about).into_iter().flatten().filter(is_own).map(|open| open.recipient.clone()).collect();
+            gone.iter().for_each(|recipient| self.settle(Some(about), Some(recipient)));
         }
     }
 
     /// What waited for `from` waits for `to`; what `from` sent is `to`'s to replace.
     fn pass(&mut self, from: &ParticipantId, to: &ParticipantId) {
-        let moved: Vec<Delivery> = self.open.keys().filter(|(_, recipient)| recipient == from).cloned().collect();
-        for delivery in moved {
-            if let Some(row) = self.open.remove(&delivery) {
-                self.open.insert((delivery.0, to.clone()), row);
-            }
+        for open in self.open.values_mut().flatten().filter(|open| open.recipient == *from) {
+            open.recipient = to.clone();
         }
-        let sent: Vec<_> = self.waiting.keys().filter(|(sender, _)| sender == from).cloned().collect();
-        for (sender, id) in sent {
-            if let Some(index) = self.waiting.remove(&(sender, id)) {
-                self.waiting.entry((to.clone(), id)).or_insert(index);
-            }
-        }
+        self.heirs.values_mut().filter(|heir| *heir == from).for_each(|heir| *heir = to.clone());
+        self.heirs.insert(from.clone(), to.clone());
     }
 
     fn settle(&mut self, about: Option<u64>, recipient: Option<&ParticipantId>) {
-        let Some(delivery) = about.zip(recipient.cloned()) else { return };
-        self.fetched.remove(&delivery.0);
-        if let Some(row) = self.open.remove(&delivery) {
+        let Some((about, recipient)) = about.zip(recipient) else { return };
+        self.fetched.remove(&about);
+        let Some(waiting) = self.open.get_mut(&about) else { return };
+        let Some(at) = waiting.iter().position(|open| open.recipient == *recipient) else { return };
+        let Open { row, asked_for, .. } = waiting.remove(at);
+        if waiting.is_empty() {
+            self.open.remove(&about);
+            if let Some(id) = row.record.message_id {
+                self.forget(id, about);
+            }
+        }
+        if asked_for {
             self.settled += 1;
             self.rows.push(row.index, &row.record, Mark::Settled);
         }
     }
 
+    fn forget(&mut self, id: MessageId, about: u64) {
+        if let Some(known) = self.by_message.get_mut(&id) {
+            known.retain(|one| *one != about);
+            if known.is_empty() {
+                self.by_message.remove(&id);
+            }
+        }
+    }
+
     pub(super) fn finish(self) -> (Finding, Rows) {
-        let Self { open, waiting: _, fetched: _, settled, rows: settled_rows } = self;
+        let Self { open, settled, rows: settled_rows, .. } = self;
+        let open: Vec<Row> = open.into_values().flatten().map(|open| open.row).collect();
         let finding = Finding::Overdue { open: open.len() as u64, settled };
-        let mut all: Vec<Row> = settled_rows.kept.into_iter().chain(open.into_values()).collect();
+        let mut all: Vec<Row> = settled_rows.kept.into_iter().chain(open).collect();
         all.sort_by_key(|row| row.index);
         let mut rows = Rows { left_out: settled_rows.left_out, ..Rows::default() };
         for row in all {
             rows.push(row.index, &row.record, row.mark);
         }
         (finding, rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::{Event, ItemNumber};
+    use crate::audit::record::Record;
+    use crate::domain::id::CaseRef;
+    use crate::domain::time::Timestamp;
+
+    const MESSAGE: &str = "019a9b3c-0000-7000-8000-000000000001";
+
+    fn overdue(recipient: &str) -> Event {
+        Event::Overdue {
+            item: ItemNumber::main(5),
+            case_ref: CaseRef::from_bytes([7; 10]),
+            sender: "politi-oslo".parse().unwrap(),
+            message_id: MESSAGE.parse().unwrap(),
+            recipient: recipient.parse().unwrap(),
+        }
+    }
+
+    fn acknowledged(recipient: &str) -> Event {
+        Event::Acknowledged {
+            recipient: recipient.parse().unwrap(),
+            key_label: "k1".into(),
+            item: ItemNumber::main(5),
+            case_ref: CaseRef::from_bytes([7; 10]),
+            sender: "politi-oslo".parse().unwrap(),
+            message_id: MESSAGE.parse().unwrap(),
+        }
+    }
+
+    fn withdrawn(by: &str) -> Record {
+        let mut record = Record::of(&overdue("ru-oslo"), Timestamp::from_millis(0));
+        (record.kind, record.actor, record.sender) = (kind::NOTICE_WITHDRAWN, Some(by.parse().unwrap()), None);
+        (record.message_id, record.replaces) = (None, Some(MESSAGE.parse().unwrap()));
+        record
+    }
+
+    /// What comes of these entries: the first ones lie before the period.
+    fn asked(before: &[Record], within: &[Record]) -> (Finding, Vec<(u64, Mark)>) {
+        let mut asking = Overdue::default();
+        for (at, record) in before.iter().chain(within).enumerate() {
+            asking.take(Seen { index: 100 + at as u64, record, visible: true, asked_for: at >= before.len() });
+        }
+        let (finding, rows) = asking.finish();
+        (finding, rows.kept.iter().map(|row| (row.index, row.mark)).collect())
+    }
+
+    fn records(events: &[Event]) -> Vec<Record> {
+        events.iter().map(|event| Record::of(event, Timestamp::from_millis(0))).collect()
+    }
+
+    #[test]
+    fn a_message_withdrawn_unread_is_settled_though_the_record_of_its_acceptance_is_erased() {
+        let late = records(&[overdue("ru-oslo")]);
+        let finding = |more: &[Record]| asked(&[], &[&late, more].concat()).0;
+        assert_eq!(finding(&[]), Finding::Overdue { open: 1, settled: 0 });
+        assert_eq!(finding(&[withdrawn("politi-oslo")]), Finding::Overdue { open: 0, settled: 1 });
+        assert_eq!(finding(&[withdrawn("politi-vest")]), Finding::Overdue { open: 1, settled: 0 }, "another's message of that id");
+        let taken_over = Event::Succeeded {
+            generation: 2,
+            predecessor: "politi-oslo".parse().unwrap(),
+            successor: "politi-vest".parse().unwrap(),
+            items: 0,
+            cases: 1,
+        };
+        let passed = [records(&[taken_over]), vec![withdrawn("politi-vest")]].concat();
+        assert_eq!(finding(&passed), Finding::Overdue { open: 0, settled: 1 }, "the successor's to withdraw");
+    }
+
+    #[test]
+    fn what_was_late_before_the_period_counts_only_while_it_is_open() {
+        let (late, done) = (records(&[overdue("ru-oslo")]), records(&[acknowledged("ru-oslo")]));
+        assert_eq!(asked(&late, &[]), (Finding::Overdue { open: 1, settled: 0 }, vec![(100, Mark::Open)]));
+        assert_eq!(
+            asked(&[], &[late.clone(), done.clone()].concat()),
+            (Finding::Overdue { open: 0, settled: 1 }, vec![(100, Mark::Settled)])
+        );
+        for (before, within) in [([late.clone(), done.clone()].concat(), Vec::new()), (late, done)] {
+            assert_eq!(asked(&before, &within), (Finding::Overdue { open: 0, settled: 0 }, Vec::new()), "not of this period");
+        }
     }
 }
