@@ -221,6 +221,37 @@ async fn a_stopped_folder_gives_the_same_bytes_as_the_gateway_gave() {
     assert!(!bed.path("none.tar").exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_made_again_byte_by_byte_under_its_own_head() {
+    let bed = Bed::new().await;
+    let vkey = bed.vkey();
+    fs::write(bed.path("notice.json"), notice()).unwrap();
+    bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+    bed.run("ru-oslo", "receive --as municipal --out ~/in --ack").await.unwrap();
+    let case = bed.json_of("politi-oslo", ".notice.json")["case_ref"].as_str().unwrap().to_owned();
+    let export = format!("audit export --vkey {vkey}");
+    for what in ["", "--since 2020-01-01", "--from-index 2", &format!("--case {case}")] {
+        bed.run("tilsyn", &format!("{export} {what} --out ~/first.tar")).await.unwrap();
+        let first = fs::read(bed.path("first.tar")).unwrap();
+        fs::write(bed.path("head"), member(&first, "checkpoint")).unwrap();
+        let manifest = String::from_utf8(member(&first, "manifest.txt")).unwrap();
+        let number = |name: &str| manifest.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+        let of_case = if what.starts_with("--case") { what } else { "" };
+        let range = format!("--from-index {} --to-index {} {of_case}", number("from_index="), number("to_index="));
+        bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+        bed.run("tilsyn", &format!("{export} {range} --out ~/newer.tar")).await.unwrap();
+        assert!(fs::read(bed.path("newer.tar")).unwrap() != first, "{what}: under the newest head they differ");
+        bed.run("tilsyn", &format!("{export} {range} --checkpoint ~/head --out ~/again.tar")).await.unwrap();
+        assert!(fs::read(bed.path("again.tar")).unwrap() == first, "{what}: other bytes");
+    }
+    let other = Bed::new().await;
+    let elsewhere = format!("audit export --vkey {} --checkpoint {} --out ~/none.tar", other.vkey(), bed.path("head").display());
+    let error = other.run("tilsyn", &elsewhere).await.unwrap_err();
+    assert_eq!(error.code(), 1);
+    assert!(error.to_string().starts_with("--checkpoint: "), "{error}");
+    assert!(!other.path("none.tar").exists());
+}
+
 /// A file of a tar archive.
 fn member(tar: &[u8], name: &str) -> Vec<u8> {
     let mut at = 0;

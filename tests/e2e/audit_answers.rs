@@ -155,6 +155,14 @@ async fn an_export_opens_what_the_scope_shows_and_closes_the_rest() {
         Code::NotFound,
         "ENTRY_UNKNOWN",
     );
+    let newest = frame.to_index;
+    let under = |size| pb::ExportRequest { tree_size: Some(size), ..Default::default() };
+    let (frame, entries) = exported(under(newest - 1)).await;
+    assert_eq!((frame.to_index, entries.len() as u64), (newest - 1, newest - 1), "no entry that the head does not hold");
+    assert!(frame.consistency.is_empty(), "it ends with that head");
+    for size in [0, 1 << 40] {
+        refused(world.auditor().export(under(size)).await, Code::NotFound, "ENTRY_UNKNOWN");
+    }
 
     scoped(&world, AuditScope::Participants([UNIT_2.parse().unwrap()].into())).await;
     let (frame, entries) = exported(pb::ExportRequest::default()).await;

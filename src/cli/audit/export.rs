@@ -31,10 +31,12 @@ pub const HELP: &str = "Examples:
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --since 2026-10-01 --until 2026-11-01 --out october.tar
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --case 04HMAS-W9NF6Y-Y41J5S --out case.tar
   samband audit export --identity certs-dev/tilsyn --vkey log.vkey --from-index 0 --to-index 1000 --out first.tar
+  samband audit export --identity certs-dev/tilsyn --vkey log.vkey --from-index 40 --to-index 90 --checkpoint october.checkpoint --out again.tar
   samband audit export --data-dir /var/lib/samband/data --storage-key /etc/samband/storage-key --vkey log.vkey --out all.tar
 
 The bundle is one tar file: every entry of the range with what opens it, the signed head, the hashes between the two, the log's key, the records
-as CSV and JSON Lines, and how to check it all by hand. Same range and same head, same bytes. A bundle of a case holds the entries between its
+as CSV and JSON Lines, and how to check it all by hand. Same range and same head, same bytes: to make a bundle again, give the range that its
+manifest.txt names and its own head (tar -xOf october.tar checkpoint >october.checkpoint) with --checkpoint, and erasing aside, it is the same. A bundle of a case holds the entries between its
 first and last record; those of other cases stay closed, as do those outside the auditor's scope. It is checked before the command ends; anyone can
 check it again with `samband audit verify`. The format: docs/bundle.md.
 
@@ -75,7 +77,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FILE", requires = "data_dir")]
     pub storage_key: Option<PathBuf>,
     /// The signed head to prove it under: an older one of that log, as a bundle holds it [default: the last that was published]
-    #[arg(long, value_name = "FILE", requires = "data_dir")]
+    #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// The gateway's address
     #[arg(long, env = "SAMBAND_GATEWAY", value_name = "URL", default_value = "https://localhost:8443", help_heading = "Connection")]
@@ -142,9 +144,23 @@ fn unreadable(index: u64) -> CliError {
     ))
 }
 
+/// The signed head that was given, as text.
+fn given_head(args: &ExportArgs) -> Result<Option<String>, CliError> {
+    let Some(file) = &args.checkpoint else { return Ok(None) };
+    let bytes = files::read(file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
+    String::from_utf8(bytes).map(Some).map_err(|_| CliError::Usage(format!("{}: is no text", file.display())))
+}
+
+fn opened(text: String, verifier: &LogVerifier, whose: &str) -> Result<(String, Checkpoint), CliError> {
+    let head = Checkpoint::open(&text, verifier).map_err(|error| CliError::Failed(format!("{whose}: {error}")))?;
+    Ok((text, head))
+}
+
 async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
     let identity = args.identity.clone().ok_or_else(|| CliError::Usage("--identity: who asks?".to_owned()))?;
     let client = Client::new(&ConnectArgs { gateway: args.gateway.clone(), identity, ca: args.ca.clone() })?;
+    let given = given_head(args)?;
+    let given = given.map(|text| opened(text, verifier, "--checkpoint")).transpose()?;
     let proto_time = |at: Timestamp| prost_types::Timestamp {
         seconds: at.millis().div_euclid(1000),
         nanos: i32::try_from(at.millis().rem_euclid(1000) * 1_000_000).unwrap_or(0),
@@ -155,13 +171,16 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
         from_time: args.since.map(proto_time),
         to_time: args.until.map(proto_time),
         case_ref: args.case.map(|case| case.to_string()),
+        tree_size: given.as_ref().map(|(_, head)| head.size()),
     };
     let mut answers = client.typed_stream::<_, pb::ExportResponse>("/samband.v1.AuditService/Export", request).await?;
     let broken = || CliError::Unreachable("the export broke off before its end; run it again".to_owned());
     let Some(Part::Frame(frame)) = answers.next().await?.and_then(|answer| answer.part) else { return Err(broken()) };
     let wrong = |what: &str| CliError::Failed(format!("the gateway's export is out of shape: {what}"));
     let checkpoint = String::from_utf8(frame.checkpoint.to_vec()).map_err(|_| wrong("its checkpoint is no text"))?;
-    let head = Checkpoint::open(&checkpoint, verifier).map_err(|error| CliError::Failed(format!("the gateway's checkpoint: {error}")))?;
+    let newest = opened(checkpoint, verifier, "the gateway's checkpoint")?;
+    // That the gateway's log continues the given head is seen when the bundle is checked under it.
+    let (checkpoint, head) = given.unwrap_or(newest);
     let hashes = |hashes: &[bytes::Bytes]| -> Option<Vec<Hash>> {
         hashes.iter().map(|hash| Some(Hash::from_bytes(hash.as_ref().try_into().ok()?))).collect()
     };
@@ -199,9 +218,7 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
 
 fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
     let key = read_storage_key(key).map_err(|error| CliError::Config(error.to_string()))?;
-    let given = args.checkpoint.as_deref().map(|file| files::read(file, files::SECRET_BYTES_MAX)).transpose();
-    let given = given.map_err(|error| CliError::Usage(error.to_string()))?;
-    let given = given.as_deref().map(String::from_utf8_lossy);
+    let given = given_head(args)?;
     let failed = |error: OpenError| match error {
         error @ OpenError::Damaged(_) => CliError::Storage(error.to_string()),
         error => CliError::Config(error.to_string()),

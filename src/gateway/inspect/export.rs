@@ -35,6 +35,8 @@ pub struct ExportOf {
     pub period: Period,
     /// Only this case's records are opened.
     pub case_ref: Option<CaseRef>,
+    /// The head that the caller holds and wants it proved under, so that the same export can be made again; else the newest.
+    pub tree_size: Option<u64>,
 }
 
 /// What proves that the range stands in the log.
@@ -68,10 +70,10 @@ impl Gateway {
     /// Begins an export: an event, durable before the first entry.
     ///
     /// # Errors
-    /// [`Reason::EntryUnknown`] for a range without entries or a case without records in the caller's scope, [`Reason::PeriodTooLong`] for a
+    /// [`Reason::EntryUnknown`] for a range without entries, a size that the log does not have or a case without records in the caller's scope, [`Reason::PeriodTooLong`] for a
     /// case of too many, not the caller's call, or the store's refusal.
     pub async fn export(self: &Arc<Self>, caller: &Caller, of: ExportOf) -> Result<Export, Refusal> {
-        let ExportOf { from_index, to_index, period, case_ref } = of;
+        let ExportOf { from_index, to_index, period, case_ref, tree_size: _ } = of;
         let asked = Asked { from_time: period.from, to_time: period.to, from_index, to_index, case_ref, ..Asked::default() };
         // An export ends before its own event, which names the case too.
         let end = *self.store.durable().borrow();
@@ -85,8 +87,11 @@ impl Gateway {
 
     async fn export_frame(&self, caller: &Caller, of: ExportOf, end: u64) -> Result<Result<ExportFrame, Reason>, StoreError> {
         let sight = self.sight(caller);
-        let Range { from, to, head, mut checkpoint } = self.range(&sight, of.period, false).await?;
-        let mut size = head.size();
+        let Range { from, to, head, mut checkpoint } = self.range(&sight, of.period, false, of.tree_size).await?;
+        let mut size = of.tree_size.unwrap_or_else(|| head.size());
+        if size == 0 || size > head.size() {
+            return Ok(Err(Reason::EntryUnknown));
+        }
         let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
         if let Some(case_ref) = of.case_ref {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };
@@ -102,7 +107,7 @@ impl Gateway {
         if from >= to {
             return Ok(Err(Reason::EntryUnknown));
         }
-        if let Some(witnesses) = self.witnesses()
+        if let Some(witnesses) = self.witnesses().filter(|_| of.tree_size.is_none())
             && let Some(cosigned) = witnesses.cosigned(to, COSIGN_PATIENCE).await
         {
             (checkpoint, size) = (Bytes::from(cosigned.checkpoint.clone()), cosigned.size);

@@ -126,7 +126,7 @@ impl Gateway {
         let begun = Instant::now();
         let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
         let sight = self.sight(caller);
-        let Range { from, to, head, checkpoint } = self.range(&sight, period, looks_back).await?;
+        let Range { from, to, head, checkpoint } = self.range(&sight, period, looks_back, None).await?;
         let edge = self.store.edge(from).await?;
         let mut survey = Survey::new(sight.clone(), period, questions, from, edge);
         if let Some(counts) = counts {
@@ -160,23 +160,25 @@ impl Gateway {
 
     /// The complete range of indices that holds every entry of `period`: one more record within `sight` on either side, where there is any, shows that
     /// nothing of the period lies beyond. What is not seen shows no time, here as in an export, so both count the same.
-    pub(super) async fn range(&self, sight: &Sight, period: Period, looks_back: bool) -> Result<Range, StoreError> {
+    /// It ends with the published log, or with `tree_size` entries of it.
+    pub(super) async fn range(&self, sight: &Sight, period: Period, looks_back: bool, tree_size: Option<u64>) -> Result<Range, StoreError> {
         let (checkpoint, head) = self.store.published().await?;
+        let size = tree_size.unwrap_or(u64::MAX).min(head.size());
         let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
         let from = match period.from {
             // What was erased may have been of the period, and what a question looks back to may be erased.
             Some(at) if !looks_back => {
-                let from = self.store.first_not_before(at).await?.min(head.size());
+                let from = self.store.first_not_before(at).await?.min(size);
                 self.seen_before(sight, at, from, first_kept).await?
             }
             _ => 0,
         };
         let to = match period.to {
             Some(at) => {
-                let to = self.store.first_not_before(at).await?.min(head.size());
-                self.seen_from(sight, at, to, head.size()).await?
+                let to = self.store.first_not_before(at).await?.min(size);
+                self.seen_from(sight, at, to, size).await?
             }
-            None => head.size(),
+            None => size,
         };
         Ok(Range { from: from.min(to), to, head, checkpoint })
     }

@@ -20,12 +20,13 @@ const ENTRIES_PER_ANSWER: usize = 256;
 /// # Errors
 /// A field out of shape.
 pub(super) fn export_of(request: &pb::ExportRequest) -> Result<ExportOf, Status> {
-    let pb::ExportRequest { from_index, to_index, from_time, to_time, case_ref } = request;
+    let pb::ExportRequest { from_index, to_index, from_time, to_time, case_ref, tree_size } = request;
     Ok(ExportOf {
         from_index: *from_index,
         to_index: *to_index,
         period: super::period(from_time.as_ref(), to_time.as_ref())?,
         case_ref: case_ref.as_deref().map(str::parse).transpose().map_err(|error| status::of_id("case_ref", error))?,
+        tree_size: *tree_size,
     })
 }
 
