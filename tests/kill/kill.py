@@ -10,6 +10,7 @@ are closed, and the store is turned over, within seconds. What a client wrote do
 - every accepted message was delivered with exactly its content, but for what was replaced or withdrawn before it was handed out;
 - what was acknowledged never came back;
 - no message is in the log twice, and none that nobody sent;
+- the holds in force are those that the log tells of, none that an auditor was told is placed or lifted is otherwise;
 - every head that anyone ever saw is a head of the one log that stands there now.
 
 With --dir the folder stays, with receipts for other verifiers in D/receipts.
@@ -88,6 +89,8 @@ class History:
     # By recipient and item number.
     items: dict[tuple[str, int], Item] = field(default_factory=dict)
     heads: dict[int, bytes] = field(default_factory=dict)
+    # By case: held, lifted, or None where no answer came.
+    holds: dict[str, bool | None] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
 
@@ -239,7 +242,33 @@ class Client(threading.Thread):
     def auditor(self) -> None:
         text = self.party.call("AuditService", "GetCheckpoint").checkpoint.decode()
         self.history.see_head(evidence.checkpoint(text, self.vkey))
+        if self.rng.random() < 0.15:
+            self.hold()
         time.sleep(0.1)
+
+    def hold(self) -> None:
+        """Places a hold on a case, or lifts one: the next turn is due at once and copies the case's records, or lets them go."""
+        held = [case for case, is_held in self.history.holds.items() if is_held is not False]
+        if len(held) > 3 or (held and self.rng.random() < 0.3):
+            case = self.rng.choice(held)
+            was, self.history.holds[case] = self.history.holds[case], None
+            try:
+                self.party.own("LiftHold", case_ref=case)
+            except Refusal as refusal:
+                # Where no answer came to the placing or an earlier lifting, there may be none.
+                if refusal.reason != "HOLD_UNKNOWN" or was is not None:
+                    raise
+            self.history.holds[case] = False
+            self.history.counts["lifted"] += 1
+            return
+        sent = next((found for party in ("politi-oslo", "politi-innlandet") if (found := self.history.pick(self.rng, party, "notice", lambda _: True))), None)
+        if sent is None:
+            return
+        case = sent.accepted.case_ref
+        self.history.holds[case] = None
+        self.party.own("PlaceHold", case_ref=case, reason=self.rng.randint(1, 5), until=day(self.rng.randint(30, 300)))
+        self.history.holds[case] = True
+        self.history.counts["held"] += 1
 
     def fetch(self) -> None:
         items = self.party.receive(max_items=64)
@@ -445,6 +474,7 @@ def check_log(gateway: Gateway, history: History) -> int:
                     history.lose(f"{who} has a receipt and is not in the log")
                 elif entries[sent.accepted.log_index].record.message_id != sent.request.message_id:
                     history.lose(f"{who} stands at another place in the log than its receipt says")
+        check_holds(history, entries, list(auditor.own("ListHolds").holds))
         head = evidence.checkpoint(auditor.call("AuditService", "GetCheckpoint").checkpoint.decode(), vkey)
         history.see_head(head)
         known = [evidence.Head(size, root) for size, root in sorted(history.heads.items())]
@@ -455,6 +485,27 @@ def check_log(gateway: Gateway, history: History) -> int:
             except evidence.Broken as broken:
                 history.lose(str(broken))
     return len(entries)
+
+
+HOLD_PLACED, HOLD_LIFTED = 63, 64
+
+
+def check_holds(history: History, entries: list, listed: list) -> None:
+    """What is held is what the log tells, and what the auditor was told."""
+    told: dict[str, int] = {}
+    for entry in entries:
+        if entry.record.kind in (HOLD_PLACED, HOLD_LIFTED):
+            told[entry.record.case_ref] = entry.record.kind
+    by_log = {case for case, kind in told.items() if kind == HOLD_PLACED}
+    if {hold.case_ref for hold in listed} != by_log:
+        history.lose("the holds in force are not those that the log tells of")
+    for case, is_held in history.holds.items():
+        if is_held is not None and is_held != (case in by_log):
+            history.lose(f"the hold on {case} was answered as {'placed' if is_held else 'lifted'} and is not")
+    for hold in listed:
+        record = entries[hold.index].record
+        if (record.kind, record.case_ref) != (HOLD_PLACED, hold.case_ref):
+            history.lose(f"the hold on {hold.case_ref} names another entry of the log")
 
 
 def save_receipts(folder: Path, history: History, vkey: str) -> None:

@@ -84,6 +84,30 @@ class Patience(unittest.TestCase):
             self.calls(*[Limited("RATE_LIMITED", 0.002)] * 6)
 
 
+class Holds(unittest.TestCase):
+    CASE = "CASE-1"
+
+    def losses(self, known: bool | None, kinds: list[int], listed: list[str], index: int = 0) -> int:
+        history = History()
+        history.holds[self.CASE] = known
+        entries = [SimpleNamespace(record=SimpleNamespace(kind=kind, case_ref=self.CASE)) for kind in kinds]
+        kill.check_holds(history, entries, [SimpleNamespace(case_ref=case, index=index) for case in listed])
+        return len(history.losses)
+
+    def test_what_the_log_and_the_answers_tell_is_no_loss(self):
+        for known in (True, None):
+            self.assertEqual(self.losses(known, [63], [self.CASE]), 0)
+        for known in (False, None):
+            self.assertEqual(self.losses(known, [63, 64], []), 0)
+
+    def test_a_hold_that_is_lost_left_over_or_of_another_entry_is_found(self):
+        self.assertEqual(self.losses(True, [63], []), 1)
+        self.assertEqual(self.losses(False, [63, 64], [self.CASE]), 1)
+        self.assertEqual(self.losses(True, [], []), 1)
+        self.assertEqual(self.losses(False, [63], [self.CASE]), 1)
+        self.assertEqual(self.losses(True, [10, 63], [self.CASE]), 1)
+
+
 class Losses(unittest.TestCase):
     def losses(self, history: History) -> list:
         check_delivery(history)
@@ -185,7 +209,7 @@ class Points(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         data = Path(folder.name).resolve() / "data"
-        for name in ("journal/000000000007.j", "journal/000000000008.j", "base/000000000003.state", "log/checkpoint"):
+        for name in ("journal/000000000007.j", "journal/000000000008.j", "base/000000000003.state", "holds/000000000040-000000000003.rec", "log/checkpoint"):
             (data / name).parent.mkdir(parents=True, exist_ok=True)
             (data / name).write_text("x\n700\ny\n", encoding="ascii")
         return data
@@ -206,6 +230,7 @@ class Points(unittest.TestCase):
         self.assertEqual(files("journal/<next>.j")[0], f"{data}/journal/000000000010.j")
         self.assertEqual(files("journal/<old>.j"), [f"{data}/journal/00000000000{number}.j" for number in (7, 8)])
         self.assertEqual(files("base/<base>.state")[0], f"{data}/base/000000000004.state")
+        self.assertEqual(files("holds/<held>"), [f"{data}/holds/000000000040-000000000003.rec"])
         self.assertEqual(files("../high-water.tmp"), [f"{data.parent}/high-water.tmp"])
         self.assertIn(f"{data}/log/tile/entries/002.p/writing.tmp", files("log/tile/<tiles>/writing.tmp"))
 
