@@ -13,7 +13,7 @@ use super::keys::{read_log_key, read_storage_key};
 use super::nlk_codes::load_nlk_codes;
 use super::participants::load_register;
 use super::witnesses::load_witnesses;
-use super::{Config, ConfigError, IdentityMode, LoopbackAddress};
+use super::{Config, ConfigError, LoopbackAddress};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,9 +116,6 @@ impl Findings {
             }
         }
         self.revocation(config, &settings.lists(now), settings.authorities_without_list());
-        if config.trust.issuer.is_empty() && config.identity_mode == IdentityMode::Production {
-            self.warning("no [[trust.issuer]]: every certificate of client_ca_files counts, whatever it was issued for".to_owned());
-        }
     }
 
     fn revocation(&mut self, config: &Config, lists: &[ListStatus], unlisted: Vec<String>) {

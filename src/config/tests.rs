@@ -355,6 +355,14 @@ fn a_test_ca_among_the_client_cas_and_a_ca_without_a_list_are_found() {
     config.identity_mode = IdentityMode::Production;
     let found = findings(&config, NOW);
     assert!(
+        matches!(found.as_slice(), [one] if one.starts_with("error: ") && one.contains("production needs [[trust.issuer]]")),
+        "{found:?}"
+    );
+    let issuer =
+        "[[issuer]]\ncommon_name = \"Issuing CA\"\norganisation_identifier = \"NTRNO-983163327\"\npolicies = [\"2.16.578.1.26.1.3.2\"]";
+    config.trust = toml::from_str(issuer).unwrap();
+    let found = findings(&config, NOW);
+    assert!(
         matches!(found.as_slice(), [one] if one.starts_with("error: ") && one.contains("test-ca.pem") && one.contains("is a test CA")),
         "{found:?}"
     );

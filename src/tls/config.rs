@@ -26,7 +26,7 @@ use super::own;
 use super::parts::{self, Parts, Read, Refused};
 use super::peer::sha256;
 use super::revocation::ListStatus;
-use super::trust::{Trust, common_name};
+use super::trust::{Trust, shown_name};
 use super::verifier::ChainVerifier;
 
 /// Why TLS settings are refused.
@@ -57,6 +57,11 @@ pub enum TlsError {
         /// The CA's name.
         name: String,
     },
+    /// A CA whose name does not tell whether it is a test CA, in production.
+    #[error(
+        "{}: holds a CA whose common name, or its issuer's, cannot be read or stands there twice; production takes no CA that it cannot tell from a test CA, take it out", .0.display()
+    )]
+    UnclearAuthority(PathBuf),
     /// No CA file at all.
     #[error("no CA file is given; name at least one, or nobody can connect")]
     NoAuthority,
@@ -90,7 +95,7 @@ impl TlsError {
             Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
             Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,
             Self::NotValidNow(_) => ReloadFault::NotValidNow,
-            Self::Authority(_) | Self::NoAuthority => ReloadFault::Authority,
+            Self::Authority(_) | Self::UnclearAuthority(_) | Self::NoAuthority => ReloadFault::Authority,
             Self::TestAuthority { .. } => ReloadFault::TestCa,
             Self::ListNotSigned(_) => ReloadFault::NotSigned,
             Self::OlderList(_) => ReloadFault::OlderList,
@@ -349,7 +354,7 @@ fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
 }
 
 fn named(certificate: &X509Certificate<'_>, holder: impl FnOnce(String) -> Holder) -> Certificate {
-    let name = common_name(certificate.subject()).unwrap_or("(no common name)").to_owned();
+    let name = shown_name(certificate.subject());
     Certificate { holder: holder(name), not_after: seconds(certificate.validity().not_after) }
 }
 
@@ -372,7 +377,7 @@ impl Loaded {
         certificates.extend(authorities.iter().map(|authority| named(authority, Holder::ClientCa)));
         let lists = parts.lists();
         let unlisted = authorities.iter().filter(|authority| !lists.is_empty() && !lists.has(&sha256(authority.subject().as_raw())));
-        let unlisted = unlisted.map(|authority| common_name(authority.subject()).unwrap_or("(no common name)").to_owned()).collect();
+        let unlisted = unlisted.map(|authority| shown_name(authority.subject())).collect();
 
         let verifier = Arc::new(ChainVerifier::new(roots, lists, *crl_grace_millis, trust.clone())?);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))

@@ -52,6 +52,8 @@ pub enum HandshakeReason {
     PolicyNotListed,
     /// Of an issuer's test CA, in production.
     TestCertificate,
+    /// Its issuer, or one above it, has a common name that cannot be read or stands there twice, where names count.
+    UnclearName,
     /// Not done in time.
     Timeout,
     /// Not TLS 1.3, an alert, or the connection broke.
@@ -64,7 +66,7 @@ pub enum HandshakeReason {
 
 impl HandshakeReason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoCertificate,
         Self::UnknownIssuer,
         Self::Expired,
@@ -76,6 +78,7 @@ impl HandshakeReason {
         Self::IssuerNotListed,
         Self::PolicyNotListed,
         Self::TestCertificate,
+        Self::UnclearName,
         Self::Timeout,
         Self::Protocol,
         Self::Limit,
@@ -97,6 +100,7 @@ impl HandshakeReason {
             Self::IssuerNotListed => "issuer_not_listed",
             Self::PolicyNotListed => "policy_not_listed",
             Self::TestCertificate => "test_certificate",
+            Self::UnclearName => "unclear_name",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
             Self::Limit => "limit",

@@ -13,7 +13,7 @@ use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::policy::permit::Caller;
 
 use super::files::{self, FileError};
-use super::trust::common_name;
+use super::trust::shown_name;
 
 /// Keys whose certificates are remembered; no register has more.
 const SEEN_MAX: usize = 16_384;
@@ -184,7 +184,7 @@ pub fn certificates(path: &Path) -> Result<Vec<(String, Timestamp)>, FileError> 
     let broken = || FileError::Pem { path: path.to_owned(), section: "CERTIFICATE" };
     let read = |der: &[u8]| {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| broken())?;
-        let name = common_name(certificate.subject()).unwrap_or("(no common name)").to_owned();
+        let name = shown_name(certificate.subject());
         Ok((name, seconds(certificate.validity().not_after)))
     };
     files::read_certificates(path)?.iter().map(|der| read(der)).collect()

@@ -197,6 +197,15 @@ impl AuthorityName {
     pub fn plain(common_name: &str) -> Self {
         Self { common_name: common_name.to_owned(), organisation_identifier: None }
     }
+
+    fn distinguished(&self) -> DistinguishedName {
+        let mut name = DistinguishedName::new();
+        if let Some(identifier) = &self.organisation_identifier {
+            name.push(DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()), identifier.clone());
+        }
+        name.push(DnType::CommonName, self.common_name.clone());
+        name
+    }
 }
 
 /// A certificate authority of our own: ECDSA P-256, signs certificates and revocation lists.
@@ -227,7 +236,7 @@ impl CertificateAuthority {
     /// # Errors
     /// `now` lies outside the calendar.
     pub fn root(name: &AuthorityName, levels: u8, now: Timestamp, entropy: &dyn Entropy) -> Result<Self, IssueError> {
-        let params = authority_params(name, levels, now.plus_millis(AUTHORITY_MILLIS), now, entropy)?;
+        let params = authority_params(name.distinguished(), levels, now.plus_millis(AUTHORITY_MILLIS), now, entropy)?;
         let key = KeyPair::generate()?;
         let certificate_pem = pem("CERTIFICATE", params.self_signed(&key)?.der());
         Ok(Self { serial: params.serial_number.clone(), issuer: Issuer::new(params, key), certificate_pem })
@@ -240,6 +249,17 @@ impl CertificateAuthority {
     pub fn subordinate(
         &self,
         name: &AuthorityName,
+        not_after: Timestamp,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, IssueError> {
+        self.subordinate_named(name.distinguished(), not_after, now, entropy)
+    }
+
+    /// The same under any name.
+    pub(super) fn subordinate_named(
+        &self,
+        name: DistinguishedName,
         not_after: Timestamp,
         now: Timestamp,
         entropy: &dyn Entropy,
@@ -348,7 +368,7 @@ impl CertificateAuthority {
 }
 
 fn authority_params(
-    name: &AuthorityName,
+    name: DistinguishedName,
     levels: u8,
     not_after: Timestamp,
     now: Timestamp,
@@ -361,11 +381,7 @@ fn authority_params(
     params.use_authority_key_identifier_extension = true;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(levels));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name = DistinguishedName::new();
-    if let Some(identifier) = &name.organisation_identifier {
-        params.distinguished_name.push(DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()), identifier.clone());
-    }
-    params.distinguished_name.push(DnType::CommonName, name.common_name.clone());
+    params.distinguished_name = name;
     Ok(params)
 }
 

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 use super::config::{TlsError, mismatch, provider};
 use super::files::FileError;
-use super::trust::Trust;
+use super::trust::{RefusedAuthority, Trust};
 
 /// A certificate of `file`.
 pub(super) fn parsed<'a>(file: &Path, der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, FileError> {
@@ -53,14 +53,15 @@ pub(super) fn check_valid_now(file: &Path, chain: &[CertificateDer<'_>], now: Ti
 }
 
 /// # Errors
-/// A certificate that is no CA's, or a test CA's where none may be.
+/// A certificate that is no CA's, a test CA's where none may be, or one of which that cannot be told.
 pub(super) fn check_authorities(file: &Path, ders: &[CertificateDer<'static>], trust: &Trust) -> Result<(), TlsError> {
     let mut roots = RootCertStore::empty();
     for der in ders {
         roots.add(der.clone()).map_err(|_| TlsError::Authority(file.to_owned()))?;
-        if let Some(name) = trust.refused_authority(&parsed(file, der)?) {
-            return Err(TlsError::TestAuthority { file: file.to_owned(), name });
-        }
+        trust.judge_authority(&parsed(file, der)?).map_err(|refused| match refused {
+            RefusedAuthority::Test(name) => TlsError::TestAuthority { file: file.to_owned(), name },
+            RefusedAuthority::UnclearName => TlsError::UnclearAuthority(file.to_owned()),
+        })?;
     }
     Ok(())
 }

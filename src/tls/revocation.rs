@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 
 use super::config::provider;
 use super::peer::sha256;
-use super::trust::common_name;
+use super::trust::shown_name;
 
 /// issuingDistributionPoint: the part of its issuer's certificates that a list speaks for.
 const SCOPE: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT;
@@ -98,7 +98,7 @@ impl List {
         let next_update = list.next_update().filter(|_| rest.is_empty()).map(seconds).ok_or(ListFault::Malformed)?;
         let scope = list.extensions().iter().find(|extension| extension.oid == SCOPE).map_or(&[][..], |extension| extension.value);
         let speaks_for = (sha256(list.issuer().as_raw()), sha256(scope));
-        let issuer = common_name(list.issuer()).unwrap_or("(no common name)").to_owned();
+        let issuer = shown_name(list.issuer());
         let this_update = seconds(list.last_update());
         Ok(Self { der, speaks_for, issuer, this_update, next_update })
     }

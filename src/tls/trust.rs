@@ -52,6 +52,11 @@ pub enum TrustError {
     /// A test CA in production.
     #[error("issuer '{0}' is a test CA, which production does not accept; take it out, or set identity_mode = \"test\"")]
     TestIssuer(String),
+    /// Production without a list.
+    #[error(
+        "production needs [[trust.issuer]]: without one every certificate below client_ca_files would count, whatever it was issued for; name the issuing CAs and their policies, as deploy/samband.toml does"
+    )]
+    NoIssuer,
 }
 
 /// The object identifier of a certificate policy, in dotted form.
@@ -136,7 +141,7 @@ impl TrustedIssuer {
         let identifier = format!("{SCHEME}{}", self.organisation);
         let mut identifiers = name.iter_by_oid(&ORGANISATION_IDENTIFIER);
         let first = identifiers.next().and_then(|value| value.as_str().ok());
-        common_name(name) == Some(self.common_name.as_str()) && first == Some(identifier.as_str()) && identifiers.next().is_none()
+        common_name(name) == CommonName::One(&self.common_name) && first == Some(identifier.as_str()) && identifiers.next().is_none()
     }
 }
 
@@ -148,11 +153,11 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// With `issuers`, a certificate must be issued by one of them under one of its policies; without any, every CA of the files counts. In
-    /// production no test CA and no test policy is accepted, whether there is a list or not.
+    /// With `issuers`, a certificate must be issued by one of them under one of its policies; without any, every CA of the files counts, which
+    /// production does not have. Nor does it take a test CA or a test policy.
     ///
     /// # Errors
-    /// A test CA in production, or the same issuer twice.
+    /// No issuer or a test CA in production, or the same issuer twice.
     pub fn new(issuers: Vec<TrustedIssuer>, mode: IdentityMode) -> Result<Self, TrustError> {
         let refuses_test = mode == IdentityMode::Production;
         for (at, issuer) in issuers.iter().enumerate() {
@@ -165,6 +170,9 @@ impl Trust {
                 return Err(TrustError::TestIssuer(issuer.common_name.clone()));
             }
         }
+        if refuses_test && issuers.is_empty() {
+            return Err(TrustError::NoIssuer);
+        }
         Ok(Self { issuers, refuses_test })
     }
 
@@ -174,19 +182,29 @@ impl Trust {
         &self.issuers
     }
 
-    /// Whether `authority`, a CA of the configured files, is a test CA where none may be. Gives its name.
-    pub(super) fn refused_authority(&self, authority: &X509Certificate<'_>) -> Option<String> {
-        [authority.subject(), authority.issuer()]
-            .into_iter()
-            .filter_map(common_name)
-            .find(|name| self.refuses_test && is_test_name(name))
-            .map(ToOwned::to_owned)
+    /// Judges `authority`, a CA of the configured files.
+    ///
+    /// # Errors
+    /// A test CA where none may be, or one of which that cannot be told.
+    pub(super) fn judge_authority(&self, authority: &X509Certificate<'_>) -> Result<(), RefusedAuthority> {
+        if !self.refuses_test {
+            return Ok(());
+        }
+        for name in [authority.subject(), authority.issuer()] {
+            match common_name(name) {
+                CommonName::One(name) if is_test_name(name) => return Err(RefusedAuthority::Test(name.to_owned())),
+                CommonName::Unclear => return Err(RefusedAuthority::UnclearName),
+                CommonName::One(_) | CommonName::None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Judges a chain that is valid: the client's certificate, then what it sent along.
     ///
     /// # Errors
-    /// [`HandshakeReason::TestCertificate`], [`HandshakeReason::IssuerNotListed`] or [`HandshakeReason::PolicyNotListed`].
+    /// [`HandshakeReason::TestCertificate`], [`HandshakeReason::UnclearName`], [`HandshakeReason::IssuerNotListed`] or
+    /// [`HandshakeReason::PolicyNotListed`].
     pub(super) fn judge(&self, leaf: &X509Certificate<'_>, others: &[X509Certificate<'_>]) -> Result<(), HandshakeReason> {
         if self.issuers.is_empty() && !self.refuses_test {
             return Ok(());
@@ -194,12 +212,23 @@ impl Trust {
         let policies = policies_of(leaf).ok_or(HandshakeReason::PolicyNotListed)?;
         if self.refuses_test {
             let names = others.iter().flat_map(|other| [other.subject(), other.issuer()]).chain([leaf.issuer()]);
-            if names.filter_map(common_name).any(is_test_name) || policies.iter().any(|oid| is_test_policy(oid)) {
+            // A name that one reader takes for a test CA's and another does not is nobody's.
+            for name in names.map(common_name) {
+                match name {
+                    CommonName::One(name) if is_test_name(name) => return Err(HandshakeReason::TestCertificate),
+                    CommonName::Unclear => return Err(HandshakeReason::UnclearName),
+                    CommonName::One(_) | CommonName::None => {}
+                }
+            }
+            if policies.iter().any(|oid| is_test_policy(oid)) {
                 return Err(HandshakeReason::TestCertificate);
             }
         }
         if self.issuers.is_empty() {
             return Ok(());
+        }
+        if common_name(leaf.issuer()) == CommonName::Unclear {
+            return Err(HandshakeReason::UnclearName);
         }
         let issuer = self.issuers.iter().find(|issuer| issuer.is_named(leaf.issuer())).ok_or(HandshakeReason::IssuerNotListed)?;
         if policies.iter().any(|oid| issuer.policies.iter().any(|listed| listed.0 == *oid)) {
@@ -210,11 +239,42 @@ impl Trust {
     }
 }
 
-/// The one CN of a name.
-pub(super) fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
+/// Why a CA of the configured files is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RefusedAuthority {
+    /// A test CA, by this name.
+    Test(String),
+    /// Its name, or that of its issuer, has a CN that cannot be read or stands there twice.
+    UnclearName,
+}
+
+/// The CN of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CommonName<'a> {
+    /// There is none.
+    None,
+    /// Exactly one that can be read.
+    One(&'a str),
+    /// Several, or one in an alphabet that is not read here.
+    Unclear,
+}
+
+pub(super) fn common_name<'a>(name: &'a X509Name<'_>) -> CommonName<'a> {
     let mut names = name.iter_common_name();
-    let first = names.next()?.as_str().ok()?;
-    names.next().is_none().then_some(first)
+    let Some(first) = names.next() else { return CommonName::None };
+    match (first.as_str(), names.next()) {
+        (Ok(first), None) => CommonName::One(first),
+        _ => CommonName::Unclear,
+    }
+}
+
+/// A name as operators are shown it.
+pub(super) fn shown_name(name: &X509Name<'_>) -> String {
+    match common_name(name) {
+        CommonName::One(name) => name.to_owned(),
+        CommonName::None => "(no common name)".to_owned(),
+        CommonName::Unclear => "(unclear common name)".to_owned(),
+    }
 }
 
 /// The policies of a certificate; none if the extension is broken or stands there twice.
@@ -238,7 +298,7 @@ pub mod fuzzing {
         let issuer = TrustedIssuer::new("Example CA", "NTRNO-983163327", &["2.16.578.1.26.1.3.2".to_owned()], false);
         let trust = issuer.and_then(|issuer| Trust::new(vec![issuer], IdentityMode::Production));
         if let (Ok(trust), Ok((_, certificate))) = (trust, X509Certificate::from_der(data)) {
-            _ = trust.refused_authority(&certificate);
+            _ = trust.judge_authority(&certificate);
             _ = trust.judge(&certificate, std::slice::from_ref(&certificate));
         }
     }
@@ -285,6 +345,13 @@ mod tests {
         assert!(matches!(TrustedIssuer::new("A", "NTRNO-983163327", &[], false), Err(TrustError::Policies(_))));
         let once = issuer("A", "2.16.1", false).unwrap();
         assert_eq!(Trust::new(vec![once.clone(), once], IdentityMode::Test), Err(TrustError::TooMany("A".to_owned())));
+    }
+
+    #[test]
+    fn production_needs_a_list_of_issuers_and_a_test_gateway_does_not() {
+        assert_eq!(Trust::new(vec![], IdentityMode::Production), Err(TrustError::NoIssuer));
+        assert_eq!(Trust::new(vec![], IdentityMode::Test), Ok(Trust::default()));
+        assert!(Trust::new(vec![issuer("A", "2.16.1", false).unwrap()], IdentityMode::Production).is_ok());
     }
 
     #[test]

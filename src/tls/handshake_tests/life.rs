@@ -205,8 +205,7 @@ async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
     let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
     let listed = root.subordinate(&name(BUYPASS, BUYPASS_NUMBER), day(900), NOW, entropy).unwrap();
     let file = put(&bench, "root.pem", root.certificate_pem());
-    let issuer = TrustedIssuer::new(BUYPASS, BUYPASS_NUMBER, &[POLICY.to_owned()], false).unwrap();
-    let trust = Trust::new(vec![issuer], IdentityMode::Production).unwrap();
+    let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
     let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
     let with = |policies: &[&str]| Leaf { policies: policies.iter().map(|oid| (*oid).to_owned()).collect(), ..bench.leaf() };
     let address = gateway.address;
@@ -225,6 +224,52 @@ async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
     gateway.refuses(&bench.connector(&bench.issue(&with(&[POLICY])), address), HandshakeReason::UnknownIssuer).await;
 }
 
+/// The issuer of a production gateway.
+fn listed() -> TrustedIssuer {
+    TrustedIssuer::new(BUYPASS, BUYPASS_NUMBER, &[POLICY.to_owned()], false).unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_tell_whether_it_is_a_test_ca_s_is_refused_in_production() {
+    use rcgen::string::BmpString;
+    use rcgen::{DistinguishedName, DnType, DnValue};
+    let bench = Bench::new();
+    let entropy = &bench.entropy;
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
+    let file = put(&bench, "root.pem", root.certificate_pem());
+    let identifier = |name: &mut DistinguishedName| name.push(DnType::CustomDnType(vec![2, 5, 4, 97]), BUYPASS_NUMBER);
+    // The listed name and a test CA's beside it, in either order; and one in an alphabet of its own.
+    let twice = |first: &str, second: &str| {
+        let mut name = DistinguishedName::new();
+        identifier(&mut name);
+        name.push(DnType::CommonName, first);
+        name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), second);
+        name
+    };
+    let mut wide = DistinguishedName::new();
+    identifier(&mut wide);
+    wide.push(DnType::CommonName, DnValue::BmpString(BmpString::try_from("Buypass Class 3 Test4 CA G2 ST Business").unwrap()));
+    for name in [twice(BUYPASS, "Test CA"), twice("Test CA", BUYPASS), twice(BUYPASS, BUYPASS), wide] {
+        let issuer = root.subordinate_named(name, day(900), NOW, entropy).unwrap();
+        let leaf = Leaf { policies: vec![POLICY.to_owned()], ..bench.leaf() };
+        let issued = issuer.issue(&leaf, entropy).unwrap();
+        let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
+        let gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file.clone()], trust.clone())).await;
+        gateway.refuses(&bench.chain_connector(&issued, &issuer, gateway.address), HandshakeReason::UnclearName).await;
+        // Pinned as a CA of the files it is refused at the start.
+        let pinned = put(&bench, "pinned.pem", issuer.certificate_pem());
+        let files = TlsFiles { client_ca_files: vec![pinned.clone()], trust, ..bench.files(vec![]) };
+        assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::UnclearAuthority(named)) if named == pinned));
+        // A list counts names in test mode, too; without one nobody asks.
+        let trust = Trust::new(vec![listed()], IdentityMode::Test).unwrap();
+        let gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file.clone()], trust)).await;
+        gateway.refuses(&bench.chain_connector(&issued, &issuer, gateway.address), HandshakeReason::UnclearName).await;
+        let mut gateway = bench.listen_by(|files| files.client_ca_files = vec![file.clone()]).await;
+        let _client = dial(&bench.chain_connector(&issued, &issuer, gateway.address)).await;
+        drop(gateway.next().await);
+    }
+}
+
 #[tokio::test]
 async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_the_start() {
     let bench = Bench::new();
@@ -240,7 +285,7 @@ async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_t
         (below("Buypass Class 3 CA 3"), with("2.16.578.1.26.1.0.3.2")),
     ];
     for (mode, refused) in [(IdentityMode::Production, true), (IdentityMode::Test, false)] {
-        let trust = Trust::new(vec![], mode).unwrap();
+        let trust = Trust::new(if refused { vec![listed()] } else { vec![] }, mode).unwrap();
         let file = file.clone();
         let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
         for (issuer, leaf) in &cases {
@@ -255,7 +300,7 @@ async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_t
     }
     let anchor = CertificateAuthority::root(&name("Buypass Class 3 Test4 CA G2 HT Business", BUYPASS_NUMBER), 0, NOW, entropy).unwrap();
     let file = put(&bench, "test-ca.pem", anchor.certificate_pem());
-    let trust = Trust::new(vec![], IdentityMode::Production).unwrap();
+    let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
     let files = TlsFiles { client_ca_files: vec![file.clone()], trust, ..bench.files(vec![]) };
     assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::TestAuthority { file: named, .. }) if named == file));
 }
