@@ -67,11 +67,13 @@ pub enum ReloadFault {
     Other = 12,
     /// Its file system does not answer.
     Silent = 13,
+    /// The gateway's certificate is not one for servers.
+    Purpose = 14,
 }
 
 impl ReloadFault {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unreadable,
         Self::Permissions,
         Self::Malformed,
@@ -85,6 +87,7 @@ impl ReloadFault {
         Self::Store,
         Self::Other,
         Self::Silent,
+        Self::Purpose,
     ];
 
     /// The stable name in logs.
@@ -104,6 +107,7 @@ impl ReloadFault {
             Self::Store => "store",
             Self::Other => "other",
             Self::Silent => "silent",
+            Self::Purpose => "purpose",
         }
     }
 }
@@ -155,10 +159,10 @@ mod tests {
         let files: Vec<_> = ReloadedFile::ALL.iter().map(|file| (file.number(), file.as_str())).collect();
         assert_eq!(files, [(1, "certificate"), (2, "key"), (3, "client_ca"), (4, "revocation_list"), (5, "register")]);
         let faults: Vec<_> = ReloadFault::ALL.iter().map(|fault| fault.number()).collect();
-        assert_eq!(faults, (1..=13).collect::<Vec<u16>>());
+        assert_eq!(faults, (1..=14).collect::<Vec<u16>>());
         let names: std::collections::HashSet<_> = ReloadFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert_eq!(names.len(), ReloadFault::ALL.len());
-        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(14).is_err());
+        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(15).is_err());
     }
 
     #[test]

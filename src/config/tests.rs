@@ -304,6 +304,11 @@ fn dates_that_run_out_are_found() {
         let found = findings(&config, after(days)).into_iter().find(|finding| finding.contains("gateway/cert.pem"));
         assert_eq!(found.as_deref().map(|finding| finding.starts_with(word.unwrap_or_default())), word.map(|_| true), "{days}: {found:?}");
     }
+    // The gateway's own renewed meanwhile, the CA's end is the next.
+    let leaf = crate::tls::issue::Leaf { not_after: after(2000), ..crate::tls::issue::Leaf::server("gateway", &["localhost"], NOW) };
+    let renewed = pki::DevPki::at(&dir.path().join("certs")).authority().unwrap().issue(&leaf, &SeededEntropy::new(6)).unwrap();
+    fs::write(dir.path().join("certs/gateway/cert.pem"), renewed.certificate_pem()).unwrap();
+    crate::tls::files::write(&dir.path().join("certs/gateway/key.pem"), renewed.key_pem().as_bytes(), 0o600).unwrap();
     let ca = findings(&config, after(5 * 365 - 59)).into_iter().find(|finding| finding.contains("client_ca 'Samband development CA'"));
     assert!(ca.is_some_and(|finding| finding.starts_with("warning: ")));
 }

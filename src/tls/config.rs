@@ -22,7 +22,7 @@ use crate::domain::time::Timestamp;
 use super::connection::{HandshakeReason, PeerInfo};
 use super::expiry::{Certificate, Holder, Seen};
 use super::files::{self, FileError};
-use super::own;
+use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
 use super::peer::sha256;
 use super::revocation::ListStatus;
@@ -43,9 +43,20 @@ pub enum TlsError {
         /// The key.
         key_file: PathBuf,
     },
-    /// A certificate to be reloaded that no client would accept now.
-    #[error("{}: this certificate is not valid now; the one in force stays", .0.display())]
-    NotValidNow(PathBuf),
+    /// A gateway's certificate that no client would accept, whatever the time.
+    #[error("{}: not a certificate for a gateway: {why}; have one issued for a server", file.display())]
+    NotAServers {
+        /// The certificate.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: NotAServers,
+    },
+    /// A gateway's certificate that no client would accept yet.
+    #[error("{}: this certificate is not valid yet; look at the clock, or use the one before it", .0.display())]
+    NotYetValid(PathBuf),
+    /// A gateway's certificate that no client would accept any more.
+    #[error("{}: this certificate has expired; every client would refuse it, have it renewed", .0.display())]
+    Expired(PathBuf),
     /// A CA certificate that cannot be a trust anchor.
     #[error("{}: holds a certificate that cannot serve as a CA", .0.display())]
     Authority(PathBuf),
@@ -94,7 +105,8 @@ impl TlsError {
             Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
             Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
             Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,
-            Self::NotValidNow(_) => ReloadFault::NotValidNow,
+            Self::NotYetValid(_) | Self::Expired(_) => ReloadFault::NotValidNow,
+            Self::NotAServers { .. } => ReloadFault::Purpose,
             Self::Authority(_) | Self::UnclearAuthority(_) | Self::NoAuthority => ReloadFault::Authority,
             Self::TestAuthority { .. } => ReloadFault::TestCa,
             Self::ListNotSigned(_) => ReloadFault::NotSigned,
@@ -206,7 +218,7 @@ impl TlsSettings {
     /// # Errors
     /// The first file that cannot be used, and why.
     pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let parts = Parts::load(&files)?;
+        let parts = Parts::load(&files, clock.now())?;
         let loaded = Loaded::new(&parts, &files, &clock, 1)?;
         Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded), parts: Mutex::new(parts), seen: Seen::default() })
     }
@@ -361,9 +373,8 @@ fn named(certificate: &X509Certificate<'_>, holder: impl FnOnce(String) -> Holde
 impl Loaded {
     fn new(parts: &Parts, files: &TlsFiles, clock: &Arc<dyn Clock>, generation: u64) -> Result<Self, TlsError> {
         let TlsFiles { certificate_file, crl_grace_millis, trust, .. } = files;
-        let identity = parts.identity()?;
+        let (identity, not_after) = parts.identity()?;
         let own = identity.cert.iter().map(|der| own::parsed(certificate_file, der)).collect::<Result<Vec<_>, _>>()?;
-        let (_, not_after) = own::validity(certificate_file, &identity.cert)?;
         let mut certificates = vec![Certificate { holder: Holder::Gateway, not_after }];
         certificates.extend(own[1..].iter().map(|certificate| named(certificate, Holder::GatewayChain)));
         drop(own);

@@ -32,6 +32,7 @@ pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
 pub use config::{Alpn, Taken, TlsError, TlsFiles, TlsSettings};
 pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, Working};
 pub use outgoing::Outgoing;
+pub use own::NotAServers;
 pub use parts::{Read, Refused, read};
 pub use peer::{IdentityError, PeerIdentity, resolve};
 pub use revocation::{ListState, ListStatus};

@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 
 use super::config::{TlsError, TlsFiles};
 use super::files::{self, FileError};
-use super::own;
+use super::own::{self, Own};
 use super::peer::sha256;
 use super::revocation::{List, ListFault, Lists};
 use super::trust::Trust;
@@ -99,6 +99,13 @@ impl Content {
         }
     }
 
+    fn key(&self, path: &Path) -> Result<&PrivateKeyDer<'static>, FileError> {
+        match &self.parsed {
+            Parsed::Key(key) => Ok(key),
+            _ => Err(FileError::Pem { path: path.to_owned(), section: "PRIVATE KEY" }),
+        }
+    }
+
     fn lists(&self) -> &[Arc<List>] {
         if let Parsed::Lists(lists) = &self.parsed { lists } else { &[] }
     }
@@ -158,7 +165,7 @@ impl Parts {
     ///
     /// # Errors
     /// The first file that cannot be used, and why.
-    pub(super) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+    pub(super) fn load(files: &TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
         let mut parts = Vec::new();
         for (kind, path) in files.all() {
             let bytes = read(kind, path)?;
@@ -166,7 +173,7 @@ impl Parts {
             parts.push(Part { kind, path: path.to_owned(), in_force, waiting: None, is_bad: false });
         }
         let parts = Self(parts);
-        parts.identity()?;
+        parts.check(&parts.0[CERTIFICATE].in_force, &parts.0[KEY].in_force, now)?;
         parts.lists_under(&parts.authorities())?;
         Ok(parts)
     }
@@ -204,20 +211,22 @@ impl Parts {
         (0..self.0.len()).filter(|place| self.0[*place].waiting.is_none() && !self.0[*place].is_bad).collect()
     }
 
-    fn pair(&self, certificate: &Content, key: &Content) -> Result<CertifiedKey, TlsError> {
-        let (certificate_file, key_file) = (&self.0[CERTIFICATE].path, &self.0[KEY].path);
-        let Parsed::Key(key) = &key.parsed else {
-            return Err(FileError::Pem { path: key_file.clone(), section: "PRIVATE KEY" }.into());
-        };
-        own::pair(certificate_file, key_file, certificate.certificates(), key)
+    fn own(&self) -> Own<'_> {
+        Own { certificate_file: &self.0[CERTIFICATE].path, key_file: &self.0[KEY].path }
     }
 
-    /// The gateway's certificate and key in force.
+    fn check(&self, certificate: &Content, key: &Content, now: Timestamp) -> Result<(), TlsError> {
+        self.own().check(certificate.certificates(), key.key(&self.0[KEY].path)?, now).map(drop)
+    }
+
+    /// The gateway's certificate and key in force, and the last second of the certificate.
     ///
     /// # Errors
-    /// They do not belong together.
-    pub(super) fn identity(&self) -> Result<CertifiedKey, TlsError> {
-        self.pair(&self.0[CERTIFICATE].in_force, &self.0[KEY].in_force)
+    /// They do not belong together, which those in force do.
+    pub(super) fn identity(&self) -> Result<(CertifiedKey, Timestamp), TlsError> {
+        let (certificate, key) = (&self.0[CERTIFICATE].in_force, &self.0[KEY].in_force);
+        let pair = self.own().pair(certificate.certificates(), key.key(&self.0[KEY].path)?)?;
+        Ok((pair, self.own().validity(certificate.certificates())?.1))
     }
 
     fn take_identity(&mut self, now: Timestamp) -> Option<Refused> {
@@ -225,11 +234,7 @@ impl Parts {
         if certificate.waiting.is_none() && key.waiting.is_none() {
             return None;
         }
-        let file = certificate.path.clone();
-        let fits = |certificate: &Content, key: &Content| {
-            self.pair(certificate, key).and_then(|_| own::check_valid_now(&file, certificate.certificates(), now))
-        };
-        match fits(certificate.newest(), key.newest()) {
+        match self.check(certificate.newest(), key.newest(), now) {
             Ok(()) => {
                 self.0[CERTIFICATE].comes_into_force();
                 self.0[KEY].comes_into_force();
@@ -237,7 +242,7 @@ impl Parts {
             }
             Err(error) => {
                 // A certificate renewed with its key does not wait for a wrong key that lies beside it.
-                let alone = certificate.waiting.is_some() && fits(certificate.newest(), &key.in_force).is_ok();
+                let alone = certificate.waiting.is_some() && self.check(certificate.newest(), &key.in_force, now).is_ok();
                 let place = if matches!(error, TlsError::KeyMismatch { .. }) && key.waiting.is_some() { KEY } else { CERTIFICATE };
                 let refused = self.0[place].refused(place, error);
                 if alone {

@@ -2,14 +2,26 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::config::{Config, IdentityMode};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::tls::TlsSettings;
 use crate::tls::expiry::{self, Nearness};
 
 use super::{Finding, Health};
+
+/// Whether `serve` would take certificate, key, CAs and lists: what a start asks of them, a reload and `check-config`, too.
+pub fn taken(config: &Config, clock: Arc<dyn Clock>) -> Finding {
+    let loaded = config.tls_files().map_err(|error| error.to_string());
+    match loaded.and_then(|files| TlsSettings::load(files, clock).map_err(|error| error.to_string())) {
+        Ok(_) => Finding::new("tls", Health::Ok, "certificate, key, CAs and revocation lists can be served with", json!({})),
+        Err(error) => Finding::new("tls", Health::Bad, error, json!({})),
+    }
+}
 
 /// Every certificate and revocation list that is configured, one finding each; of the witnesses' CAs the one of each file that ends first.
 pub fn certificates(config: &Config, now: Timestamp) -> Vec<Finding> {

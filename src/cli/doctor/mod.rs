@@ -6,6 +6,10 @@ mod files;
 mod host;
 mod register;
 mod store;
+#[cfg(test)]
+mod tls_tests;
+
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -93,6 +97,7 @@ pub fn run(args: &DoctorArgs, out: Output) -> Result<(), CliError> {
     bar.finish_and_clear();
     findings.extend(store::look(&config, now));
     findings.push(register::look(&config));
+    findings.push(files::taken(&config, Arc::new(SystemClock)));
     findings.extend(files::certificates(&config, now));
     findings.extend(files::keys(&config));
     for finding in &findings {

@@ -108,6 +108,7 @@ fn reload_fault(lang: Lang, number: u16) -> String {
         ReloadFault::Rule => ("bryter en regel for registeret", "breaks a rule of the register"),
         ReloadFault::Store => ("lageret tok den ikke imot", "the store did not take it"),
         ReloadFault::Other => ("annen feil", "another fault"),
+        ReloadFault::Purpose => ("ikke et tjenersertifikat", "not a server's certificate"),
         ReloadFault::Silent => ("filsystemet svarer ikke", "its file system does not answer"),
     };
     lang.say(nb, en).to_owned()
