@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::failures::{Failure, Failures, Which};
@@ -83,6 +84,10 @@ struct State {
     looks: Looks,
     failures: Failures,
     rounds: u32,
+    /// Which lists are in force may not be written down.
+    forgetful: bool,
+    /// Writing it down; never waited for.
+    remembering: Option<JoinHandle<()>>,
 }
 
 /// The number of the register among the files that are watched; the others have their place in the TLS settings' files.
@@ -106,7 +111,13 @@ impl Reloader {
             }
         }
         units.push(vec![Watched { place: REGISTER, kind: ReloadedFile::Register, path: participants_file.clone() }]);
-        let state = State { looks: Looks::new(Arc::new(RealDisk), Patience::default(), units), failures: Failures::default(), rounds: 0 };
+        let state = State {
+            looks: Looks::new(Arc::new(RealDisk), Patience::default(), units),
+            failures: Failures::default(),
+            rounds: 0,
+            forgetful: true,
+            remembering: None,
+        };
         Arc::new(Self { people, participants_file, state: tokio::sync::Mutex::new(state) })
     }
 
@@ -135,6 +146,7 @@ impl Reloader {
         state.rounds += 1;
         if state.rounds >= LOOKS_UNTIL_ALL {
             state.rounds = 0;
+            state.forgetful = true;
             state.looks.ask_all();
         }
         if let Some(refused) = self.people.gateway.register_file().reminder(self.people.clock.now()) {
@@ -157,10 +169,15 @@ impl Reloader {
             self.failed(state, place, Failure { fault: ReloadFault::Silent, digest: None }, &error, asked);
         }
         self.note(state).await;
+        if state.forgetful && state.remembering.as_ref().is_none_or(JoinHandle::is_finished) {
+            state.forgetful = false;
+            state.remembering = Some(self.people.remember());
+        }
     }
 
     async fn tls(&self, state: &mut State, read: Vec<(usize, Read)>, asked: bool) {
         let Some(Taken { changed, refused, good }) = self.people.take_tls(read).await else { return };
+        state.forgetful |= changed.is_some();
         for place in good {
             state.failures.succeeded(self.which(place));
         }
@@ -251,6 +268,16 @@ impl People {
             }
         }
         Some(taken)
+    }
+
+    /// Writes down which lists are in force, for the next start.
+    fn remember(&self) -> JoinHandle<()> {
+        let tls = self.tls.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = tls.remember() {
+                tracing::warn!(%error, "which revocation lists were in force is not written down; until it is, a restart forgets them");
+            }
+        })
     }
 
     /// Closes the connections whose certificates would be refused now. They are judged off the runtime's workers, as there may be thousands.

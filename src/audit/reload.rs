@@ -69,11 +69,15 @@ pub enum ReloadFault {
     Silent = 13,
     /// The gateway's certificate is not one for servers.
     Purpose = 14,
+    /// A revocation list of a time that has not come.
+    FutureList = 15,
+    /// An issuer that had a revocation list has none any more.
+    ListMissing = 16,
 }
 
 impl ReloadFault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreadable,
         Self::Permissions,
         Self::Malformed,
@@ -88,6 +92,8 @@ impl ReloadFault {
         Self::Other,
         Self::Silent,
         Self::Purpose,
+        Self::FutureList,
+        Self::ListMissing,
     ];
 
     /// The stable name in logs.
@@ -108,6 +114,8 @@ impl ReloadFault {
             Self::Other => "other",
             Self::Silent => "silent",
             Self::Purpose => "purpose",
+            Self::FutureList => "future_list",
+            Self::ListMissing => "list_missing",
         }
     }
 }
@@ -159,10 +167,10 @@ mod tests {
         let files: Vec<_> = ReloadedFile::ALL.iter().map(|file| (file.number(), file.as_str())).collect();
         assert_eq!(files, [(1, "certificate"), (2, "key"), (3, "client_ca"), (4, "revocation_list"), (5, "register")]);
         let faults: Vec<_> = ReloadFault::ALL.iter().map(|fault| fault.number()).collect();
-        assert_eq!(faults, (1..=14).collect::<Vec<u16>>());
+        assert_eq!(faults, (1..=16).collect::<Vec<u16>>());
         let names: std::collections::HashSet<_> = ReloadFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert_eq!(names.len(), ReloadFault::ALL.len());
-        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(15).is_err());
+        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(17).is_err());
     }
 
     #[test]

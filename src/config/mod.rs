@@ -402,7 +402,10 @@ impl Config {
         let TlsSection { certificate_file, key_file, client_ca_files, crl_files, crl_grace_s } = self.tls.clone();
         let crl_grace_millis = i64::try_from(crl_grace_s.get().saturating_mul(1000)).unwrap_or(i64::MAX);
         let trust = self.trust.trust(self.identity_mode)?;
-        Ok(TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust })
+        let mut marks_file = self.high_water_file.clone().into_os_string();
+        marks_file.push(".lists");
+        let marks_file = Some(marks_file.into());
+        Ok(TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust, marks_file })
     }
 
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {

@@ -22,6 +22,7 @@ use crate::domain::time::Timestamp;
 use super::connection::{HandshakeReason, PeerInfo};
 use super::expiry::{Certificate, Holder, Seen};
 use super::files::{self, FileError};
+use super::marks::Marks;
 use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
 use super::peer::sha256;
@@ -85,9 +86,25 @@ pub enum TlsError {
     /// A revocation list that is not its issuer's.
     #[error("{}: holds a revocation list that the CA of its name did not sign; fetch it anew from its issuer", .0.display())]
     ListNotSigned(PathBuf),
-    /// A revocation list older than the one in force.
-    #[error("{}: holds a revocation list older than the one in force, which may forget revocations; fetch it anew", .0.display())]
+    /// A revocation list older than one that was in force.
+    #[error("{}: holds a revocation list older than one that was in force, which may forget revocations; fetch it anew", .0.display())]
     OlderList(PathBuf),
+    /// A revocation list from the future.
+    #[error("{}: holds a revocation list of a time that has not come; look at the clock, then fetch it anew from its issuer", .0.display())]
+    FutureList(PathBuf),
+    /// A file that lost a list.
+    #[error(
+        "{}: no longer holds the revocation list of '{issuer}'; put one back, or take its CA out of client_ca_files and restart", file.display()
+    )]
+    ListMissing {
+        /// The file.
+        file: PathBuf,
+        /// Whose list is gone.
+        issuer: String,
+    },
+    /// What is remembered of lists cannot be read.
+    #[error("{}: is not what the gateway remembers of revocation lists; if those in crl_files are fresh from their issuers, remove it", .0.display())]
+    Marks(PathBuf),
     /// The server's name cannot be one.
     #[error("the server's name is neither a DNS name nor an IP address")]
     ServerName,
@@ -111,7 +128,9 @@ impl TlsError {
             Self::TestAuthority { .. } => ReloadFault::TestCa,
             Self::ListNotSigned(_) => ReloadFault::NotSigned,
             Self::OlderList(_) => ReloadFault::OlderList,
-            Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
+            Self::FutureList(_) => ReloadFault::FutureList,
+            Self::ListMissing { .. } => ReloadFault::ListMissing,
+            Self::Marks(_) | Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
         }
     }
 }
@@ -131,6 +150,9 @@ pub struct TlsFiles {
     pub crl_grace_millis: i64,
     /// The issuing CAs and policies, and whether test CAs are refused.
     pub trust: Trust,
+    /// Where the newest lists are remembered, so that no older one comes into force after a restart; read here, written by
+    /// [`TlsSettings::remember`].
+    pub marks_file: Option<PathBuf>,
 }
 
 impl TlsFiles {
@@ -203,6 +225,8 @@ pub struct TlsSettings {
     current: ArcSwap<Loaded>,
     /// Held while a reload is at work.
     parts: Mutex<Parts>,
+    /// What was written down of them.
+    written: Mutex<Option<Marks>>,
     seen: Seen,
 }
 
@@ -220,7 +244,8 @@ impl TlsSettings {
     pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
         let parts = Parts::load(&files, clock.now())?;
         let loaded = Loaded::new(&parts, &files, &clock, 1)?;
-        Ok(Self { files, clock, current: ArcSwap::from_pointee(loaded), parts: Mutex::new(parts), seen: Seen::default() })
+        let current = ArcSwap::from_pointee(loaded);
+        Ok(Self { files, clock, current, parts: Mutex::new(parts), written: Mutex::default(), seen: Seen::default() })
     }
 
     /// Reads all files again and takes each; see [`TlsSettings::take`]. Blocking.
@@ -251,6 +276,21 @@ impl TlsSettings {
             }
         }
         Taken { changed, refused, good: parts.good() }
+    }
+
+    /// Writes down which lists are in force, if that is news, for the next start. Blocking.
+    ///
+    /// # Errors
+    /// What the system says; in this process they are remembered.
+    pub fn remember(&self) -> Result<(), FileError> {
+        let Some(file) = &self.files.marks_file else { return Ok(()) };
+        let mut written = self.written.lock();
+        let marks = self.parts.lock().marks().clone();
+        if written.as_ref() != Some(&marks) {
+            marks.save(file)?;
+            *written = Some(marks);
+        }
+        Ok(())
     }
 
     /// Where the settings come from.

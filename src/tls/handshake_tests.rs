@@ -97,6 +97,7 @@ impl Bench {
             crl_files,
             crl_grace_millis: 0,
             trust: Trust::default(),
+            marks_file: None,
         }
     }
 

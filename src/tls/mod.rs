@@ -11,6 +11,7 @@ pub mod connection;
 pub mod expiry;
 pub mod files;
 pub mod issue;
+mod marks;
 pub mod outgoing;
 mod own;
 pub mod pace;

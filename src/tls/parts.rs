@@ -4,7 +4,7 @@
 //! is well in itself and does not fit the others yet (a key before its certificate, a CA before its list) waits, and is tried again with each
 //! file that is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,9 +20,10 @@ use crate::domain::time::Timestamp;
 
 use super::config::{TlsError, TlsFiles};
 use super::files::{self, FileError};
+use super::marks::Marks;
 use super::own::{self, Own};
 use super::peer::sha256;
-use super::revocation::{List, ListFault, Lists};
+use super::revocation::{IssuerName, List, ListFault, Lists};
 use super::trust::Trust;
 use super::verifier;
 
@@ -72,7 +73,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    fn parse(kind: ReloadedFile, path: &Path, bytes: &[u8], digest: [u8; 32], trust: &Trust) -> Result<Self, TlsError> {
+    fn parse(kind: ReloadedFile, path: &Path, bytes: &[u8], digest: [u8; 32], trust: &Trust, now: Timestamp) -> Result<Self, TlsError> {
         let parsed = match kind {
             ReloadedFile::Certificate => Parsed::Chain(files::certificates_in(path, bytes)?),
             ReloadedFile::Key => {
@@ -85,7 +86,8 @@ impl Content {
                 Parsed::Authorities(ders)
             }
             ReloadedFile::RevocationList | ReloadedFile::Register => {
-                let lists = files::crls_in(path, bytes)?.into_iter().map(|der| List::read(der).map(Arc::new));
+                let read = |der| List::read(der).and_then(|list| list.check_time(now).map(|()| Arc::new(list)));
+                let lists = files::crls_in(path, bytes)?.into_iter().map(read);
                 Parsed::Lists(lists.collect::<Result<_, _>>().map_err(|fault| list_error(fault, path))?)
             }
         };
@@ -115,6 +117,7 @@ fn list_error(fault: ListFault, path: &Path) -> TlsError {
     match fault {
         ListFault::Malformed => TlsError::List(path.to_owned()),
         ListFault::NotSigned => TlsError::ListNotSigned(path.to_owned()),
+        ListFault::Future => TlsError::FutureList(path.to_owned()),
     }
 }
 
@@ -149,9 +152,15 @@ impl Part {
     }
 }
 
-/// All configured files, in the order of [`TlsFiles::all`].
+/// All configured files, in the order of [`TlsFiles::all`], and what is remembered of them.
 #[derive(Clone)]
-pub(super) struct Parts(Vec<Part>);
+pub(super) struct Parts {
+    all: Vec<Part>,
+    /// Of lists.
+    marks: Marks,
+    /// Names of CAs that were in force since the start and are no more: their lists may go, too.
+    gone: BTreeSet<IssuerName>,
+}
 
 /// The lists of a choice of files.
 struct Chosen {
@@ -169,13 +178,34 @@ impl Parts {
         let mut parts = Vec::new();
         for (kind, path) in files.all() {
             let bytes = read(kind, path)?;
-            let in_force = Arc::new(Content::parse(kind, path, &bytes, sha256(&bytes), &files.trust)?);
+            let in_force = Arc::new(Content::parse(kind, path, &bytes, sha256(&bytes), &files.trust, now)?);
             parts.push(Part { kind, path: path.to_owned(), in_force, waiting: None, is_bad: false });
         }
-        let parts = Self(parts);
-        parts.check(&parts.0[CERTIFICATE].in_force, &parts.0[KEY].in_force, now)?;
+        let marks = files.marks_file.as_deref().map_or_else(|| Ok(Marks::default()), Marks::load)?;
+        let mut parts = Self { all: parts, marks, gone: BTreeSet::new() };
+        parts.check(&parts.all[CERTIFICATE].in_force, &parts.all[KEY].in_force, now)?;
         parts.lists_under(&parts.authorities())?;
+        for (_, part) in parts.places(ReloadedFile::RevocationList) {
+            if part.in_force.lists().iter().any(|list| parts.marks.forbid(list) && parts.lists().is_newest(list)) {
+                return Err(TlsError::OlderList(part.path.clone()));
+            }
+        }
+        parts.raise_marks();
         Ok(parts)
+    }
+
+    /// What is remembered of lists.
+    pub(super) const fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Remembers the lists in force that a configured CA signed.
+    fn raise_marks(&mut self) {
+        let authorities = self.authorities();
+        let parsed: Vec<_> = authorities.iter().filter_map(|(file, der)| own::parsed(file, der).ok()).collect();
+        let lists = self.lists();
+        let signed: Vec<_> = lists.all().filter(|list| list.vouch(&parsed) == Ok(true)).cloned().collect();
+        signed.iter().for_each(|list| self.marks.raise(list));
     }
 
     /// Takes what was read anew, by place, as far as it can be used: each file on its own. Says what is not in force of what was read now or
@@ -183,11 +213,11 @@ impl Parts {
     pub(super) fn take(&mut self, reads: Vec<(usize, Read)>, trust: &Trust, now: Timestamp) -> Vec<Refused> {
         let mut refused = Vec::new();
         for (place, read) in reads {
-            let Some(part) = self.0.get_mut(place) else { continue };
+            let Some(part) = self.all.get_mut(place) else { continue };
             let digest = read.as_ref().ok().map(|bytes| sha256(bytes));
             let parsed = match (read, digest) {
                 (Ok(_), Some(digest)) if digest == part.in_force.digest => Ok(None),
-                (Ok(bytes), Some(digest)) => Content::parse(part.kind, &part.path, &bytes, digest, trust).map(Arc::new).map(Some),
+                (Ok(bytes), Some(digest)) => Content::parse(part.kind, &part.path, &bytes, digest, trust, now).map(Arc::new).map(Some),
                 (Err(error), _) => Err(TlsError::File(error)),
                 (Ok(_), None) => continue,
             };
@@ -201,22 +231,31 @@ impl Parts {
             }
         }
         refused.extend(self.take_identity(now));
+        let before = self.authority_names();
         refused.extend(self.take_authorities());
+        let now = self.authority_names();
+        self.gone = self.gone.union(&before).filter(|name| !now.contains(*name)).copied().collect();
         refused.extend(self.take_lists());
+        self.raise_marks();
         refused
+    }
+
+    fn authority_names(&self) -> BTreeSet<IssuerName> {
+        let name = |(file, der): &(&Path, CertificateDer<'static>)| own::parsed(file, der).map(|ca| sha256(ca.subject().as_raw()));
+        self.authorities().iter().filter_map(|authority| name(authority).ok()).collect()
     }
 
     /// The places whose newest content is in force.
     pub(super) fn good(&self) -> Vec<usize> {
-        (0..self.0.len()).filter(|place| self.0[*place].waiting.is_none() && !self.0[*place].is_bad).collect()
+        (0..self.all.len()).filter(|place| self.all[*place].waiting.is_none() && !self.all[*place].is_bad).collect()
     }
 
     fn own(&self) -> Own<'_> {
-        Own { certificate_file: &self.0[CERTIFICATE].path, key_file: &self.0[KEY].path }
+        Own { certificate_file: &self.all[CERTIFICATE].path, key_file: &self.all[KEY].path }
     }
 
     fn check(&self, certificate: &Content, key: &Content, now: Timestamp) -> Result<(), TlsError> {
-        self.own().check(certificate.certificates(), key.key(&self.0[KEY].path)?, now).map(drop)
+        self.own().check(certificate.certificates(), key.key(&self.all[KEY].path)?, now).map(drop)
     }
 
     /// The gateway's certificate and key in force, and the last second of the certificate.
@@ -224,29 +263,29 @@ impl Parts {
     /// # Errors
     /// They do not belong together, which those in force do.
     pub(super) fn identity(&self) -> Result<(CertifiedKey, Timestamp), TlsError> {
-        let (certificate, key) = (&self.0[CERTIFICATE].in_force, &self.0[KEY].in_force);
-        let pair = self.own().pair(certificate.certificates(), key.key(&self.0[KEY].path)?)?;
+        let (certificate, key) = (&self.all[CERTIFICATE].in_force, &self.all[KEY].in_force);
+        let pair = self.own().pair(certificate.certificates(), key.key(&self.all[KEY].path)?)?;
         Ok((pair, self.own().validity(certificate.certificates())?.1))
     }
 
     fn take_identity(&mut self, now: Timestamp) -> Option<Refused> {
-        let (certificate, key) = (&self.0[CERTIFICATE], &self.0[KEY]);
+        let (certificate, key) = (&self.all[CERTIFICATE], &self.all[KEY]);
         if certificate.waiting.is_none() && key.waiting.is_none() {
             return None;
         }
         match self.check(certificate.newest(), key.newest(), now) {
             Ok(()) => {
-                self.0[CERTIFICATE].comes_into_force();
-                self.0[KEY].comes_into_force();
+                self.all[CERTIFICATE].comes_into_force();
+                self.all[KEY].comes_into_force();
                 None
             }
             Err(error) => {
                 // A certificate renewed with its key does not wait for a wrong key that lies beside it.
                 let alone = certificate.waiting.is_some() && self.check(certificate.newest(), &key.in_force, now).is_ok();
                 let place = if matches!(error, TlsError::KeyMismatch { .. }) && key.waiting.is_some() { KEY } else { CERTIFICATE };
-                let refused = self.0[place].refused(place, error);
+                let refused = self.all[place].refused(place, error);
                 if alone {
-                    self.0[CERTIFICATE].comes_into_force();
+                    self.all[CERTIFICATE].comes_into_force();
                 }
                 Some(refused)
             }
@@ -254,7 +293,7 @@ impl Parts {
     }
 
     fn places(&self, kind: ReloadedFile) -> impl Iterator<Item = (usize, &Part)> {
-        self.0.iter().enumerate().filter(move |(_, part)| part.kind == kind)
+        self.all.iter().enumerate().filter(move |(_, part)| part.kind == kind)
     }
 
     /// The CAs in force with the files that they come from.
@@ -277,10 +316,10 @@ impl Parts {
             self.places(ReloadedFile::ClientCa).filter(|(_, part)| part.waiting.is_some()).map(|(place, _)| place).collect();
         for place in places {
             let mut with = self.clone();
-            with.0[place].comes_into_force();
+            with.all[place].comes_into_force();
             match with.lists_under(&with.authorities()) {
                 Ok(_) => *self = with,
-                Err(error) => refused.push(self.0[place].refused(place, error)),
+                Err(error) => refused.push(self.all[place].refused(place, error)),
             }
         }
         refused
@@ -289,9 +328,9 @@ impl Parts {
     fn take_lists(&mut self) -> Vec<Refused> {
         // Those in force fit the CAs in force, or the CAs had not come into force.
         let Ok(Chosen { contents, held_back }) = self.lists_under(&self.authorities()) else { return Vec::new() };
-        let refused = held_back.into_iter().map(|(place, error)| self.0[place].refused(place, error)).collect();
+        let refused = held_back.into_iter().map(|(place, error)| self.all[place].refused(place, error)).collect();
         for (place, content) in contents {
-            let part = &mut self.0[place];
+            let part = &mut self.all[place];
             if part.waiting.as_ref().is_some_and(|waiting| Arc::ptr_eq(waiting, &content)) {
                 part.comes_into_force();
             }
@@ -317,7 +356,7 @@ impl Parts {
         let roots = Arc::new(roots);
         let vouch = |part: &Part, content: &Content| {
             let lists = content.lists().iter();
-            lists.clone().try_for_each(|list| list.vouch(&parsed)).map_err(|fault| list_error(fault, &part.path))?;
+            lists.clone().try_for_each(|list| list.vouch(&parsed).map(drop)).map_err(|fault| list_error(fault, &part.path))?;
             let are_read = verifier::reads_lists(&roots, lists.map(|list| list.der().clone()).collect());
             if are_read { Ok(()) } else { Err(TlsError::List(part.path.clone())) }
         };
@@ -346,8 +385,14 @@ impl Parts {
             let found = held_back.len();
             for (place, part) in self.places(ReloadedFile::RevocationList) {
                 let waiting = part.waiting.iter().filter(|waiting| contents.get(&place).is_some_and(|chosen| Arc::ptr_eq(chosen, waiting)));
-                if waiting.flat_map(|content| content.lists()).any(|list| lists.goes_back(&before, list)) {
+                let goes_back = |list: &Arc<List>| lists.goes_back(&before, list) || (self.marks.forbid(list) && lists.is_newest(list));
+                let mut lost = before.lost(&lists);
+                lost.retain(|name, _| !self.gone.contains(name));
+                let had = part.in_force.lists().iter().find(|list| lost.contains_key(&list.speaks_for().0));
+                if waiting.clone().flat_map(|content| content.lists()).any(goes_back) {
                     held_back.insert(place, TlsError::OlderList(part.path.clone()));
+                } else if let Some(had) = had.filter(|_| waiting.clone().next().is_some()) {
+                    held_back.insert(place, TlsError::ListMissing { file: part.path.clone(), issuer: had.issuer().to_owned() });
                 }
             }
             if held_back.len() == found {
@@ -359,7 +404,7 @@ impl Parts {
     /// SHA-256 of one line for each file, as [`super::TlsSettings::digest`] describes it.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut text = String::new();
-        for part in self.0.iter().filter(|part| part.kind != ReloadedFile::Key) {
+        for part in self.all.iter().filter(|part| part.kind != ReloadedFile::Key) {
             text.push_str(part.kind.as_str());
             text.push(' ');
             part.in_force.digest.iter().for_each(|byte| write!(text, "{byte:02x}").expect("writing to a String cannot fail"));

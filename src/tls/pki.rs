@@ -209,6 +209,7 @@ impl DevPki {
             crl_files: Vec::new(),
             crl_grace_millis: 0,
             trust: Trust::default(),
+            marks_file: None,
         }
     }
 

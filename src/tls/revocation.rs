@@ -15,11 +15,17 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use crate::domain::time::Timestamp;
 
 use super::config::provider;
+use super::marks::Mark;
 use super::peer::sha256;
 use super::trust::shown_name;
 
 /// issuingDistributionPoint: the part of its issuer's certificates that a list speaks for.
 const SCOPE: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT;
+
+/// authorityKeyIdentifier: which key signed.
+const SIGNER: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER;
+/// An issuer's clock may be ahead of the gateway's by so much.
+const SKEW_MILLIS: i64 = 5 * 60 * 1000;
 
 /// SHA-256 of an issuer's name, DER.
 pub(super) type IssuerName = [u8; 32];
@@ -31,6 +37,8 @@ pub(super) enum ListFault {
     Malformed,
     /// Its issuer is a configured CA that did not sign it.
     NotSigned,
+    /// Of a time that has not come.
+    Future,
 }
 
 /// How a list stands to its time.
@@ -77,6 +85,7 @@ pub(super) struct List {
     issuer: String,
     this_update: Timestamp,
     next_update: Timestamp,
+    mark: Mark,
 }
 
 /// Whose certificates a list speaks for: its issuer, and the part of them where an issuer cuts its list into parts.
@@ -100,20 +109,46 @@ impl List {
         let speaks_for = (sha256(list.issuer().as_raw()), sha256(scope));
         let issuer = shown_name(list.issuer());
         let this_update = seconds(list.last_update());
-        Ok(Self { der, speaks_for, issuer, this_update, next_update })
+        let signer = list.extensions().iter().find(|extension| extension.oid == SIGNER).map_or(&[][..], |extension| extension.value);
+        let number = list.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
+        let mark = Mark::new(list.last_update().timestamp(), sha256(signer), &number);
+        Ok(Self { der, speaks_for, issuer, this_update, next_update, mark })
     }
 
-    /// A list of one of `authorities` must be signed by it; of another CA it is the chain's verification that asks.
+    /// A list from the future would keep every real one away, as each is older.
+    ///
+    /// # Errors
+    /// [`ListFault::Future`].
+    pub(super) fn check_time(&self, now: Timestamp) -> Result<(), ListFault> {
+        if now.plus_millis(SKEW_MILLIS) < self.this_update { Err(ListFault::Future) } else { Ok(()) }
+    }
+
+    /// A list of one of `authorities` must be signed by it; of another CA it is the chain's verification that asks. Says whether it was one of
+    /// them.
     ///
     /// # Errors
     /// [`ListFault::NotSigned`].
-    pub(super) fn vouch(&self, authorities: &[X509Certificate<'_>]) -> Result<(), ListFault> {
+    pub(super) fn vouch(&self, authorities: &[X509Certificate<'_>]) -> Result<bool, ListFault> {
         let (_, list) = CertificateRevocationList::from_der(&self.der).map_err(|_| ListFault::Malformed)?;
         let mut named = authorities.iter().filter(|authority| authority.subject().as_raw() == list.issuer().as_raw()).peekable();
-        if named.peek().is_some() && !named.any(|authority| is_signed_by(&self.der, &list, authority)) {
+        let is_known = named.peek().is_some();
+        if is_known && !named.any(|authority| is_signed_by(&self.der, &list, authority)) {
             return Err(ListFault::NotSigned);
         }
-        Ok(())
+        Ok(is_known)
+    }
+
+    pub(super) const fn speaks_for(&self) -> SpeaksFor {
+        self.speaks_for
+    }
+
+    pub(super) const fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
+    /// CN of its issuer.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     pub(super) const fn der(&self) -> &CertificateRevocationListDer<'static> {
@@ -139,6 +174,22 @@ impl Lists {
     pub(super) fn goes_back(&self, before: &Self, list: &List) -> bool {
         let at = |lists: &Self| lists.0.get(&list.speaks_for).map(|list| list.this_update);
         at(self).is_some_and(|now| at(before).is_some_and(|old| now < old))
+    }
+
+    /// Whether `list` is the one that counts here.
+    pub(super) fn is_newest(&self, list: &Arc<List>) -> bool {
+        self.0.get(&list.speaks_for).is_some_and(|newest| Arc::ptr_eq(newest, list))
+    }
+
+    /// The lists that count.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<List>> {
+        self.0.values()
+    }
+
+    /// The issuers that have a list here and none in `after`, by their names.
+    pub(super) fn lost(&self, after: &Self) -> BTreeMap<IssuerName, String> {
+        let lost = self.0.values().filter(|list| !after.has(&list.speaks_for.0));
+        lost.map(|list| (list.speaks_for.0, list.issuer.clone())).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -240,7 +291,7 @@ pub mod fuzzing {
             let (list, mut lists) = (Arc::new(list), Lists::default());
             lists.put(&list);
             assert_eq!(lists.statuses(0, Timestamp::from_millis(0)).len(), 1);
-            assert!(list.vouch(&[]).is_ok() && !lists.goes_back(&lists, &list));
+            assert!(list.vouch(&[]) == Ok(false) && !lists.goes_back(&lists, &list) && lists.lost(&lists).is_empty());
         }
     }
 }
@@ -329,6 +380,15 @@ mod tests {
             assert_eq!(List::read(whole[..end].to_vec().into()).unwrap_err(), ListFault::Malformed);
         }
         assert_eq!(List::read([&whole[..], &[0]].concat().into()).unwrap_err(), ListFault::Malformed);
+    }
+
+    #[test]
+    fn a_list_of_a_time_that_has_not_come_is_refused_but_for_a_clock_that_is_a_little_ahead() {
+        let ca = authority(1);
+        // A list begins an hour before it is made.
+        let list = List::read(der(&ca.crl(&[], NOW.plus_millis(3_600_000), NOW.plus_millis(DAY_MILLIS)).unwrap())).unwrap();
+        assert_eq!(list.check_time(NOW.plus_millis(-SKEW_MILLIS)), Ok(()));
+        assert_eq!(list.check_time(NOW.plus_millis(-SKEW_MILLIS - 1)), Err(ListFault::Future));
     }
 
     #[test]

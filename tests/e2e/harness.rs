@@ -123,6 +123,7 @@ pub fn tls_files() -> TlsFiles {
         crl_files: Vec::new(),
         crl_grace_millis: 0,
         trust: samband::tls::Trust::default(),
+        marks_file: None,
     }
 }
 

@@ -289,6 +289,7 @@ fn shake(path: &Path, chain: &[impl AsRef<[u8]>], config: &Config, out: Output) 
             out.note(&format!("{place}: the gateway would refuse it now ({word}); it is entered all the same"));
             return Ok(());
         }
+        R::UnclearName => "its issuer's common name stands there twice or cannot be read",
         R::NoCertificate | R::Timeout | R::Protocol | R::Limit | R::Other => "it cannot be judged",
     };
     Err(CliError::Config(format!("{place}: the gateway would refuse this certificate at every handshake ({word}): {why}")))

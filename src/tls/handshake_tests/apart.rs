@@ -81,7 +81,7 @@ fn of_two_bad_lists_each_is_named_and_a_list_that_is_wrong_only_beside_others_is
     let two = Two::new();
     let issued = two.bench.issue(&two.bench.leaf());
     let namesake = CertificateAuthority::new("Other CA", NOW, &two.bench.entropy).unwrap();
-    put(&two.bench, "other.crl.pem", &namesake.crl(&[], day(1), day(9)).unwrap());
+    put(&two.bench, "other.crl.pem", &namesake.crl(&[], NOW.plus_millis(1000), day(9)).unwrap());
     two.revoke(&issued, NOW.plus_millis(1000));
     assert_eq!(reload(&two.settings), (true, vec![("other.crl.pem".to_owned(), Fault::NotSigned)]));
     assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
@@ -121,4 +121,94 @@ fn a_ca_with_a_new_key_waits_for_the_list_that_it_signs() {
     put(&two.bench, "other.crl.pem", &successor.crl(&[], NOW.plus_millis(1000), day(9)).unwrap());
     assert_eq!(reload(&two.settings), (true, vec![]));
     assert_eq!(two.judge(&issued), Ok(()));
+}
+
+#[test]
+fn a_list_older_by_time_or_number_never_comes_back_not_even_with_a_restart() {
+    let mut two = Two::new();
+    let issued = two.bench.issue(&two.bench.leaf());
+    let marks = two.bench.path("high-water.lists");
+    let files = TlsFiles { marks_file: Some(marks.clone()), ..two.settings.files().clone() };
+    let crl =
+        |revoked: &[&Issued], number, millis| two.bench.authority.numbered_crl(revoked, number, NOW.plus_millis(millis), day(9)).unwrap();
+    put(&two.bench, "crl.pem", &crl(&[], 7, 0));
+    two.settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
+    put(&two.bench, "crl.pem", &crl(&[&issued], 8, 1000));
+    assert_eq!(reload(&two.settings), (true, vec![]));
+    two.settings.remember().unwrap();
+    let restarted = || TlsSettings::load(files.clone(), two.bench.clock.clone());
+    assert!(restarted().is_ok());
+    // Older by its time; newer by its time and with an older number, as a CA that was asked to begin anew would make it.
+    for old in [crl(&[], 9, -1000), crl(&[], 7, 2000)] {
+        put(&two.bench, "crl.pem", &old);
+        assert_eq!(reload(&two.settings), (false, vec![("crl.pem".to_owned(), Fault::OlderList)]));
+        assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
+        assert!(matches!(restarted(), Err(TlsError::OlderList(file)) if file == two.bench.path("crl.pem")));
+    }
+    put(&two.bench, "crl.pem", &crl(&[], 9, 2000));
+    assert!(restarted().is_ok(), "a newer one that takes the revocation back is the CA's to make");
+    fs::remove_file(&marks).unwrap();
+    put(&two.bench, "crl.pem", &crl(&[], 7, 0));
+    assert!(restarted().is_ok(), "what the operator removes is forgotten");
+    fs::write(&marks, "anything").unwrap();
+    assert!(matches!(restarted(), Err(TlsError::Marks(file)) if file == marks));
+}
+
+#[test]
+fn nobody_but_a_configured_ca_moves_what_is_remembered() {
+    let two = Two::new();
+    let files = TlsFiles { marks_file: Some(two.bench.path("marks")), ..two.settings.files().clone() };
+    // A list of a CA below, which only the chain's verification can hold against its key: anybody could have made it.
+    let below = CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap();
+    let forged = CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap();
+    put(
+        &two.bench,
+        "other.crl.pem",
+        &[two.other.crl(&[], NOW, day(9)).unwrap(), forged.numbered_crl(&[], u64::MAX, NOW, day(9)).unwrap()].concat(),
+    );
+    let settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
+    settings.remember().unwrap();
+    put(
+        &two.bench,
+        "other.crl.pem",
+        &[two.other.crl(&[], NOW, day(9)).unwrap(), below.numbered_crl(&[], 1, NOW, day(9)).unwrap()].concat(),
+    );
+    assert_eq!(reload(&settings), (true, vec![]));
+    assert!(TlsSettings::load(files, two.bench.clock.clone()).is_ok());
+}
+
+#[test]
+fn a_list_from_the_future_is_refused_at_a_reload_and_at_the_start() {
+    let two = Two::new();
+    put(&two.bench, "crl.pem", &two.bench.authority.crl(&[], day(1), day(9)).unwrap());
+    assert_eq!(reload(&two.settings), (false, vec![("crl.pem".to_owned(), Fault::FutureList)]));
+    assert!(matches!(TlsSettings::load(two.settings.files().clone(), two.bench.clock.clone()), Err(TlsError::FutureList(_))));
+    two.bench.clock.set(day(1));
+    assert_eq!(reload(&two.settings), (true, vec![]), "its time has come");
+}
+
+#[test]
+fn a_file_that_loses_an_issuers_list_is_refused_unless_the_ca_went_first() {
+    let two = Two::new();
+    let issued = two.bench.issue(&two.bench.leaf());
+    let lists = |all: &[String]| put(&two.bench, "other.crl.pem", &all.concat());
+    let (own, below) =
+        (two.other.crl(&[], NOW, day(9)).unwrap(), CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap());
+    lists(&[own.clone(), below.crl(&[], NOW, day(9)).unwrap()]);
+    assert_eq!(reload(&two.settings), (true, vec![]));
+    // One of two is gone; then both, with another CA's in their place. A revocation beside it bites.
+    lists(&[own]);
+    assert_eq!(reload(&two.settings), (false, vec![("other.crl.pem".to_owned(), Fault::ListMissing)]));
+    put(&two.bench, "other.crl.pem", &two.bench.authority.crl(&[], NOW, day(9)).unwrap());
+    two.revoke(&issued, NOW.plus_millis(1000));
+    assert_eq!(reload(&two.settings), (true, vec![("other.crl.pem".to_owned(), Fault::ListMissing)]));
+    assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
+    // The CA is taken out: its list may go, that of the one below it may not.
+    put(&two.bench, "other.pem", two.bench.authority.certificate_pem());
+    lists(&[below.crl(&[], NOW, day(9)).unwrap()]);
+    assert_eq!(reload(&two.settings), (true, vec![]));
+    assert_eq!(
+        two.settings.lists(NOW).into_iter().map(|list| list.issuer).collect::<std::collections::BTreeSet<_>>(),
+        ["Issuing CA".to_owned(), "Test CA".to_owned()].into()
+    );
 }

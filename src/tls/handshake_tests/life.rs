@@ -205,7 +205,7 @@ async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
     let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
     let listed = root.subordinate(&name(BUYPASS, BUYPASS_NUMBER), day(900), NOW, entropy).unwrap();
     let file = put(&bench, "root.pem", root.certificate_pem());
-    let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
+    let trust = Trust::new(vec![listed_issuer()], IdentityMode::Production).unwrap();
     let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
     let with = |policies: &[&str]| Leaf { policies: policies.iter().map(|oid| (*oid).to_owned()).collect(), ..bench.leaf() };
     let address = gateway.address;
@@ -225,7 +225,7 @@ async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
 }
 
 /// The issuer of a production gateway.
-fn listed() -> TrustedIssuer {
+fn listed_issuer() -> TrustedIssuer {
     TrustedIssuer::new(BUYPASS, BUYPASS_NUMBER, &[POLICY.to_owned()], false).unwrap()
 }
 
@@ -253,7 +253,7 @@ async fn a_name_that_does_not_tell_whether_it_is_a_test_ca_s_is_refused_in_produ
         let issuer = root.subordinate_named(name, day(900), NOW, entropy).unwrap();
         let leaf = Leaf { policies: vec![POLICY.to_owned()], ..bench.leaf() };
         let issued = issuer.issue(&leaf, entropy).unwrap();
-        let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
+        let trust = Trust::new(vec![listed_issuer()], IdentityMode::Production).unwrap();
         let gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file.clone()], trust.clone())).await;
         gateway.refuses(&bench.chain_connector(&issued, &issuer, gateway.address), HandshakeReason::UnclearName).await;
         // Pinned as a CA of the files it is refused at the start.
@@ -261,7 +261,7 @@ async fn a_name_that_does_not_tell_whether_it_is_a_test_ca_s_is_refused_in_produ
         let files = TlsFiles { client_ca_files: vec![pinned.clone()], trust, ..bench.files(vec![]) };
         assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::UnclearAuthority(named)) if named == pinned));
         // A list counts names in test mode, too; without one nobody asks.
-        let trust = Trust::new(vec![listed()], IdentityMode::Test).unwrap();
+        let trust = Trust::new(vec![listed_issuer()], IdentityMode::Test).unwrap();
         let gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file.clone()], trust)).await;
         gateway.refuses(&bench.chain_connector(&issued, &issuer, gateway.address), HandshakeReason::UnclearName).await;
         let mut gateway = bench.listen_by(|files| files.client_ca_files = vec![file.clone()]).await;
@@ -285,7 +285,7 @@ async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_t
         (below("Buypass Class 3 CA 3"), with("2.16.578.1.26.1.0.3.2")),
     ];
     for (mode, refused) in [(IdentityMode::Production, true), (IdentityMode::Test, false)] {
-        let trust = Trust::new(if refused { vec![listed()] } else { vec![] }, mode).unwrap();
+        let trust = Trust::new(if refused { vec![listed_issuer()] } else { vec![] }, mode).unwrap();
         let file = file.clone();
         let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.trust) = (vec![file], trust)).await;
         for (issuer, leaf) in &cases {
@@ -300,7 +300,7 @@ async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_t
     }
     let anchor = CertificateAuthority::root(&name("Buypass Class 3 Test4 CA G2 HT Business", BUYPASS_NUMBER), 0, NOW, entropy).unwrap();
     let file = put(&bench, "test-ca.pem", anchor.certificate_pem());
-    let trust = Trust::new(vec![listed()], IdentityMode::Production).unwrap();
+    let trust = Trust::new(vec![listed_issuer()], IdentityMode::Production).unwrap();
     let files = TlsFiles { client_ca_files: vec![file.clone()], trust, ..bench.files(vec![]) };
     assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::TestAuthority { file: named, .. }) if named == file));
 }
@@ -371,7 +371,7 @@ async fn a_bad_file_keeps_the_settings_and_is_named_with_its_kind_and_fault() {
     write("crl.pem", &good[3][..good[3].len() / 2]);
     assert_eq!(blame(), was(File::RevocationList, Fault::Malformed, "crl.pem"));
     let namesake = CertificateAuthority::new("Test CA", NOW, &bench.entropy).unwrap();
-    write("crl.pem", namesake.crl(&[], day(1), day(9)).unwrap().as_bytes());
+    write("crl.pem", namesake.crl(&[], NOW.plus_millis(1000), day(9)).unwrap().as_bytes());
     assert_eq!(blame(), was(File::RevocationList, Fault::NotSigned, "crl.pem"));
     write("crl.pem", bench.authority.crl(&[], day(-1), day(9)).unwrap().as_bytes());
     assert_eq!(blame(), was(File::RevocationList, Fault::OlderList, "crl.pem"));

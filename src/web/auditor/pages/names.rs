@@ -109,6 +109,8 @@ fn reload_fault(lang: Lang, number: u16) -> String {
         ReloadFault::Store => ("lageret tok den ikke imot", "the store did not take it"),
         ReloadFault::Other => ("annen feil", "another fault"),
         ReloadFault::Purpose => ("ikke et tjenersertifikat", "not a server's certificate"),
+        ReloadFault::FutureList => ("en liste fra fremtiden", "a list from the future"),
+        ReloadFault::ListMissing => ("en liste mangler", "a list is missing"),
         ReloadFault::Silent => ("filsystemet svarer ikke", "its file system does not answer"),
     };
     lang.say(nb, en).to_owned()

@@ -1,0 +1,186 @@
+//! The newest revocation lists that were ever in force, so that no older one takes their place: an older list forgets revocations.
+//!
+//! Only lists that one of the configured CAs signed are remembered: nobody else can move a mark. What is remembered outlives a restart in a file
+//! beside the high-water mark; without that file it lasts as long as the process.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::config::TlsError;
+use super::files::{self, FileError};
+use super::revocation::{List, SpeaksFor};
+
+/// The first line of the file.
+const HEADER: &str = "samband/revocation-list-marks/v1";
+/// Marks that are kept; beyond, the oldest list is forgotten. Issuers have one, or a few where they cut their lists into parts.
+const MARKS_MAX: usize = 512;
+/// The largest file.
+const BYTES_MAX: u64 = 512 * 1024;
+/// A number has at most 20 bytes (RFC 5280, 5.2.3).
+const NUMBER_BYTES_MAX: usize = 20;
+
+/// How new a list is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// thisUpdate, seconds.
+    pub(super) this_update: i64,
+    /// SHA-256 of the identifier of the key that signed it: numbers of another key are another row.
+    pub(super) signer: [u8; 32],
+    /// The list's number, big-endian; empty if it has none.
+    pub(super) number: Vec<u8>,
+}
+
+impl Mark {
+    /// A mark's number has no leading zeros and a bounded length.
+    pub(super) fn new(this_update: i64, signer: [u8; 32], number: &[u8]) -> Self {
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = &number[zeros..];
+        Self { this_update, signer, number: if number.len() <= NUMBER_BYTES_MAX { number.to_vec() } else { Vec::new() } }
+    }
+
+    /// Whether a list of this mark is older than one of `before`: by its time, or by its number where the same key signed both.
+    fn is_older_than(&self, before: &Self) -> bool {
+        let number = |mark: &Self| (mark.number.len(), mark.number.clone());
+        let by_number = self.signer == before.signer && !self.number.is_empty() && number(self) < number(before);
+        self.this_update < before.this_update || by_number
+    }
+}
+
+/// The marks, by what the lists speak for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Marks(BTreeMap<SpeaksFor, Mark>);
+
+impl Marks {
+    /// Reads the file; none is the first start's.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub(super) fn load(file: &Path) -> Result<Self, TlsError> {
+        let bytes = match files::read(file, BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(FileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(error.into()),
+        };
+        let marks = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
+        marks.ok_or_else(|| TlsError::Marks(file.to_owned()))
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn save(&self, file: &Path) -> Result<(), FileError> {
+        files::write(file, self.to_text().as_bytes(), 0o600)
+    }
+
+    /// Whether `list` is older than one that was in force.
+    pub(super) fn forbid(&self, list: &List) -> bool {
+        self.0.get(&list.speaks_for()).is_some_and(|before| list.mark().is_older_than(before))
+    }
+
+    /// `list` is in force and its CA signed it.
+    pub(super) fn raise(&mut self, list: &List) {
+        self.0.insert(list.speaks_for(), list.mark().clone());
+        while self.0.len() > MARKS_MAX {
+            let oldest = self.0.iter().min_by_key(|(_, mark)| mark.this_update).map(|(key, _)| *key);
+            oldest.map(|key| self.0.remove(&key));
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("{HEADER}\n");
+        for ((issuer, scope), Mark { this_update, signer, number }) in &self.0 {
+            for bytes in [&issuer[..], scope, signer, number] {
+                if bytes.is_empty() {
+                    text.push('-');
+                }
+                bytes.iter().for_each(|byte| write!(text, "{byte:02x}").expect("writing to a String cannot fail"));
+                text.push(' ');
+            }
+            writeln!(text, "{this_update}").expect("writing to a String cannot fail");
+        }
+        text
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        if lines.next() != Some(HEADER) {
+            return None;
+        }
+        let mut marks = BTreeMap::new();
+        for line in lines {
+            let [issuer, scope, signer, number, this_update] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+            let key = (hex(issuer)?.try_into().ok()?, hex(scope)?.try_into().ok()?);
+            let number = if number == "-" { Vec::new() } else { hex(number)? };
+            marks.insert(key, Mark::new(this_update.parse().ok()?, hex(signer)?.try_into().ok()?, &number));
+        }
+        (marks.len() <= MARKS_MAX).then_some(Self(marks))
+    }
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    if text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        text.as_bytes().chunks(2).map(pair).collect()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(this_update: i64, signer: u8, number: &[u8]) -> Mark {
+        Mark::new(this_update, [signer; 32], number)
+    }
+
+    #[test]
+    fn a_list_is_older_by_its_time_or_by_its_number_under_the_same_key() {
+        let before = mark(100, 1, &[1, 0]);
+        for (older, wanted) in [
+            (mark(99, 1, &[2, 0]), true),
+            (mark(101, 1, &[0, 0, 255]), true),
+            (mark(100, 1, &[1, 0]), false),
+            (mark(101, 1, &[0, 1, 0]), false),
+            (mark(101, 1, &[1, 1]), false),
+            (mark(101, 2, &[1]), false),
+            (mark(101, 1, &[]), false),
+            (mark(99, 2, &[9, 9]), true),
+        ] {
+            assert_eq!(older.is_older_than(&before), wanted, "{older:?}");
+        }
+        assert!(!mark(101, 1, &[7]).is_older_than(&mark(100, 1, &[])), "there was no number before");
+    }
+
+    #[test]
+    fn marks_are_read_as_they_were_written_and_anything_else_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("marks");
+        assert_eq!(Marks::load(&file).unwrap(), Marks::default(), "none is the first start's");
+        let mut marks = Marks::default();
+        marks.0.insert(([1; 32], [2; 32]), mark(1_780_000_000, 3, &[0, 4, 5]));
+        marks.0.insert(([1; 32], [9; 32]), mark(-5, 3, &[]));
+        marks.save(&file).unwrap();
+        assert_eq!(Marks::load(&file).unwrap(), marks);
+        let text = std::fs::read_to_string(&file).unwrap();
+        for bad in [
+            "",
+            "x\n",
+            &text[..text.len() - 1],
+            &text.replace("v1", "v2"),
+            &text.replace("0405", "0g05"),
+            &text.replace(" - ", " "),
+            &text.replace("0303", "03"),
+        ] {
+            std::fs::write(&file, bad).unwrap();
+            let error = Marks::load(&file).unwrap_err();
+            assert!(matches!(&error, TlsError::Marks(named) if *named == file) && error.to_string().contains("remove it"), "{error}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(matches!(Marks::load(&file), Err(TlsError::File(_))));
+    }
+}
