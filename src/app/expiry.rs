@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::People;
@@ -15,11 +16,38 @@ use crate::tls::{ListState, ListStatus};
 /// Between two rounds.
 pub const ROUND_EVERY: Duration = Duration::from_secs(60);
 
+/// Files are waited for so long in a round.
+const WAIT: Duration = Duration::from_secs(5);
+
 /// What was told already.
 #[derive(Default)]
 pub(super) struct Watch {
     told: Told,
     lists: BTreeMap<String, ListState>,
+    files: Files,
+}
+
+/// Files that are read for each round, and never waited for longer than a moment: their file system may be gone.
+#[derive(Default)]
+struct Files {
+    found: Vec<Certificate>,
+    under_way: Option<JoinHandle<Vec<Certificate>>>,
+}
+
+impl Files {
+    /// What is in `files`, or was when they could last be read.
+    async fn look(&mut self, files: &[PathBuf], wait: Duration) -> Vec<Certificate> {
+        let files = files.to_vec();
+        let reading = self.under_way.get_or_insert_with(|| tokio::task::spawn_blocking(move || of_files(&files)));
+        match tokio::time::timeout(wait, reading).await {
+            Ok(found) => {
+                self.under_way = None;
+                self.found = found.unwrap_or_default();
+            }
+            Err(_) => tracing::warn!("files of witnesses' CAs cannot be read now: their file system does not answer"),
+        }
+        self.found.clone()
+    }
 }
 
 impl Watch {
@@ -89,9 +117,8 @@ impl People {
     /// One round: tells what has come nearer.
     pub(super) async fn tell_expiry(&self, watch: &mut Watch, ca_files: &[PathBuf]) {
         self.tls.forget_unenrolled(&self.gateway.store().register());
-        let files = ca_files.to_vec();
         let mut certificates = self.tls.certificates();
-        certificates.extend(tokio::task::spawn_blocking(move || of_files(&files)).await.unwrap_or_default());
+        certificates.extend(watch.files.look(ca_files, WAIT).await);
         let now = self.clock.now();
         let (near, lists) = watch.news(&certificates, &self.tls.lists(now), now);
         near.iter().for_each(|(certificate, nearness)| tell_certificate(certificate, *nearness, now));
@@ -120,6 +147,22 @@ mod tests {
     fn list(state: ListState) -> ListStatus {
         let at = Timestamp::from_millis(0);
         ListStatus { issuer: "Example CA".to_owned(), next_update: at, closes_at: at, state }
+    }
+
+    #[tokio::test]
+    async fn files_that_cannot_be_read_hold_no_round_and_what_was_in_them_is_not_forgotten() {
+        let found = vec![Certificate { holder: Holder::WitnessCa("CA".to_owned()), not_after: Timestamp::from_millis(0) }];
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let hanging = tokio::task::spawn_blocking(move || {
+            _ = wait.recv();
+            Vec::new()
+        });
+        let mut files = Files { found: found.clone(), under_way: Some(hanging) };
+        for _ in 0..2 {
+            assert_eq!(files.look(&[], Duration::from_millis(10)).await, found);
+        }
+        release.send(()).unwrap();
+        assert_eq!(files.look(&[], Duration::from_secs(60)).await, [], "the same read answers, no second one was begun");
     }
 
     #[test]

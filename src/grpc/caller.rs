@@ -393,9 +393,9 @@ impl Shared {
                 status::of_reason(Reason::Unimplemented).into_http()
             }
         };
-        match peer.identity() {
-            Ok(identity) => expiry::tell(response, identity.not_after(), self.gateway.store().now()),
-            Err(_) => response,
+        match peer.not_after() {
+            Some(not_after) => expiry::tell(response, not_after, self.gateway.store().now()),
+            None => response,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The trailer that tells a caller of its own certificate's end: `samband-certificate-expires`, a time in RFC 3339, UTC, on every reply to a
-//! participant whose certificate has less than 60 days left. On refusals too: whoever is refused must still hear it.
+//! participant whose certificate, or that of a CA which it shows with it, has less than 60 days left: the earliest end of the chain. On refusals too: whoever is refused must still hear it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -22,6 +22,7 @@ use tonic::transport::server::Connected;
 
 use super::acceptor::Limits;
 use super::activity::{Activity, Idle, Work};
+use super::chain::{Link, links};
 use super::pace::{Frames, Pace, PaceOf, Paces};
 use super::peer::{IdentityError, PeerIdentity};
 use super::verifier::Refused;
@@ -146,6 +147,7 @@ struct Peer {
     identity: Result<PeerIdentity, IdentityError>,
     /// As it was shown, to be judged anew when what it is judged by has changed.
     chain: Vec<CertificateDer<'static>>,
+    links: Vec<Link>,
     checked: Mutex<Checked>,
     noted: AtomicBool,
     close: CancellationToken,
@@ -176,7 +178,8 @@ impl PeerInfo {
     pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>, chain: Vec<CertificateDer<'static>>) -> Self {
         let checked = Mutex::new(Checked { generation: 0, until: Timestamp::from_millis(0) });
         let noted = AtomicBool::new(false);
-        Self(Arc::new(Peer { remote, identity, chain, checked, noted, close: CancellationToken::new(), activity: Activity::new() }))
+        let links = links(&chain);
+        Self(Arc::new(Peer { remote, identity, chain, links, checked, noted, close: CancellationToken::new(), activity: Activity::new() }))
     }
 
     /// The certificates that the peer showed, its own first.
@@ -184,9 +187,16 @@ impl PeerInfo {
         &self.0.chain
     }
 
-    /// The last second in which the peer's certificate is valid.
-    pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.0.identity.as_ref().ok().map(PeerIdentity::not_after)
+    /// The last second in which the peer's chain is valid: its certificate and those of the CAs that it showed.
+    #[must_use]
+    pub fn not_after(&self) -> Option<Timestamp> {
+        let own = self.0.identity.as_ref().ok().map(PeerIdentity::not_after)?;
+        Some(self.0.links.iter().map(|link| link.not_after).fold(own, Timestamp::min))
+    }
+
+    /// The CAs above the peer's certificate, as far as it showed them.
+    pub(super) fn links(&self) -> &[Link] {
+        &self.0.links
     }
 
     pub(super) fn is_checked(&self, generation: u64, now: Timestamp) -> bool {

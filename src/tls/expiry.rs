@@ -1,6 +1,6 @@
 //! Until when certificates hold: what is read from files, what was seen of participants, and when an operator is to be told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use parking_lot::Mutex;
@@ -12,6 +12,7 @@ use crate::domain::participant::{KeyHash, Register};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::policy::permit::Caller;
 
+use super::chain::Link;
 use super::files::{self, FileError};
 use super::trust::shown_name;
 
@@ -33,8 +34,10 @@ pub enum Holder {
     ClientCa(String),
     /// A CA of witnesses' addresses, by its CN.
     WitnessCa(String),
-    /// A participant's, under the label of its key.
+    /// A participant's, under the label of its key; with the earliest end of its chain.
     Participant(ParticipantId, String),
+    /// A CA that participants show above their certificates, by its CN.
+    IssuingCa(String),
 }
 
 impl Holder {
@@ -47,6 +50,7 @@ impl Holder {
             Self::ClientCa(_) => "client_ca",
             Self::WitnessCa(_) => "witness_ca",
             Self::Participant(..) => "participant",
+            Self::IssuingCa(_) => "issuing_ca",
         }
     }
 
@@ -55,7 +59,7 @@ impl Holder {
     pub fn name(&self) -> &str {
         match self {
             Self::Gateway => "",
-            Self::GatewayChain(name) | Self::ClientCa(name) | Self::WitnessCa(name) => name,
+            Self::GatewayChain(name) | Self::ClientCa(name) | Self::WitnessCa(name) | Self::IssuingCa(name) => name,
             Self::Participant(id, _) => id.as_str(),
         }
     }
@@ -135,21 +139,24 @@ struct Shown {
     id: ParticipantId,
     label: String,
     not_after: Timestamp,
+    links: Vec<Link>,
 }
 
-/// Participants' certificates that have called since the start, one for each enrolled key: the one that holds longest, as a renewed one takes
-/// the place of the one before. The register enrols keys, so a certificate is known once it is shown.
+/// Participants' chains that have called since the start, one for each enrolled key: the one that holds longest, as a renewed one takes the
+/// place of the one before. The register enrols keys, so a certificate is known once it is shown.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<HashMap<KeyHash, Shown>>);
 
 impl Seen {
-    /// Notes the certificate with which `caller` calls.
-    pub(super) fn note(&self, caller: &Caller, not_after: Timestamp) {
+    /// Notes the chain with which `caller` calls: its earliest end, and the CAs in it.
+    pub(super) fn note(&self, caller: &Caller, not_after: Timestamp, links: &[Link]) {
         let mut seen = self.0.lock();
         if let Some(shown) = seen.get_mut(&caller.key) {
-            shown.not_after = shown.not_after.max(not_after);
+            if shown.not_after < not_after {
+                (shown.not_after, shown.links) = (not_after, links.to_vec());
+            }
         } else if seen.len() < SEEN_MAX {
-            seen.insert(caller.key, Shown { id: caller.id().clone(), label: caller.key_label.clone(), not_after });
+            seen.insert(caller.key, Shown { id: caller.id().clone(), label: caller.key_label.clone(), not_after, links: links.to_vec() });
         }
     }
 
@@ -169,8 +176,15 @@ impl Seen {
     #[must_use]
     pub fn all(&self) -> Vec<Certificate> {
         let shown = self.0.lock().values().cloned().collect::<Vec<_>>();
-        let certificate = |Shown { id, label, not_after }| Certificate { holder: Holder::Participant(id, label), not_after };
+        let mut cas: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for Link { name, not_after } in shown.iter().flat_map(|shown| &shown.links) {
+            // Of a CA that was renewed under its name, the one that somebody still shows counts.
+            let first = cas.entry(name.clone()).or_insert(*not_after);
+            *first = (*first).min(*not_after);
+        }
+        let certificate = |Shown { id, label, not_after, .. }| Certificate { holder: Holder::Participant(id, label), not_after };
         let mut all: Vec<Certificate> = shown.into_iter().map(certificate).collect();
+        all.extend(cas.into_iter().map(|(name, not_after)| Certificate { holder: Holder::IssuingCa(name), not_after }));
         all.sort_by(|one, two| one.holder.cmp(&two.holder));
         all
     }
@@ -278,13 +292,17 @@ mod tests {
             Caller { participant: participant.clone(), key: key.hash, key_label: key.label.clone() }
         };
         let seen = Seen::default();
-        seen.note(&caller(1), END);
-        seen.note(&caller(1), END.plus_millis(DAY_MILLIS));
-        seen.note(&caller(1), END);
-        seen.note(&caller(2), END);
-        let names: Vec<_> = seen.all().into_iter().map(|one| (one.holder.key_label().unwrap().to_owned(), one.not_after)).collect();
-        assert_eq!(names, [("k1".to_owned(), END.plus_millis(DAY_MILLIS)), ("k2".to_owned(), END)]);
-        seen.keep(&register(&[2]));
-        assert_eq!(seen.all().len(), 1);
+        let link = |name: &str, days: i64| Link { name: name.to_owned(), not_after: END.plus_millis(days * DAY_MILLIS) };
+        seen.note(&caller(1), END, &[link("Old CA", 0)]);
+        seen.note(&caller(1), END.plus_millis(DAY_MILLIS), &[link("CA", 9)]);
+        seen.note(&caller(1), END, &[link("Old CA", 0)]);
+        seen.note(&caller(2), END, &[link("CA", 7), link("Upper CA", 99)]);
+        let key = |label: &str| Holder::Participant("lab".parse().unwrap(), label.to_owned());
+        let ca = |name: &str| Holder::IssuingCa(name.to_owned());
+        let all =
+            || seen.all().into_iter().map(|one| (one.holder, (one.not_after.millis() - END.millis()) / DAY_MILLIS)).collect::<Vec<_>>();
+        assert_eq!(all(), [(key("k1"), 1), (key("k2"), 0), (ca("CA"), 7), (ca("Upper CA"), 99)]);
+        seen.keep(&register(&[1]));
+        assert_eq!(all(), [(key("k1"), 1), (ca("CA"), 9)], "the CAs of a key that is gone are forgotten with it");
     }
 }

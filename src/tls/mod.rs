@@ -5,6 +5,7 @@
 pub mod acceptor;
 mod activity;
 pub mod caller;
+mod chain;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -29,6 +30,7 @@ mod handshake_tests;
 
 pub use acceptor::{Incoming, Limits, accept};
 pub use caller::{Stranger, caller};
+pub use chain::Link;
 pub use client::{Backoff, ClientFiles, ClientSettings, Connector};
 pub use config::{Alpn, Taken, TlsError, TlsFiles, TlsSettings};
 pub use connection::{Connection, HandshakeObserver, HandshakeReason, OpenConnections, PeerInfo, Working};

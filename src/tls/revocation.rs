@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateRevocationListDer;
-use x509_parser::asn1_rs::Any;
+use x509_parser::asn1_rs::{Any, BitString};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
@@ -132,7 +132,7 @@ impl List {
         let (_, list) = CertificateRevocationList::from_der(&self.der).map_err(|_| ListFault::Malformed)?;
         let mut named = authorities.iter().filter(|authority| authority.subject().as_raw() == list.issuer().as_raw()).peekable();
         let is_known = named.peek().is_some();
-        if is_known && !named.any(|authority| is_signed_by(&self.der, &list, authority)) {
+        if is_known && !named.any(|authority| is_signed_by(&self.der, &list.signature_value, authority)) {
             return Err(ListFault::NotSigned);
         }
         Ok(is_known)
@@ -245,19 +245,19 @@ impl List {
     }
 }
 
-/// Whether the key of `authority` made the signature of `list`, whose bytes are `der`.
-fn is_signed_by(der: &[u8], list: &CertificateRevocationList<'_>, authority: &X509Certificate<'_>) -> bool {
+/// Whether the key of `authority` made `signature`, that of the list or certificate whose bytes are `der`.
+pub(super) fn is_signed_by(der: &[u8], signature: &BitString<'_>, authority: &X509Certificate<'_>) -> bool {
     let Some((signed, signature_algorithm)) = signed_part(der) else { return false };
     let Some(key_algorithm) = key_algorithm(authority.public_key().raw) else { return false };
     // A signature is whole bytes.
-    if list.signature_value.unused_bits != 0 {
+    if signature.unused_bits != 0 {
         return false;
     }
     let key = authority.public_key().subject_public_key.as_ref();
     provider().signature_verification_algorithms.all.iter().any(|known| {
         known.public_key_alg_id().as_ref() == key_algorithm
             && known.signature_alg_id().as_ref() == signature_algorithm
-            && known.verify_signature(key, signed, list.signature_value.as_ref()).is_ok()
+            && known.verify_signature(key, signed, signature.as_ref()).is_ok()
     })
 }
 

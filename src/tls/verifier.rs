@@ -79,7 +79,7 @@ impl ChainVerifier {
     /// Until when a chain that was accepted at `now` need not be judged again, as long as nothing is reloaded.
     pub(super) fn look_again(&self, not_after: Option<Timestamp>, now: Timestamp) -> Timestamp {
         // Validity is in whole seconds, the last one included.
-        let ends = not_after.map(|at| at.plus_millis(1000));
+        let ends = not_after.map(|at| at.plus_millis(1000)).filter(|at| now < *at);
         let closes = self.lists.next_closing(self.grace_millis, now);
         [ends, closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
     }

@@ -208,6 +208,40 @@ async fn a_revocation_bites_in_time_beside_bad_and_restless_files_and_each_bad_o
 }
 
 #[tokio::test]
+async fn a_ca_that_ends_before_the_certificates_that_it_issued_is_told_of_in_the_trailer_and_in_the_metrics() {
+    use samband::tls::issue::{AuthorityName, CertificateAuthority};
+    let folder = Folder::new();
+    let entropy = SeededEntropy::new(34);
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, noon(), &entropy).unwrap();
+    let end = noon().plus_millis(59 * DAY_MILLIS);
+    let issuing = root.subordinate(&AuthorityName::plain("Issuing CA"), end, noon(), &entropy).unwrap();
+    replace(&folder.path("root.pem"), root.certificate_pem());
+    let number = pki_entry(UNIT)["organisation_number"].as_str().unwrap().parse().unwrap();
+    let issued = issuing.renew(&Leaf::client(UNIT, number, noon()), &folder.new.key_pem(), &entropy).unwrap();
+    replace(&folder.path("new.pem"), &[issued.certificate_pem(), issuing.certificate_pem().to_owned()].concat());
+    let files = TlsFiles { client_ca_files: vec![pki().ca_file(), folder.path("root.pem")], crl_files: vec![], ..folder.files() };
+    let mut world = World::watching(files, &folder.path("participants.toml")).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    world.app.open_admin(listener);
+    let trailer = "samband-certificate-expires";
+    let answer = folder.client(&world, "new").look_up(pb::MunicipalServiceLookUpRequest::default()).await;
+    let told = answer.map_or_else(|status| status.metadata().clone(), |answer| answer.metadata().clone());
+    assert_eq!(told.get(trailer).unwrap(), end.to_string().as_str());
+    let answer = folder.client(&world, "old").look_up(pb::MunicipalServiceLookUpRequest::default()).await;
+    let told = answer.map_or_else(|status| status.metadata().clone(), |answer| answer.metadata().clone());
+    assert!(told.get(trailer).is_none());
+    let metrics = admin(address, "/metrics").await;
+    let left = 59 * DAY_MILLIS / 1000;
+    for line in [
+        format!("samband_certificate_seconds_left{{kind=\"issuing_ca\",name=\"Issuing CA\",key=\"\"}} {left}\n"),
+        format!("samband_certificate_seconds_left{{kind=\"participant\",name=\"{UNIT}\",key=\"new\"}} {left}\n"),
+    ] {
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn a_participant_suspended_on_disk_loses_its_streams_and_is_told_why_when_it_calls() {
     let folder = Folder::new();
     let world = folder.world().await;

@@ -87,6 +87,10 @@ pub(super) fn certificates(site: &Site, caller: &Caller, now: Timestamp) -> Vec<
         let whose = match &holder {
             Holder::Gateway => None,
             Holder::GatewayChain(name) | Holder::ClientCa(name) | Holder::WitnessCa(name) => Some(name.clone()),
+            Holder::IssuingCa(name) => {
+                let Some(_) = Nearness::of(not_after, now) else { continue };
+                Some(name.clone())
+            }
             Holder::Participant(id, label) => {
                 let is_seen = sight.parties().is_none_or(|parties| parties.contains(id));
                 let Some(participant) = register.get(id).filter(|_| is_seen && Nearness::of(not_after, now).is_some()) else { continue };
