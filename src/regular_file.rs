@@ -154,6 +154,18 @@ pub fn read_system(name: &str) -> Option<String> {
     String::from_utf8(read(Path::new(name), Links::Refuse, SYSTEM_BYTES_MAX).ok()?).ok()
 }
 
+/// What the system said of a path, and what to do about it. Names the path as little as [`ReadError`] does.
+#[must_use]
+pub fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is nothing of that name; check the path".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of this path is no folder; check the path".to_owned(),
+        io::ErrorKind::IsADirectory => "a folder, where a file is wanted; name a file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not open it; see its owner and mode, or run as the user who may".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Makes the names in a folder durable. Anything else in its place is an error and is not waited for.
 ///
 /// # Errors
@@ -260,6 +272,20 @@ mod tests {
         assert_eq!(io::Error::from(missing).kind(), io::ErrorKind::NotFound);
         assert_eq!(io::Error::from(ReadError::TooLarge(1)).kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(io::Error::from(ReadError::NotARegularFile(Kind::Pipe)).kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn what_the_system_says_of_a_path_comes_with_what_to_do() {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied, StorageFull};
+        for (kind, advice) in [
+            (NotFound, "check the path"),
+            (NotADirectory, "check the path"),
+            (IsADirectory, "name a file"),
+            (PermissionDenied, "run as the user who may"),
+        ] {
+            assert!(in_words(&kind.into()).ends_with(advice), "{kind}");
+        }
+        assert_eq!(in_words(&StorageFull.into()), io::Error::from(StorageFull).to_string());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::regular_file;
 use crate::tls::files::FileError;
 
 use super::explain::Refusal;
@@ -69,7 +70,7 @@ impl CliError {
     /// A file that was given cannot be read or written.
     #[must_use]
     pub fn file(path: &Path, error: &std::io::Error) -> Self {
-        Self::Usage(format!("{}: {error}", path.display()))
+        Self::Usage(format!("{}: {}", path.display(), regular_file::in_words(error)))
     }
 }
 

@@ -88,7 +88,7 @@ impl Bed {
     }
 }
 
-async fn run_line(line: &str) -> Result<(), CliError> {
+pub(super) async fn run_line(line: &str) -> Result<(), CliError> {
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{line}: {error}"));
     run(&cli.command, QUIET).await
 }

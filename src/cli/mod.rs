@@ -11,6 +11,7 @@ mod doctor;
 mod evidence;
 mod exit;
 mod explain;
+mod folder;
 mod gateway;
 mod keys;
 mod mailbox;
@@ -191,5 +192,7 @@ pub mod fuzzing {
 mod evidence_tests;
 #[cfg(test)]
 mod live_tests;
+#[cfg(test)]
+mod path_tests;
 #[cfg(test)]
 mod tests;

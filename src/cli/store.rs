@@ -14,6 +14,7 @@ use crate::store::embedded::info::{SealedInfo, Sizes, StoreInfo, info};
 
 use super::doctor::{bytes, span};
 use super::exit::CliError;
+use super::folder::store_in;
 use super::output::Output;
 
 const INFO_HELP: &str = "Examples:
@@ -48,6 +49,7 @@ pub struct InfoArgs {
 /// [`CliError::Config`] for a folder that is no store or damaged, or a key that does not fit.
 pub fn run(command: &StoreCommand, out: Output) -> Result<(), CliError> {
     let StoreCommand::Info(args) = command;
+    store_in(&args.data_dir)?;
     let config = |error: &dyn std::fmt::Display| CliError::Config(error.to_string());
     let key = args.storage_key.as_deref().map(read_storage_key).transpose().map_err(|error| config(&error))?;
     let now = SystemClock.now();

@@ -20,7 +20,7 @@ pub const CRL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Cannot be opened, read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {}", path.display(), regular_file::in_words(error))]
     Io {
         /// The file.
         path: PathBuf,
@@ -182,15 +182,22 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     name.push(".new");
     let fresh = path.with_file_name(name);
     match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Io { path: fresh, error }),
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Err(FileError::Io { path: fresh, error });
+        }
         _ => {}
     }
     let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written.map_err(FileError::io(&fresh))?;
-    fs::rename(&fresh, path).map_err(FileError::io(path))
+    // What is missing or closed is the folder, not the file that is to be made in it.
+    let in_folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    written.map_err(FileError::io(if fresh.exists() { &fresh } else { in_folder }))?;
+    fs::rename(&fresh, path).map_err(|error| {
+        _ = fs::remove_file(&fresh);
+        FileError::Io { path: path.to_owned(), error }
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::audit::range::{Held, OpenEntry};
 use crate::audit::tree::Hash;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
+use crate::cli::folder::store_in;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
 use crate::config::keys::read_storage_key;
@@ -217,6 +218,7 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
 }
 
 fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
+    store_in(dir)?;
     let key = read_storage_key(key).map_err(|error| CliError::Config(error.to_string()))?;
     let given = given_head(args)?;
     let failed = |error: OpenError| match error {

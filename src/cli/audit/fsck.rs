@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::exit::CliError;
+use crate::cli::folder::store_in;
 use crate::cli::output::Output;
 use crate::config::keys::read_storage_key;
 use crate::store::embedded::OpenError;
@@ -37,6 +38,7 @@ pub struct FsckArgs {
 /// # Errors
 /// [`CliError::Failed`] for damage; [`CliError::Config`] for a folder that is no store or a key that does not fit.
 pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
+    store_in(&args.data_dir)?;
     let key = args.storage_key.as_deref().map(read_storage_key).transpose().map_err(|error| CliError::Config(error.to_string()))?;
     let begun = Instant::now();
     let bar = out.progress(1, "");

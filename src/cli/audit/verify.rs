@@ -75,6 +75,12 @@ pub struct VerifyArgs {
 /// What does not hold.
 pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
+    let is_folder = fs::metadata(&args.target).map_err(|error| CliError::file(&args.target, &error))?.is_dir();
+    let head = fs::metadata(args.target.join("checkpoint")).map_err(|error| error.kind());
+    if is_folder && matches!(head, Err(io::ErrorKind::NotFound)) {
+        let what = "holds no `checkpoint`, so it is no log's folder; name the one that has it beside `tile`, or a bundle, proof or receipt";
+        return Err(CliError::Usage(format!("{}: {what}", args.target.display())));
+    }
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     if args.target.extension().is_some_and(|extension| extension == "tar") {
         return bundle(args, policy.as_ref(), out);
@@ -84,7 +90,7 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     }
     let vkey = args.vkey.as_ref().ok_or_else(|| CliError::Usage("give the log's public key with --vkey".to_owned()))?;
     let (verifier, origin) = read_vkey(vkey)?;
-    if !args.target.is_dir() {
+    if !is_folder {
         if args.receipts.is_some() {
             return Err(CliError::Usage("--receipts is for a log's folder".to_owned()));
         }

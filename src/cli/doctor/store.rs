@@ -1,9 +1,12 @@
 //! The store as the doctor sees it: undelivered mail, the published log, the last event beside the clock.
 
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::json;
 
+use crate::cli::folder::no_store;
 use crate::config::Config;
 use crate::config::keys::read_storage_key;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -20,9 +23,16 @@ const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
 
 /// Everything about the store.
 pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
-    if !config.data_dir.join("FORMAT").exists() {
-        let text = "there is no store yet; the first start of serve makes one";
-        return vec![Finding::new("store", Health::Unknown, text, json!({}))];
+    if let Some(what) = no_store(&config.data_dir) {
+        let is_new = match fs::read_dir(&config.data_dir) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_new {
+            let text = "there is no store yet; the first start of serve makes one";
+            return vec![Finding::new("store", Health::Unknown, text, json!({}))];
+        }
+        return vec![Finding::new("store", Health::Bad, what, json!({}))];
     }
     let key = match read_storage_key(&config.storage_key_file) {
         Ok(key) => Some(key),

@@ -28,7 +28,9 @@ impl Part {
         let path = out.with_file_name(own);
         _ = fs::remove_file(&path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| CliError::file(&path, &error))?;
+        // What is missing or closed is the folder, not the file that is to be made in it.
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = file.map_err(|error| CliError::file(folder, &error))?;
         Ok(Self { path, file: BufWriter::with_capacity(1 << 18, file), bytes: 0 })
     }
 

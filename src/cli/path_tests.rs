@@ -1,0 +1,106 @@
+//! A path that is missing, or of something else than was meant: every command names it, says what is wrong and what to do.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use super::exit::CliError;
+use super::live_tests::run_line;
+use crate::audit::note::LogSigner;
+
+const STORE: &str = "name the data folder of a gateway";
+const PATH: &str = "check the path";
+const FILE: &str = "put its content in a file and name that";
+
+#[tokio::test]
+async fn a_path_that_is_not_what_was_meant_is_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = LogSigner::from_seed("log.example.no/test".parse().unwrap(), zeroize::Zeroizing::new([7; 32]));
+    fs::write(dir.path().join("log.vkey"), format!("{}\n", signer.verifier())).unwrap();
+    fs::write(dir.path().join("file"), "hi\n").unwrap();
+    for folder in ["empty", "other"] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    fs::write(dir.path().join("other/notes.txt"), "hi\n").unwrap();
+    symlink(dir.path().join("nowhere"), dir.path().join("link")).unwrap();
+    let storage_key = dir.path().join("storage-key");
+    fs::write(&storage_key, format!("{}\n", "12".repeat(32))).unwrap();
+    fs::set_permissions(&storage_key, fs::Permissions::from_mode(0o600)).unwrap();
+    let of_folder = "audit export --storage-key ~/storage-key --vkey ~/log.vkey --out ~/new.tar --data-dir";
+    let mut lines = Vec::new();
+    for (path, what) in [
+        ("missing", "there is no such folder"),
+        ("link", "there is no such folder"),
+        ("file", "this is no folder"),
+        ("file/x", PATH),
+        ("empty", "an empty folder"),
+        ("other", "holds no FORMAT"),
+    ] {
+        for command in ["audit fsck", "store info", of_folder] {
+            lines.push((format!("{command} ~/{path}"), path, 78, vec![what, if what == PATH { PATH } else { STORE }]));
+        }
+    }
+    for (path, code, what) in [
+        ("missing", 2, PATH),
+        ("link", 2, PATH),
+        ("file/x", 2, PATH),
+        ("empty", 2, "holds no `checkpoint`"),
+        ("other", 2, "name the one that has it"),
+    ] {
+        for more in ["", " --vkey ~/log.vkey"] {
+            lines.push((format!("audit verify ~/{path}{more}"), path, code, vec![what]));
+        }
+    }
+    for (path, what) in [("missing", PATH), ("link", PATH), ("file/x", PATH), ("empty", FILE)] {
+        for command in [
+            "audit report ~/@ --out ~/new.html",
+            "receipt verify ~/@ --vkey ~/log.vkey",
+            "receipt verify ~/file --vkey ~/@",
+            "audit verify ~/file --vkey ~/@",
+            "audit verify ~/file --vkey ~/log.vkey --policy ~/@",
+        ] {
+            lines.push((command.replace('@', path), path, 2, vec![what]));
+        }
+        for command in ["doctor --config ~/@", "audit fsck ~/store --storage-key ~/@"] {
+            lines.push((command.replace('@', path), path, 78, vec![what]));
+        }
+        lines.push((
+            format!("audit watch --vkey ~/{path} --mark ~/mark --identity ~/empty --gateway https://localhost:1 --once"),
+            path,
+            2,
+            vec![what],
+        ));
+    }
+    fs::create_dir(dir.path().join("store")).unwrap();
+    fs::write(dir.path().join("store/FORMAT"), "hi\n").unwrap();
+    for path in ["missing", "file", "empty"] {
+        let line = format!("audit watch --vkey ~/log.vkey --mark ~/mark --identity ~/{path} --gateway https://localhost:1 --once");
+        lines.push((line, path, 78, vec![PATH]));
+    }
+    let mut wrong = Vec::new();
+    for (line, named, code, words) in lines {
+        let home = format!("{}/", dir.path().display());
+        let error: CliError = run_line(&format!("samband {line}").replace("~/", &home)).await.expect_err(&line);
+        let said = error.to_string();
+        let is_named = said.contains(&format!("{home}{named}")) && words.iter().all(|word| said.contains(word));
+        if error.code() != code || !is_named || said.contains("os error") {
+            wrong.push(format!("{line}: {}, not {code}: {said}", error.code()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!dir.path().join("new.tar").exists() && !dir.path().join("new.html").exists());
+}
+
+#[test]
+fn what_cannot_be_written_names_the_folder_that_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "hi\n").unwrap();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    for (path, named) in
+        [("missing/x.html", "missing: "), ("file/x.html", "file: "), ("folder", "folder: a folder, where a file is wanted")]
+    {
+        let error = super::outbox::write_durably(&dir.path().join(path), b"hi").unwrap_err();
+        let said = error.to_string();
+        assert!(error.code() == 2 && said.contains(&format!("{}/{named}", dir.path().display())), "{said}");
+    }
+    assert!(!dir.path().join("folder.new").exists(), "nothing is left behind");
+}
