@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use samband::audit::checkpoint::Origin;
@@ -71,6 +72,9 @@ impl Frames {
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
+    /// The store's folder is the so-manieth. None is removed while figures are made: ext4 without a journal passes over every inode that was
+    /// freed in the last minute, one by one, for each file that it creates.
+    number: AtomicUsize,
     /// Everyone's.
     pub clock: BenchClock,
     /// Certificates of all roles.
@@ -86,7 +90,7 @@ impl Home {
         let participants = development_register().expect("the development register holds");
         let pki = dev(&dir.join("pki"), clock.now(), &SystemEntropy::default(), Existing::Keep, &participants).expect("a development PKI");
         let register = load_register(&pki.participants_file(), 1, &|_| true).expect("its register");
-        Self { dir: dir.to_owned(), clock, pki, register }
+        Self { dir: dir.to_owned(), number: AtomicUsize::new(0), clock, pki, register }
     }
 
     /// Opens the store, or makes one. A failed sync ends the process.
@@ -97,7 +101,7 @@ impl Home {
             origin: origin.clone(),
             storage_key: zeroize::Zeroizing::new([1; 32]),
             log_signer: LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([2; 32])),
-            high_water_file: self.dir.join("high-water"),
+            high_water_file: self.dir.join(format!("high-water-{}", self.number.load(Ordering::Relaxed))),
             erase_within_millis: 86_400_000,
             records_keep_months: 24,
             files: Arc::new(RealDisk),
@@ -116,8 +120,7 @@ impl Home {
 
     /// A new store with the register in force.
     pub async fn fresh(&self) -> Arc<EmbeddedStore> {
-        let _ = std::fs::remove_dir_all(self.data());
-        let _ = std::fs::remove_file(self.dir.join("high-water"));
+        self.number.fetch_add(1, Ordering::Relaxed);
         let store = self.open();
         store.act(Command::LoadRegister { register: self.register.clone(), digest: [1; 32] }).await.expect("the development register");
         store
@@ -142,6 +145,6 @@ impl Home {
     }
 
     fn data(&self) -> PathBuf {
-        self.dir.join("data")
+        self.dir.join(format!("data-{}", self.number.load(Ordering::Relaxed)))
     }
 }

@@ -1,5 +1,6 @@
 //! What the disk and the machine do by themselves, and how figures are printed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -91,12 +92,64 @@ impl Usage {
         Self { cpu_ticks, switches }
     }
 
+    /// Switches of context since `self`.
+    pub fn switches_since(self) -> u64 {
+        Self::now().switches.saturating_sub(self.switches)
+    }
+
     /// Microseconds of processor and switches of context for each of `count`, since `self`.
     pub fn each(self, count: f64) -> String {
         let now = Self::now();
         // Linux counts in hundredths of a second towards user space, on every machine.
         let micros = (now.cpu_ticks - self.cpu_ticks) as f64 * 1e4 / count;
         format!("{micros:.0} µs, {:.1}", now.switches.saturating_sub(self.switches) as f64 / count)
+    }
+}
+
+/// Nanoseconds on a processor so far, by name of thread.
+#[derive(Debug)]
+pub struct Threads(BTreeMap<String, u64>);
+
+impl Threads {
+    /// Until now. The thread that asks is left out: it does the measuring.
+    pub fn now() -> Self {
+        let mut spent = BTreeMap::new();
+        let own = std::process::id().to_string();
+        for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+            if thread.file_name().to_str() == Some(own.as_str()) {
+                continue;
+            }
+            let read = |name| fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+            let nanos = read("schedstat").split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok());
+            *spent.entry(read("comm").trim().to_owned()).or_default() += nanos.unwrap_or_default();
+        }
+        Self(spent)
+    }
+
+    /// Adds what each has used since `before`.
+    pub fn add_since(&mut self, before: &Self) {
+        for (name, nanos) in Self::now().0 {
+            let since = nanos.saturating_sub(before.0.get(&name).copied().unwrap_or_default());
+            *self.0.entry(name).or_default() += since;
+        }
+    }
+
+    /// None yet.
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Microseconds of all together for each of `count`.
+    pub fn together(&self, count: f64) -> f64 {
+        self.0.values().sum::<u64>() as f64 / 1e3 / count
+    }
+
+    /// Microseconds of each for each of `count`, those that show, the busiest first.
+    pub fn each(&self, count: f64) -> String {
+        let mut each: Vec<(f64, &str)> = self.0.iter().map(|(name, nanos)| (*nanos as f64 / 1e3 / count, name.as_str())).collect();
+        each.retain(|(micros, _)| *micros >= 0.05);
+        each.sort_by(|one, other| other.0.total_cmp(&one.0));
+        each.iter().map(|(micros, name)| format!("{name} {micros:.1}")).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store alone: acts become durable and receipted in batches, two of which are under way, beside a plain append of the same bytes.
+//! The store alone: acts become durable and receipted in batches, four of which are under way, beside a plain append of the same bytes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +19,14 @@ use tokio::task::JoinSet;
 use crate::Wishes;
 use crate::home::Home;
 use crate::messages::{Case, Kind, Messages};
-use crate::raw::{Goal, Usage, append, sync, table};
+use crate::raw::{Goal, Threads, Usage, append, sync, table};
 
-/// Acts that are made before the clock runs; below what makes a turn due.
-const MADE_AT_ONCE: usize = 24_000;
+/// Batches that are made before the clock runs: few enough to lie in the processor's cache still, as what comes off a wire does.
+const BATCHES_AT_ONCE: usize = 24;
+/// Batches under way at a time: one whose receipts are made, one on its way to the disk, one that is decided, one that comes in.
+const UNDER_WAY: usize = 4;
+/// Acts that are made at once, for small batches.
+const ACTS_AT_ONCE: usize = 256;
 /// Messages to one figure at most, so that no turn falls into it.
 const MESSAGES_MAX: usize = 120_000;
 /// Cases that reports and results are sent to; none gets more messages than a case may have.
@@ -127,14 +131,14 @@ async fn settle(store: &Arc<EmbeddedStore>, acts: Vec<Command>) -> Vec<Accepted>
     futures_util::future::join_all(answers).await
 }
 
-/// Acts of `made` in batches, two under way at a time.
+/// Acts of `made` in batches, [`UNDER_WAY`] at a time.
 async fn batches(store: &Arc<EmbeddedStore>, mut made: Vec<Command>, batch: usize) {
     let mut under_way = JoinSet::new();
     while !made.is_empty() {
         let acts = made.split_off(made.len().saturating_sub(batch));
         let store = store.clone();
         under_way.spawn(async move { settle(&store, acts).await.len() });
-        if under_way.len() == 2 {
+        if under_way.len() == UNDER_WAY {
             under_way.join_next().await;
         }
     }
@@ -146,12 +150,28 @@ async fn batches(store: &Arc<EmbeddedStore>, mut made: Vec<Command>, batch: usiz
 /// Measures, prints, and adds what is asked for to `goals`.
 pub fn run(wishes: &Wishes, goals: &mut Vec<Goal>) {
     let home = Home::new(&wishes.dir);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("acts").build().expect("the system has threads");
+    // Half of the processors are left to the threads of the store: more workers would only be woken to find nothing.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)))
+        .enable_all()
+        .thread_name("acts")
+        .build()
+        .expect("the system has threads");
     let context = ParseContext { today: home.clock.now().oslo_date(), identity_mode: IdentityMode::Test };
     let acts = Acts { home: &home, messages: Messages::new(home.clock), context };
     let rows: Vec<_> = wishes.batches.iter().map(|batch| runtime.block_on(batch_row(wishes, &acts, *batch, goals))).collect();
     println!("The store alone, all three kinds; a plain append of the same bytes is a write and an fdatasync, not preallocated.");
-    let columns = ["fdatasync", "plain append", "the store", "CPU, switches", "a frame", "bytes", "of the append"];
+    let columns = [
+        "fdatasync",
+        "plain append",
+        "the store",
+        "CPU, switches",
+        "a frame",
+        "bytes",
+        "of the append",
+        "of its own frames",
+        "µs of each thread",
+    ];
     table("batch", &columns, &rows);
     runtime.block_on(start(&home));
 }
@@ -160,20 +180,23 @@ async fn batch_row(wishes: &Wishes, acts: &Acts<'_>, batch: usize, goals: &mut V
     let store = acts.home.fresh().await;
     let cases = acts.cases(&store).await;
     let before = acts.home.frames();
-    let (mut spent, mut done, mut each) = (Duration::ZERO, 0, String::new());
+    let (mut spent, mut done, mut switches, mut threads) = (Duration::ZERO, 0, 0, Threads::none());
     while spent.as_secs_f64() < wishes.seconds && done < MESSAGES_MAX {
-        let made: Vec<Command> = (0..MADE_AT_ONCE.min(batch * 2000)).map(|_| acts.next(&cases)).collect();
+        let made: Vec<Command> = (0..ACTS_AT_ONCE.max(batch * BATCHES_AT_ONCE)).map(|_| acts.next(&cases)).collect();
         let count = made.len();
-        let (usage, start) = (Usage::now(), Instant::now());
+        let (used, usage, start) = (Threads::now(), Usage::now(), Instant::now());
         batches(&store, made, batch).await;
         spent += start.elapsed();
+        threads.add_since(&used);
         done += count;
-        each = usage.each(count as f64);
+        switches += usage.switches_since();
     }
     let frames = acts.home.frames().since(&before);
     store.stop().await.expect("the store stops");
     let bytes = frames.bytes_each() * batch / (done as f64 / frames.count as f64).max(1.0) as usize;
     let plain = append(&wishes.dir, bytes, wishes.seconds.min(1.0)) * batch as f64;
+    let held = done as f64 / frames.count as f64;
+    let own = append(&wishes.dir, frames.bytes_each(), wishes.seconds.min(1.0)) * held;
     let rate = done as f64 / spent.as_secs_f64();
     if batch == 64 {
         goals.push(Goal {
@@ -188,10 +211,12 @@ async fn batch_row(wishes: &Wishes, acts: &Acts<'_>, batch: usize, goals: &mut V
         sync(&wishes.dir, bytes).to_string(),
         format!("{plain:.0}/s"),
         format!("{rate:.0}/s"),
-        each,
-        format!("{:.1}", done as f64 / frames.count as f64),
+        format!("{:.0} µs, {:.1}", threads.together(done as f64), switches as f64 / done as f64),
+        format!("{held:.1}"),
         format!("{bytes}"),
         format!("{:.0} %", rate / plain * 100.0),
+        format!("{:.0} %", rate / own * 100.0),
+        threads.each(done as f64),
     ]
 }
 

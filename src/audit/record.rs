@@ -3,7 +3,7 @@
 //! The texts are lines of `name=value` in the order below, ASCII but for role names, so that anyone can rebuild a leaf with a shell.
 //! The *sender part* is what the acting participant may know; the *gateway part* is the rest. Record and texts never hold content.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -264,8 +264,8 @@ impl Record {
     /// requisition and never the case, nor who fetched its result.
     #[must_use]
     pub fn sender_part(&self) -> Vec<u8> {
-        let mut out = String::with_capacity(512);
-        out.push_str("samband/v1\n");
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"samband/v1\n");
         line(&mut out, "event", self.row().map_or("UNKNOWN", |row| row.name));
         line(&mut out, "time", self.time);
         optional(&mut out, "actor", self.actor.as_ref().filter(|_| !self.is_delivery_of_result()));
@@ -282,13 +282,13 @@ impl Record {
         }
         optional(&mut out, "reason", self.reason.map(u64::from));
         optional(&mut out, "verb", self.verb.map(u64::from));
-        out.into_bytes()
+        out
     }
 
     /// The rest, as text: derived parties, keys, readers, counts.
     #[must_use]
     pub fn gateway_part(&self) -> Vec<u8> {
-        let mut out = String::with_capacity(256);
+        let mut out = Vec::with_capacity(256);
         optional(&mut out, "actor", self.actor.as_ref().filter(|_| self.is_delivery_of_result()));
         optional(&mut out, "key_label", self.key_label.as_deref());
         optional(&mut out, "sender", self.sender.as_ref());
@@ -302,7 +302,7 @@ impl Record {
         optional(&mut out, "about", self.about);
         optional(&mut out, "count", self.count);
         optional(&mut out, "note", self.note.as_deref());
-        out.into_bytes()
+        out
     }
 
     /// Kinds 14 and 15 are a laboratory's, as are deliveries of results: it never sees a case reference.
@@ -327,48 +327,48 @@ impl Record {
 
 /// What may stand behind a name. Each spells itself without the formatter: the texts are made for every entry, before it can be committed.
 trait Value {
-    fn push_to(&self, out: &mut String);
+    fn push_to(&self, out: &mut Vec<u8>);
 }
 
 impl Value for &str {
-    fn push_to(&self, out: &mut String) {
-        out.push_str(self);
+    fn push_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
     }
 }
 
 impl Value for &ParticipantId {
-    fn push_to(&self, out: &mut String) {
-        out.push_str(self.as_str());
+    fn push_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
     }
 }
 
 impl Value for MessageId {
-    fn push_to(&self, out: &mut String) {
+    fn push_to(&self, out: &mut Vec<u8>) {
         Self::push_to(self, out);
     }
 }
 
 impl Value for CaseRef {
-    fn push_to(&self, out: &mut String) {
+    fn push_to(&self, out: &mut Vec<u8>) {
         Self::push_to(self, out);
     }
 }
 
 impl Value for RequisitionId {
-    fn push_to(&self, out: &mut String) {
+    fn push_to(&self, out: &mut Vec<u8>) {
         Self::push_to(self, out);
     }
 }
 
 impl Value for Timestamp {
-    fn push_to(&self, out: &mut String) {
+    fn push_to(&self, out: &mut Vec<u8>) {
         Self::push_to(*self, out);
     }
 }
 
 impl Value for u64 {
-    fn push_to(&self, out: &mut String) {
-        write!(out, "{self}").expect("writing to a String cannot fail");
+    fn push_to(&self, out: &mut Vec<u8>) {
+        write!(out, "{self}").expect("writing to a Vec cannot fail");
     }
 }
 
@@ -376,33 +376,33 @@ impl Value for u64 {
 struct Hex<'b>(&'b [u8; 32]);
 
 impl Value for Hex<'_> {
-    fn push_to(&self, out: &mut String) {
+    fn push_to(&self, out: &mut Vec<u8>) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
             pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
-        out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits"));
+        out.extend_from_slice(&text);
     }
 }
 
-fn line(out: &mut String, name: &str, value: impl Value) {
-    out.push_str(name);
-    out.push('=');
+fn line(out: &mut Vec<u8>, name: &str, value: impl Value) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
     value.push_to(out);
-    out.push('\n');
+    out.push(b'\n');
 }
 
-fn optional(out: &mut String, name: &str, value: Option<impl Value>) {
+fn optional(out: &mut Vec<u8>, name: &str, value: Option<impl Value>) {
     if let Some(value) = value {
         line(out, name, value);
     }
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
-    let mut out = String::with_capacity(64);
+    let mut out = Vec::with_capacity(64);
     Hex(bytes).push_to(&mut out);
-    out
+    String::from_utf8(out).expect("hexadecimal digits")
 }
 
 fn clip(text: &str) -> String {

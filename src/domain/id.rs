@@ -2,6 +2,7 @@
 //!
 //! Each parses from its canonical text only and prints it back; `Debug` is the same text, as none of them is personal.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -81,9 +82,22 @@ impl fmt::Display for ParticipantId {
 }
 
 /// The sender's own handle of a message: a UUID version 7 (RFC 9562), 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId([u8; 16]);
+
+/// The order of the bytes, compared as one number: in a tree of ids a new one is compared dozens of times, each a call of memcmp otherwise.
+impl Ord for MessageId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for MessageId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl MessageId {
     /// From 16 bytes that bear version 7 and the RFC 9562 variant.
@@ -150,7 +164,7 @@ impl FromStr for MessageId {
 
 impl MessageId {
     /// Appends the id's text to `out`.
-    pub fn push_to(&self, out: &mut String) {
+    pub fn push_to(&self, out: &mut Vec<u8>) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let (mut text, mut at) = ([b'-'; 36], 0);
         for (i, byte) in self.0.iter().enumerate() {
@@ -159,15 +173,15 @@ impl MessageId {
             text[at + 1] = HEX[usize::from(byte & 15)];
             at += 2;
         }
-        out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits and hyphens"));
+        out.extend_from_slice(&text);
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(36);
+        let mut text = Vec::with_capacity(36);
         self.push_to(&mut text);
-        f.write_str(&text)
+        f.write_str(std::str::from_utf8(&text).expect("hexadecimal digits and hyphens"))
     }
 }
 
@@ -215,7 +229,7 @@ fn parse_reference(text: &str, kind: u32) -> Result<[u8; 10], InvalidId> {
     Ok(bytes)
 }
 
-fn print_reference(bytes: &[u8; 10], kind: u32, out: &mut String) {
+fn print_reference(bytes: &[u8; 10], kind: u32, out: &mut Vec<u8>) {
     let mut wide = [0_u8; 16];
     wide[6..].copy_from_slice(bytes);
     let value = u128::from_be_bytes(wide);
@@ -232,15 +246,37 @@ fn print_reference(bytes: &[u8; 10], kind: u32, out: &mut String) {
     for (i, digit) in digits.iter().enumerate() {
         text[i + i / 6] = CROCKFORD[usize::from(*digit)];
     }
-    out.push_str(std::str::from_utf8(&text).expect("Crockford's letters and hyphens"));
+    out.extend_from_slice(&text);
 }
 
 macro_rules! reference {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name([u8; 10]);
+
+        impl $name {
+            /// The number that the text spells.
+            fn number(self) -> u128 {
+                let mut wide = [0_u8; 16];
+                wide[6..].copy_from_slice(&self.0);
+                u128::from_be_bytes(wide)
+            }
+        }
+
+        /// The order of the bytes, compared as one number.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.number().cmp(&other.number())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// From the 80 random bits that are the reference.
@@ -256,7 +292,7 @@ macro_rules! reference {
             }
 
             /// Appends the canonical text to `out`: upper case, 6-6-6.
-            pub fn push_to(&self, out: &mut String) {
+            pub fn push_to(&self, out: &mut Vec<u8>) {
                 print_reference(&self.0, $kind, out);
             }
         }
@@ -273,9 +309,9 @@ macro_rules! reference {
         impl fmt::Display for $name {
             /// Canonical: upper case, 6-6-6.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut text = String::with_capacity(20);
+                let mut text = Vec::with_capacity(20);
                 self.push_to(&mut text);
-                f.write_str(&text)
+                f.write_str(std::str::from_utf8(&text).expect("Crockford's letters and hyphens"))
             }
         }
 
@@ -301,6 +337,28 @@ reference!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_sort_as_their_bytes_do() {
+        let bytes: Vec<[u8; 16]> = (0..16_usize)
+            .flat_map(|at| {
+                [0_u8, 1, 0x7f, 0x80, 0xff].map(|value| {
+                    let mut bytes = [0x5a_u8; 16];
+                    bytes[at] = value;
+                    (bytes[6], bytes[8]) = (0x70 | bytes[6] & 15, 0x80 | bytes[8] & 63);
+                    bytes
+                })
+            })
+            .collect();
+        for (one, other) in bytes.iter().flat_map(|one| bytes.iter().map(move |other| (one, other))) {
+            let id = |bytes: &[u8; 16]| MessageId::from_bytes(*bytes).unwrap();
+            assert_eq!(id(one).cmp(&id(other)), one.cmp(other), "{one:x?} {other:x?}");
+            let tail = |bytes: &[u8; 16]| <[u8; 10]>::try_from(&bytes[..10]).unwrap();
+            let (case, requisition) = (|bytes| CaseRef::from_bytes(tail(bytes)), |bytes| RequisitionId::from_bytes(tail(bytes)));
+            assert_eq!(case(one).cmp(&case(other)), tail(one).cmp(&tail(other)), "{one:x?} {other:x?}");
+            assert_eq!(requisition(one).cmp(&requisition(other)), tail(one).cmp(&tail(other)), "{one:x?} {other:x?}");
+        }
+    }
 
     #[test]
     fn a_message_id_has_one_spelling() {

@@ -40,8 +40,9 @@ pub struct State {
     subject_key: [u8; 32],
     last_time: Timestamp,
     ids: Ids,
-    messages: HashMap<u64, Message>,
-    cases: HashMap<CaseRef, Case>,
+    // Each in a box of its own: a table that holds them itself is far larger than the processor's cache, and every new one misses it several times.
+    messages: HashMap<u64, Box<Message>>,
+    cases: HashMap<CaseRef, Box<Case>>,
     contacts: BTreeMap<ParticipantId, Contact>,
     /// Every id that ever stood in a register, with whom it stood for: an id is never used for another. Unknown of those that had left before
     /// bases held it.
@@ -97,6 +98,16 @@ impl State {
         self.register = Arc::new(self.register.with_scopes(scopes));
     }
 
+    /// The message that was accepted at `index`.
+    fn message(&self, index: u64) -> Option<&Message> {
+        self.messages.get(&index).map(Box::as_ref)
+    }
+
+    /// The case of a reference.
+    fn case(&self, case_ref: CaseRef) -> Option<&Case> {
+        self.cases.get(&case_ref).map(Box::as_ref)
+    }
+
     /// The time of the last event.
     #[must_use]
     pub const fn last_time(&self) -> Timestamp {
@@ -112,7 +123,7 @@ impl State {
     /// Whether the content of the message at `index` is still to be delivered; all other content is to be erased.
     #[must_use]
     pub fn needs_content(&self, index: u64) -> bool {
-        self.messages.get(&index).is_some_and(|message| message.main.body == ItemBody::Content && message.main.is_open())
+        self.message(index).is_some_and(|message| message.main.body == ItemBody::Content && message.main.is_open())
     }
 
     /// Forgets ids that would be refused as stale and whose message is no longer kept. Returns how many went.
@@ -127,20 +138,19 @@ impl State {
         match command {
             Command::Submit { permit, submission } => self.load_submission(&mut view, permit.caller().id(), submission),
             Command::HandOut { items, .. } | Command::Acknowledge { items, .. } => {
-                view.items = items.iter().map(|item| self.messages.get(&item.index())).collect();
-                let requisition =
-                    |message: &Option<&Message>| message.and_then(|message| self.cases.get(&message.case_ref)?.requisition_id);
+                view.items = items.iter().map(|item| self.message(item.index())).collect();
+                let requisition = |message: &Option<&Message>| message.and_then(|message| self.case(message.case_ref)?.requisition_id);
                 view.requisitions = view.items.iter().map(requisition).collect();
             }
             Command::Return { item, .. } | Command::MarkOverdue { item } => {
-                let message = self.messages.get(&item.index());
+                let message = self.message(item.index());
                 view.items = vec![message];
-                view.case = message.and_then(|message| self.cases.get(&message.case_ref));
+                view.case = message.and_then(|message| self.case(message.case_ref));
             }
             Command::EndCase { case_ref } | Command::ForgetCase { case_ref } => {
-                view.case = self.cases.get(case_ref);
+                view.case = self.case(*case_ref);
                 if let Some(case) = view.case {
-                    view.case_messages = case.messages.iter().filter_map(|index| self.messages.get(index)).collect();
+                    view.case_messages = case.messages.iter().filter_map(|index| self.message(*index)).collect();
                 }
             }
             Command::LoadRegister { register, .. } => view.passing = self.passing(register),
@@ -163,14 +173,16 @@ impl State {
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
         view.mailboxes = Mailboxes::of(&self.mailboxes);
         // Two that became one may have chosen the same id: the one with this content is the one that is sent again.
-        let same = |entry: &&IdEntry| entry.commit == submission.commit;
-        let id = submission.message_id;
-        view.id = self.bound(caller, id).find(same).or_else(|| self.bound(caller, id).next());
-        view.replaced = submission.replaces.and_then(|id| self.bound(caller, id).find_map(|entry| self.messages.get(&entry.index)));
+        let mut bound = self.bound(caller, submission.message_id);
+        view.id = bound.next().map(|first| {
+            let same = |entry: &&IdEntry| entry.commit == submission.commit;
+            if same(&first) { first } else { bound.find(same).unwrap_or(first) }
+        });
+        view.replaced = submission.replaces.and_then(|id| self.bound(caller, id).find_map(|entry| self.message(entry.index)));
         view.case = match submission.reference() {
-            Reference::Case(case_ref) => self.cases.get(&case_ref),
-            Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.cases.get(case_ref)),
-            Reference::None => view.replaced.and_then(|message| self.cases.get(&message.case_ref)),
+            Reference::Case(case_ref) => self.case(case_ref),
+            Reference::Requisition(id) => self.requisitions.get(&id).and_then(|case_ref| self.case(*case_ref)),
+            Reference::None => view.replaced.and_then(|message| self.case(message.case_ref)),
         };
         if let Body::Notice(notice) = &submission.body {
             view.unit_contact = self.register.unit_of(notice.municipality_of_stay()).and_then(|unit| self.contacts.get(&unit.id));

@@ -1,6 +1,6 @@
 //! Where the content of undelivered messages lies, and reading one by one read of its file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -49,7 +49,8 @@ pub struct Location {
 pub struct Contents {
     layout: Layout,
     keys: Keys,
-    places: foldhash::HashMap<u64, Location>,
+    /// By log index. New ones come last, where a tree takes them without ever copying what it holds, while the committer waits.
+    places: BTreeMap<u64, Location>,
     /// Decided and needed, not durable yet.
     expected: foldhash::HashSet<u64>,
     bytes: u64,

@@ -90,6 +90,14 @@ fn tile_id(kind: TileKind, index: u64, width: u16) -> TileId {
     TileId::new(kind, index, width).expect("a tree of at most 2^62 leaves has tiles of at most level 7")
 }
 
+/// Hashes of its level, or entries, of a log of `size` entries.
+fn counted(kind: TileKind, size: u64) -> u64 {
+    match kind {
+        TileKind::Hashes(level) => size.checked_shr(LEVELS_PER_TILE * u32::from(level)).unwrap_or(0),
+        TileKind::Entries => size,
+    }
+}
+
 /// Reads tiles from the published folder. A partial tile that is gone is read from the full one that took its place.
 #[derive(Debug, Clone)]
 pub struct TileFolder(Layout);
@@ -131,9 +139,10 @@ impl TileRead for TileFolder {
 /// signed at more sizes than are published: a partial tile of any width up to the present one is cut from what has grown from it.
 pub fn served(layout: &Layout, tile: TileId, published: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
-    let (count, entry) = match tile.kind() {
-        TileKind::Hashes(level) => (published.checked_shr(LEVELS_PER_TILE * u32::from(level)).unwrap_or(0), Hash::LEN),
-        TileKind::Entries => (published, 2 + Leaf::LEN),
+    let count = counted(tile.kind(), published);
+    let entry = match tile.kind() {
+        TileKind::Hashes(_) => Hash::LEN,
+        TileKind::Entries => 2 + Leaf::LEN,
     };
     let (folder, length) = (TileFolder::new(layout), usize::from(tile.width()) * entry);
     match folder.read(tile) {
@@ -225,7 +234,10 @@ impl Publisher {
         }
         while let Some((tile, content)) = self.pending.front() {
             self.write_tile(*tile, content)?;
-            self.remove_partials(*tile)?;
+            // Of one that begins behind what was published last no partial tile was ever written. At a start that is not known.
+            if self.published == 0 || tile.first() < counted(tile.kind(), self.published) {
+                self.remove_partials(*tile)?;
+            }
             self.pending.pop_front();
         }
         for (tile, content) in self.builder.partials() {
@@ -244,13 +256,12 @@ impl Publisher {
         Ok(size)
     }
 
-    /// One name never gets two contents while the store runs; what differs is left from a crash before it was synced. Also what reads well is
-    /// written anew: after a failed sync it may never have reached the disk, and the journals it follows from are about to go.
+    /// One name never gets two contents while the store runs; what differs at a start is left from a crash before it was synced. Also what reads
+    /// well is written anew: after a failed sync it may never have reached the disk, and the journals it follows from are about to go.
     fn write_tile(&self, tile: TileId, content: &[u8]) -> Result<(), OpenError> {
         let (disk, path) = (self.layout.disk(), self.layout.path(&format!("log/{}", tile.path())));
-        match disk.read(&path) {
-            Ok(found) if found != content => tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again"),
-            _ => {}
+        if self.published == 0 && disk.read(&path).is_ok_and(|found| found != content) {
+            tracing::warn!(tile = %tile, "a tile on disk was not what the log holds; it is written again");
         }
         if let Some(folder) = path.parent() {
             disk.create_dir_all(folder).at("cannot create", folder)?;

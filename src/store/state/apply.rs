@@ -156,16 +156,18 @@ impl State {
             returned: false,
         };
         let prosecution = self.intern(&acceptance.sender);
-        let case = self.cases.entry(acceptance.case_ref).or_insert_with(|| Case {
-            case_ref: acceptance.case_ref,
-            prosecution,
-            requisition_id: None,
-            subject_commit,
-            notices: Vec::with_capacity(1),
-            state: CaseState::Open,
-            results: std::collections::BTreeMap::new(),
-            laboratories: Vec::new(),
-            messages: Vec::new(),
+        let case = self.cases.entry(acceptance.case_ref).or_insert_with(|| {
+            Box::new(Case {
+                case_ref: acceptance.case_ref,
+                prosecution,
+                requisition_id: None,
+                subject_commit,
+                notices: Vec::with_capacity(1),
+                state: CaseState::Open,
+                results: std::collections::BTreeMap::new(),
+                laboratories: Vec::new(),
+                messages: Vec::new(),
+            })
         });
         if !case.notices.is_empty() {
             self.ends.remove(&(case.ends_on(), case.case_ref));
@@ -202,7 +204,7 @@ impl State {
             Some(feed) => feed.insert((message.changed, index)),
             None => self.feeds.entry(owner).or_default().insert((message.changed, index)),
         };
-        self.messages.insert(index, message);
+        self.messages.insert(index, Box::new(message));
     }
 
     /// The message that `acceptance` replaces no longer stands; one that was never handed out never will be.

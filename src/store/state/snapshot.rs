@@ -57,9 +57,9 @@ impl State {
     pub fn snapshot(&self) -> Snapshot {
         let mut ids: Vec<_> = self.ids.iter().map(|(sender, id, entry)| (sender.clone(), id, entry.clone())).collect();
         ids.sort_unstable_by_key(|(_, _, entry)| entry.index);
-        let mut messages: Vec<_> = self.messages.values().cloned().collect();
+        let mut messages: Vec<Message> = self.messages.values().map(|message| Message::clone(message)).collect();
         messages.sort_unstable_by_key(|message| message.index);
-        let mut cases: Vec<_> = self.cases.values().cloned().collect();
+        let mut cases: Vec<Case> = self.cases.values().map(|case| Case::clone(case)).collect();
         cases.sort_unstable_by_key(|case| case.case_ref);
         Snapshot {
             generation: self.register.generation(),
@@ -113,7 +113,7 @@ impl State {
             if let Some(requisition) = case.requisition_id {
                 state.requisitions.insert(requisition, case.case_ref);
             }
-            state.cases.insert(case.case_ref, case);
+            state.cases.insert(case.case_ref, Box::new(case));
         }
         for mut message in messages {
             let index = message.index;
@@ -126,7 +126,7 @@ impl State {
                 }
             }
             state.feeds.entry(state.owner(&message.sender).clone()).or_default().insert((message.changed, index));
-            state.messages.insert(index, message);
+            state.messages.insert(index, Box::new(message));
         }
         for (sender, id, entry) in ids {
             if !state.messages.contains_key(&entry.index) {
