@@ -375,9 +375,16 @@ def point_round(gateway: Gateway, history: History, rng: random.Random, point: p
     gateway.kill()
     if load:
         load.end()
-    if is_reached and gateway.process.returncode not in (-signal.SIGKILL, 128 + signal.SIGKILL):
+    if is_reached and not is_killed(point, gateway.process.returncode, gateway.tail()):
         history.lose(f"{point.name}: the gateway ended with {gateway.process.returncode}: {gateway.tail()}")
     return is_reached
+
+
+def is_killed(point: points.Point, code: int, tail: str) -> bool:
+    """Whether a process ended by SIGKILL. Behind an `after` point the kill may come while strace is about to listen to the stopped process, which
+    ends strace with an error of its own."""
+    lost = point.after and code == 1 and tail.rstrip().rsplit("\n", 1)[-1].startswith("strace: ptrace(PTRACE_LISTEN,")
+    return lost or code in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
 def kill_behind(gateway: Gateway, point: points.Point, trace: Path, end: float) -> None:

@@ -204,6 +204,18 @@ class Dead:
         return ""
 
 
+class Killed(unittest.TestCase):
+    def test_an_end_is_a_kill_only_where_it_can_be_one(self):
+        lost = "listening\nstrace: ptrace(PTRACE_LISTEN,pid:7,sig:0): Input/output error\n"
+        before, after = (next(point for point in points.POINTS if point.after is is_after) for is_after in (False, True))
+        for point in (before, after):
+            self.assertTrue(kill.is_killed(point, -signal.SIGKILL, "") and kill.is_killed(point, 128 + signal.SIGKILL, ""))
+            for code, tail in ((1, ""), (1, f"{lost}samband: damage"), (74, lost), (0, lost)):
+                self.assertFalse(kill.is_killed(point, code, tail), (code, tail))
+        self.assertTrue(kill.is_killed(after, 1, lost))
+        self.assertFalse(kill.is_killed(before, 1, lost))
+
+
 class Points(unittest.TestCase):
     def data(self) -> Path:
         folder = tempfile.TemporaryDirectory()

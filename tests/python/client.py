@@ -5,6 +5,7 @@ Made from `proto/` alone, with grpcio's own stubs; it shares no code with the pr
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -110,15 +111,27 @@ def streamed(call, request, timeout: float = DEADLINE) -> list:
         raise Refusal(error) from None
 
 
+def free_ports() -> int:
+    """A port that is free, as are the next two, which the program's other listeners take. Below those that Linux gives to clients: it may have to
+    be taken again by a start later on."""
+    while True:
+        port = random.randrange(20000, 32000, 3)
+        try:
+            for next_to in range(3):
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", port + next_to))
+            return port
+        except OSError:
+            continue
+
+
 class Gateway:
     """The real program in a folder of its own."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_ports()
         self.log = folder / "gateway.log"
         self.process = None
         self.is_child = False
