@@ -1,8 +1,14 @@
 //! Evidence as a user takes and checks it: a receipt with its content, bundles, reports and the watch, against a development gateway.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::live_tests::{Bed, notice};
+use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::note::{LogSigner, LogVerifier};
+use crate::audit::tree::Hash;
+use crate::config::Config;
+use crate::config::keys::read_log_key;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receipt_with_salt_and_content_shows_what_was_sent_and_nothing_else_does() {
@@ -101,6 +107,32 @@ async fn the_watch_follows_and_a_mark_of_another_root_is_a_fork() {
     assert_ne!(fs::read_to_string(bed.path("mark")).unwrap(), first);
     fs::write(bed.path("mark"), first.replace("\n\n", "\n \n")).unwrap();
     assert_eq!(bed.run("tilsyn", &watch).await.unwrap_err().code(), 2, "a mark that was changed is no first round");
+
+    // A head of the same log that was signed over something else.
+    let vkey: LogVerifier = fs::read_to_string(bed.vkey()).unwrap().trim().parse().unwrap();
+    let origin: Origin = vkey.name().to_string().parse().unwrap();
+    let config = Config::load(&bed.path("dev/samband.toml")).unwrap();
+    let key = read_log_key(&config.log_key_file, &config.origin).unwrap();
+    let signer = LogSigner::from_text(&key).unwrap();
+    let other = Checkpoint::new(origin.clone(), 1, Hash::leaf(b"another entry")).unwrap().sign(&signer).unwrap().into_string();
+    fs::write(bed.path("mark"), &other).unwrap();
+    let error = bed.run("tilsyn", &watch).await.unwrap_err();
+    assert!(error.code() == 1 && error.to_string().starts_with("FORK: the head of "), "{error}");
+    let kept = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("mark.fork-");
+    assert_eq!(fs::read_dir(bed.path("")).unwrap().filter(|entry| kept(entry.as_ref().unwrap())).count(), 1);
+
+    // Beside this mark none can be kept: its name would be too long. The cry is heard all the same, and the head is not lost.
+    let long = "m".repeat(240);
+    fs::write(bed.path(&long), &other).unwrap();
+    fs::write(bed.path("cry"), format!("printf %s $SAMBAND_ALARM_KIND >{}", bed.path("heard").display())).unwrap();
+    let line = format!("audit watch --vkey {} --mark ~/{long} --once --on-alarm ~/cry", bed.vkey());
+    fs::set_permissions(bed.path("cry"), fs::Permissions::from_mode(0o700)).unwrap();
+    let error = bed.run("tilsyn", &line).await.unwrap_err();
+    let said = error.to_string();
+    assert!(error.code() == 1 && said.starts_with("FORK: the head of "), "{said}");
+    assert!(said.contains("could not be kept beside it") && said.contains(&format!("\n{origin}\n")), "{said}");
+    assert_eq!(fs::read_to_string(bed.path("heard")).unwrap(), "FORK");
+    assert_eq!(fs::read_to_string(bed.path(&long)).unwrap(), other, "the mark stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
@@ -42,7 +42,8 @@ Each round asks for the newest head (which is itself an entry, so a log that run
 --policy the cosigned head must have the quorum, continue the same log, and be no older than --stall-after.
 
 An alarm ends the command with exit code 1 and says FORK, SIGNATURE, STALL or WITNESSES. On a fork the contradicting head is kept beside the mark
-as MARK.fork-SIZE-ROOT, the first 16 of them: two signed heads that cannot both be true are evidence. A stall is counted from the time at which the
+as MARK.fork-SIZE-ROOT, the first 16 of them: two signed heads that cannot both be true are evidence. The alarm's command is begun before that is
+tried; a head that cannot be kept is printed with the alarm. A stall is counted from the time at which the
 mark was written, so that --once by a scheduler finds it too. --on-alarm runs a command with $SAMBAND_ALARM_KIND and $SAMBAND_ALARM.";
 
 /// Arguments of `audit watch`.
@@ -207,16 +208,14 @@ pub async fn run(args: &WatchArgs, out: Output) -> Result<(), CliError> {
                 bar.set_position(size);
                 bar.suspend(|| out.result(&said, &json!({"consistent": true, "size": size})));
             }
-            Err(Round::Alarm(alarm)) => {
+            Err(Round::Alarm(alarm, contradicting)) => {
                 bar.finish_and_clear();
-                cry(&alarm, args.on_alarm.as_deref()).await;
-                return Err(CliError::Failed(format!("{}: {}", alarm.kind(), alarm.text())));
+                return Err(raise(&alarm, contradicting.as_deref(), &args.mark, args.on_alarm.as_deref()).await);
             }
             Err(Round::Missed(error)) => {
                 if let Err(alarm) = watcher.check_growth(SystemClock.now(), Some(&error.to_string())) {
                     bar.finish_and_clear();
-                    cry(&alarm, args.on_alarm.as_deref()).await;
-                    return Err(CliError::Failed(format!("{}: {}", alarm.kind(), alarm.text())));
+                    return Err(raise(&alarm, None, &args.mark, args.on_alarm.as_deref()).await);
                 }
                 if args.once {
                     return Err(error);
@@ -234,17 +233,20 @@ pub async fn run(args: &WatchArgs, out: Output) -> Result<(), CliError> {
     }
 }
 
+/// A head that contradicts the mark, and its signed text.
+type Contradicting = (Checkpoint, String);
+
 /// How a round ends without a new head.
 enum Round {
-    /// To be cried out.
-    Alarm(Alarm),
+    /// To be cried out; with the head to be kept, if it is of a fork.
+    Alarm(Alarm, Option<Box<Contradicting>>),
     /// Nothing was heard, which may pass.
     Missed(CliError),
 }
 
 impl From<Alarm> for Round {
     fn from(alarm: Alarm) -> Self {
-        Self::Alarm(alarm)
+        Self::Alarm(alarm, None)
     }
 }
 
@@ -257,10 +259,7 @@ async fn round(
 ) -> Result<String, Round> {
     let Head { checkpoint: text, cosigned, .. } = fetch(client).await.map_err(Round::Missed)?;
     let head = open(&text, verifier, "the newest head").map_err(|error| Alarm::Signature(error.to_string()))?;
-    let fork = |alarm: Alarm| match keep_fork(mark_file, &head, &text) {
-        Ok(()) => Round::Alarm(alarm),
-        Err(error) => Round::Missed(error),
-    };
+    let fork = |alarm: Alarm| Round::Alarm(alarm, Some(Box::new((head.clone(), text.clone()))));
     let before = watcher.mark.as_ref().map_or(0, Checkpoint::size);
     if watcher.compare(&head).map_err(fork)? == Step::Grown {
         let proof = proof_between(client, before, head.size()).await.map_err(Round::Missed)?;
@@ -272,7 +271,7 @@ async fn round(
     watcher.check_growth(SystemClock.now(), None)?;
     let mut said = format!("consistent: {} entries, {} more than before, root {}", head.size(), head.size() - before, head.root());
     if let Some(policy) = policy {
-        said.push_str(&witnessed(client, verifier, policy, (watcher, mark_file), &head, cosigned.as_deref()).await?);
+        said.push_str(&witnessed(client, verifier, policy, watcher, &head, cosigned.as_deref()).await?);
     }
     Ok(said)
 }
@@ -282,17 +281,14 @@ async fn witnessed(
     client: &Client,
     verifier: &LogVerifier,
     policy: &TlogPolicy,
-    (watcher, mark_file): (&Watcher, &Path),
+    watcher: &Watcher,
     head: &Checkpoint,
     cosigned: Option<&str>,
 ) -> Result<String, Round> {
     let text = cosigned.ok_or_else(|| Alarm::Witnesses("the gateway shows no cosigned head".to_owned()))?;
     let witnessed = policy.accept(text, verifier).map_err(|error| Alarm::Witnesses(error.to_string()))?;
     let older = &witnessed.checkpoint;
-    let fork = |alarm: Alarm| match keep_fork(mark_file, older, text) {
-        Ok(()) => Round::Alarm(alarm),
-        Err(error) => Round::Missed(error),
-    };
+    let fork = |alarm: Alarm| Round::Alarm(alarm, Some(Box::new((older.clone(), text.to_owned()))));
     if older.size() > head.size() {
         return Err(fork(Alarm::Fork(format!("witnesses cosigned {} entries, the newest head has {}", older.size(), head.size()))));
     }
@@ -310,6 +306,21 @@ async fn witnessed(
         }
     }
     Ok(format!("; cosigned by {} at size {}", witnessed.by.len(), older.size()))
+}
+
+/// Cries an alarm out and gives it as the command's end. The cry is begun first: a disk that takes no more must not silence it. A head that cannot be
+/// kept is part of what is said, so that it is not lost.
+async fn raise(alarm: &Alarm, contradicting: Option<&Contradicting>, mark: &Path, command: Option<&str>) -> CliError {
+    let crying = command.and_then(|command| cry(alarm, command));
+    let kept = contradicting.map_or(Ok(()), |(head, text)| keep_fork(mark, head, text));
+    if let Some(crying) = crying {
+        wait_for(crying).await;
+    }
+    let mut said = format!("{}: {}", alarm.kind(), alarm.text());
+    if let (Err(error), Some((_, text))) = (kept, contradicting) {
+        said.push_str(&format!("; the head that contradicts the mark could not be kept beside it ({error}), keep it from here:\n{text}"));
+    }
+    CliError::Failed(said)
 }
 
 /// Keeps a head that contradicts the mark. The mark stays as it is: both together are the evidence.
@@ -343,16 +354,19 @@ fn read_mark(file: &Path, verifier: &LogVerifier) -> Result<Option<Checkpoint>, 
     Ok(Some(head))
 }
 
-/// Runs the alarm's command; what it does is its own affair.
-async fn cry(alarm: &Alarm, command: Option<&str>) {
-    let Some(command) = command else { return };
+/// Begins the alarm's command; what it does is its own affair.
+fn cry(alarm: &Alarm, command: &str) -> Option<Child> {
     let spawned = Command::new("sh")
         .args(["-c", command])
         .env("SAMBAND_ALARM_KIND", alarm.kind())
         .env("SAMBAND_ALARM", alarm.text())
         .stdin(Stdio::null())
         .spawn();
-    let Ok(mut child) = spawned else { return };
+    spawned.ok()
+}
+
+/// Waits for the alarm's command, for as long as it may run.
+async fn wait_for(mut child: Child) {
     let until = tokio::time::Instant::now() + ALARM_TIMEOUT;
     while matches!(child.try_wait(), Ok(None)) {
         if tokio::time::Instant::now() >= until {
