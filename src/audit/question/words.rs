@@ -72,6 +72,9 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
     if basis.is_blind() {
         return ("–".to_owned(), Some(lang.say("ikke kontrollert", "not checked").to_owned()));
     }
+    if matches!(answer.finding, Finding::ResultsElsewhere { elsewhere: 0, unresolved: 1.., .. }) && judged(&answer.finding) == 0 {
+        return ("–".to_owned(), Some(lang.say("kan ikke bedømmes", "cannot be judged").to_owned()));
+    }
     let number = match answer.finding {
         Finding::ResultsElsewhere { elsewhere, .. } => elsewhere,
         Finding::Forbidden { forbidden, .. } => forbidden,
@@ -212,6 +215,14 @@ fn results(lang: Lang, finding: &Finding) -> Option<(String, String)> {
     Some((read, open))
 }
 
+/// Of the results, hand-outs and acknowledgements that were read, those that were judged: of the others nothing is said, "none" neither.
+const fn judged(finding: &Finding) -> u64 {
+    match *finding {
+        Finding::ResultsElsewhere { results, deliveries, unresolved, .. } => (results + deliveries).saturating_sub(unresolved),
+        _ => 0,
+    }
+}
+
 /// The verdict over everything that there is.
 fn verdict(lang: Lang, finding: &Finding) -> String {
     let (read, open) = results(lang, finding).unwrap_or_default();
@@ -225,13 +236,16 @@ fn verdict(lang: Lang, finding: &Finding) -> String {
         (Finding::ResultsElsewhere { elsewhere: 0, unresolved: 0, .. }, Lang::En) => {
             format!("No. {read} concern the requisitioning prosecution alone.")
         }
+        (Finding::ResultsElsewhere { elsewhere: 0, .. }, _) if judged(finding) == 0 => {
+            format!("{} {read} {}.{open}", lang.say("Det kan ikke sies:", "It cannot be said:"), lang.say("er lest", "were read"))
+        }
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::Nb) => format!("Ikke så langt det kan dømmes: {read} er lest.{open}"),
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::En) => format!("Not as far as can be judged: {read} were read.{open}"),
         (Finding::ResultsElsewhere { elsewhere, .. }, Lang::Nb) => {
             format!("Ja. Av {read} nevner {} noen andre enn rekvirenten.{open}", lang.number(elsewhere))
         }
         (Finding::ResultsElsewhere { elsewhere, .. }, Lang::En) => {
-            format!("Yes. Of {read}, {} name another than the requisitioner.{open}", lang.number(elsewhere))
+            format!("Yes. Of {read}, {} another than the requisitioner.{open}", lang.count(elsewhere, ["", ""], ["names", "name"]))
         }
         (Finding::Forbidden { refused: 0, summed: 0, strangers: 0, .. }, _) => {
             lang.say("Ingen ble nektet noe.", "Nobody was refused anything.").to_owned()
@@ -256,17 +270,28 @@ fn verdict_of_part(lang: Lang, finding: &Finding) -> String {
         (Finding::ResultsElsewhere { results: 0, deliveries: 0, .. }, _) => {
             lang.say("ikke noe prøvesvar ble formidlet.", "no result was relayed.").to_owned()
         }
+        (Finding::ResultsElsewhere { elsewhere: 0, unresolved: 0, .. }, Lang::Nb) => {
+            format!("ingen. {read} nevner ikke noen annen enn den påtalemyndigheten som rekvirerte.")
+        }
+        (Finding::ResultsElsewhere { elsewhere: 0, unresolved: 0, .. }, Lang::En) => {
+            format!("none. {read} name nobody but the requisitioning prosecution.")
+        }
+        (Finding::ResultsElsewhere { elsewhere: 0, .. }, _) if judged(finding) == 0 => {
+            format!("{read} {}.{open}", lang.say("er lest, og ingen av dem kan bedømmes", "were read, and none of these can be judged"))
+        }
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::Nb) => {
-            format!("ingen. {read} nevner ikke noen annen enn den påtalemyndigheten som rekvirerte.{open}")
+            let n = lang.number(judged(finding));
+            format!("{read} er lest. {n} av dem kan bedømmes, og nevner ikke noen annen enn den påtalemyndigheten som rekvirerte.{open}")
         }
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::En) => {
-            format!("none. {read} name nobody but the requisitioning prosecution.{open}")
+            let n = lang.number(judged(finding));
+            format!("{read} were read. {n} of these can be judged, and nobody but the requisitioning prosecution is named.{open}")
         }
         (Finding::ResultsElsewhere { elsewhere, .. }, Lang::Nb) => {
             format!("ja. Av {read} nevner {} noen andre enn rekvirenten.{open}", lang.number(elsewhere))
         }
         (Finding::ResultsElsewhere { elsewhere, .. }, Lang::En) => {
-            format!("yes. Of {read}, {} name another than the requisitioner.{open}", lang.number(elsewhere))
+            format!("yes. Of {read}, {} another than the requisitioner.{open}", lang.count(elsewhere, ["", ""], ["names", "name"]))
         }
         (Finding::Forbidden { refused: 0, summed: 0, strangers: 0, .. }, _) => {
             lang.say("ingen ble nektet noe.", "nobody was refused anything.").to_owned()
@@ -445,6 +470,32 @@ mod tests {
                 assert!(checked(Lang::En, &cut.basis()).ends_with(&format!("; not read: {}", en_word.trim_end_matches('.'))));
             }
         }
+    }
+
+    #[test]
+    fn what_was_not_judged_is_none_of_the_none() {
+        let part = |results, deliveries, elsewhere, unresolved| {
+            let finding = Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved };
+            let tally = Tally { opened: 5, erased: 4, ..Tally::default() };
+            answer((Question::ResultsElsewhere, finding), tally, Tally::default(), false)
+        };
+        let nothing = part(1, 2, 0, 3);
+        assert_eq!(
+            sentence(Lang::En, &nothing),
+            "Among the 5 entries checked: 1 result and 2 hand-outs and acknowledgements of them were read, and none of these can be judged. Of 3 nothing can be said, as what they rest on is erased, closed or was not read. Of the others this says nothing: 4 erased and no longer checkable."
+        );
+        let nb = sentence(Lang::Nb, &nothing);
+        assert!(nb.contains("er lest, og ingen av dem kan bedømmes. For 3 kan det ikke sies") && !nb.contains("nevner ikke"), "{nb}");
+        assert_eq!(figure(Lang::En, &nothing), ("–".to_owned(), Some("cannot be judged".to_owned())));
+        let some = part(2, 2, 0, 3);
+        let en = sentence(Lang::En, &some);
+        assert!(en.contains("were read. 1 of these can be judged, and nobody but") && en.contains("Of 3 nothing can be said"), "{en}");
+        assert!(sentence(Lang::Nb, &some).contains("1 av dem kan bedømmes, og nevner ikke"), "{}", sentence(Lang::Nb, &some));
+        assert!(sentence(Lang::En, &part(2, 2, 0, 0)).contains(": none. 2 results and 2 hand-outs"));
+        assert!(sentence(Lang::En, &part(2, 2, 1, 3)).contains(": yes. Of 2 results"));
+        let all = Tally { opened: 5, ..Tally::default() };
+        let whole = Answer { checked: answer(findings()[0], all, Tally::default(), false).checked, ..part(1, 2, 0, 3) };
+        assert!(sentence(Lang::En, &whole).starts_with("It cannot be said: 1 result and 2 hand-outs"), "{}", sentence(Lang::En, &whole));
     }
 
     #[test]
