@@ -100,9 +100,9 @@ pub enum Finding {
     Forbidden {
         /// Refusals of participants, each with an entry of its own.
         refused: u64,
-        /// Of those, calls that the caller had no right to make, see [`is_forbidden`].
+        /// Of those and of the summed ones, calls that the caller had no right to make, see [`is_forbidden`].
         forbidden: u64,
-        /// Further refusals, summed by the minute.
+        /// Further refusals, summed by the minute and reason.
         summed: u64,
         /// Refusals of certificates that are no participant's.
         strangers: u64,

@@ -49,9 +49,10 @@ impl Simple {
                 }
                 self.who(seen, false);
             }
-            (Finding::Forbidden { summed, .. }, kind::REFUSALS_SUMMED) => {
+            (Finding::Forbidden { summed, forbidden, .. }, kind::REFUSALS_SUMMED) => {
                 *summed += many;
                 if record.reason.is_some_and(is_forbidden) {
+                    *forbidden += many;
                     mark = Mark::Forbidden;
                 }
                 self.who(seen, false);
@@ -96,5 +97,36 @@ impl Simple {
             _ => {}
         }
         (finding, rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::Event;
+    use crate::audit::record::Record;
+    use crate::domain::time::Timestamp;
+
+    fn asked(question: Question, events: &[Event]) -> (Finding, Rows) {
+        let mut simple = Simple::new(question);
+        for (index, event) in (0..).zip(events) {
+            let record = Record::of(event, Timestamp::from_millis(0));
+            simple.take(Seen { index, record: &record, visible: true, asked_for: true });
+        }
+        simple.finish()
+    }
+
+    #[test]
+    fn summed_refusals_of_what_was_forbidden_are_forbidden() {
+        let sum = |who: &str, reason, count| {
+            let minute = Timestamp::from_millis(0);
+            Event::RefusalsSummed { caller: who.parse().unwrap(), reason, minute, count }
+        };
+        // 3 is CALL_NOT_ALLOWED, 90 RATE_LIMITED.
+        let (finding, rows) = asked(Question::Forbidden, &[sum("lab-ous", 3, 300), sum("ru-oslo", 3, 40), sum("ru-oslo", 90, 7)]);
+        assert_eq!(finding, Finding::Forbidden { refused: 0, forbidden: 340, summed: 347, strangers: 0, participants: 2 });
+        assert!(rows.kept.iter().map(|row| row.mark).eq([Mark::Forbidden, Mark::Forbidden, Mark::Plain]));
+        let (bounds, _) = asked(Question::Forbidden, &[sum("ru-oslo", 90, 7)]);
+        assert_eq!(bounds, Finding::Forbidden { refused: 0, forbidden: 0, summed: 7, strangers: 0, participants: 1 });
     }
 }

@@ -314,16 +314,16 @@ fn counted(lang: Lang, finding: &Finding) -> String {
     match *finding {
         Finding::ResultsElsewhere { .. } => String::new(),
         Finding::Forbidden { refused, forbidden, summed, strangers, participants } => {
-            let who = lang.count(participants, ["deltaker", "deltakere"], ["participant", "participants"]);
-            let (tried, all) = (lang.number(forbidden), lang.count(refused, ["gang", "ganger"], ["time", "times"]));
+            let who = lang.count(participants, ["deltaker", "deltakere"], ["participant was", "participants were"]);
+            let (tried, all) = (lang.number(forbidden), lang.count(refused + summed, ["gang", "ganger"], ["time", "times"]));
             let mut text = match lang {
                 Lang::Nb => format!("{who} ble nektet {all}, {tried} av dem for noe de ikke hadde rett til."),
                 Lang::En => format!("{who} refused {all}, {tried} of them for what they had no right to."),
             };
             if summed > 0 {
                 text.push_str(&match lang {
-                    Lang::Nb => format!(" Ytterligere {} er talt opp per minutt.", lang.number(summed)),
-                    Lang::En => format!(" A further {} are summed by the minute.", lang.number(summed)),
+                    Lang::Nb => format!(" {} av gangene er talt opp per minutt.", lang.number(summed)),
+                    Lang::En => format!(" {} of the times are summed by the minute.", lang.number(summed)),
                 });
             }
             if strangers > 0 {
@@ -527,11 +527,20 @@ mod tests {
         let tones = [of_results(elsewhere(0, 0)), of_results(elsewhere(0, 1)), of_results(elsewhere(1, 1))];
         assert_eq!(tones, [Tone::Good, Tone::Look, Tone::Bad]);
         assert_eq!(shade(Question::Overdue, Finding::Overdue { open: 0, settled: 3 }), Tone::Good);
+        let refusals = |forbidden, summed| Finding::Forbidden { refused: 0, forbidden, summed, strangers: 0, participants: 1 };
+        assert_eq!([refusals(0, 7), refusals(7, 7)].map(|finding| shade(Question::Forbidden, finding)), [Tone::Good, Tone::Look]);
         assert_eq!(figure(Lang::Nb, &answer(findings()[0], all, Tally::default(), false)), ("0".to_owned(), None));
         assert!(say(Lang::En, elsewhere(0, 0)).starts_with("No. "));
         assert!(say(Lang::Nb, elsewhere(2, 0)).starts_with("Ja. "));
         assert!(say(Lang::En, elsewhere(0, 1)).starts_with("Not as far as can be judged"), "an open one is no no");
         let forbidden = |summed, strangers| Finding::Forbidden { refused: 0, forbidden: 0, summed, strangers, participants: 0 };
+        let sums = Finding::Forbidden { refused: 61, forbidden: 401, summed: 340, strangers: 0, participants: 1 };
+        assert_eq!(
+            say(Lang::En, sums),
+            "1 participant was refused 401 times, 401 of them for what they had no right to. 340 of the times are summed by the minute."
+        );
+        assert!(say(Lang::Nb, sums).ends_with("av dem for noe de ikke hadde rett til. 340 av gangene er talt opp per minutt."));
+        assert_eq!(figure(Lang::En, &answer((Question::Forbidden, sums), all, Tally::default(), false)).0, "401");
         assert_eq!(say(Lang::En, forbidden(0, 0)), "Nobody was refused anything.");
         assert!(say(Lang::En, forbidden(0, 3)).contains("turned away 3 times"), "strangers are somebody");
         assert_eq!(checked(Lang::En, &answer(findings()[0], all, Tally::default(), false).basis()), "1,000 of 1,000 entries checked");
