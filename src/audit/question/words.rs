@@ -80,7 +80,7 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
         Finding::Forbidden { forbidden, .. } => forbidden,
         Finding::Overdue { open, .. } => open,
         Finding::Changed { corrected, withdrawn, returned } => corrected + withdrawn + returned,
-        Finding::Erased { contents, .. } => contents,
+        Finding::Erased { contents, records, .. } => contents + records,
         Finding::Read { reads, .. } => reads,
     };
     let among = match lang {
@@ -355,13 +355,16 @@ fn counted(lang: Lang, finding: &Finding) -> String {
             }
         }
         Finding::Erased { contents, months, records, undelivered } => {
-            let (c, m, r, u) = (lang.number(contents), lang.number(months), lang.number(records), lang.number(undelivered));
+            let c = lang.count(contents, ["melding", "meldinger"], ["message", "messages"]);
+            let m = lang.count(months, ["måned", "måneder"], ["month", "months"]);
+            let r = lang.count(records, ["oppføring", "oppføringer"], ["record", "records"]);
+            let u = lang.count(undelivered, ["melding", "meldinger"], ["message", "messages"]);
             match lang {
                 Lang::Nb => format!(
-                    "Innholdet i {c} meldinger, etter at mottakeren bekreftet. {m} måneder og {r} oppføringer, etter lagringsregelen. {u} meldinger endte uhentet med saken sin."
+                    "Innholdet i {c}, etter at mottakeren bekreftet. {m} og {r}, etter lagringsregelen. {u} endte uhentet med saken sin."
                 ),
                 Lang::En => format!(
-                    "The content of {c} messages, once acknowledged. {m} months and {r} records, by the retention rule. {u} messages ended undelivered with their case."
+                    "The content of {c}, once acknowledged. {m} and {r}, by the retention rule. {u} ended undelivered with the case."
                 ),
             }
         }
@@ -540,6 +543,18 @@ mod tests {
             "1 participant was refused 401 times, 401 of them for what they had no right to. 340 of the times are summed by the minute."
         );
         assert!(say(Lang::Nb, sums).ends_with("av dem for noe de ikke hadde rett til. 340 av gangene er talt opp per minutt."));
+        let month = answer(
+            (Question::Erased, Finding::Erased { contents: 1, months: 1, records: 152, undelivered: 1 }),
+            all,
+            Tally::default(),
+            false,
+        );
+        assert_eq!(figure(Lang::En, &month).0, "153", "contents and records both were erased");
+        assert_eq!(
+            sentence(Lang::En, &month),
+            "The content of 1 message, once acknowledged. 1 month and 152 records, by the retention rule. 1 message ended undelivered with the case."
+        );
+        assert!(sentence(Lang::Nb, &month).contains(" 1 måned og 152 oppføringer, "), "{}", sentence(Lang::Nb, &month));
         assert_eq!(figure(Lang::En, &answer((Question::Forbidden, sums), all, Tally::default(), false)).0, "401");
         assert_eq!(say(Lang::En, forbidden(0, 0)), "Nobody was refused anything.");
         assert!(say(Lang::En, forbidden(0, 3)).contains("turned away 3 times"), "strangers are somebody");
