@@ -21,7 +21,7 @@ pub enum RegisterError {
     #[error("a key of participant {0} is enrolled elsewhere too; a key belongs to one participant")]
     DuplicateKey(ParticipantId),
     /// No key or too many.
-    #[error("participant {0} needs 1 to {max} keys", max = limits::KEYS_PER_PARTICIPANT_MAX)]
+    #[error("participant {0} needs 1 to {max} keys; to cut off one whose only key is in wrong hands, set its standing to suspended", max = limits::KEYS_PER_PARTICIPANT_MAX)]
     Keys(ParticipantId),
     /// A key label or a name out of shape.
     #[error("participant {0}: name is 1 to 100 characters, a key label matches ^[a-z0-9][a-z0-9-]{{0,30}}$")]
