@@ -177,7 +177,10 @@ async fn an_auditor_lists_and_proves_and_each_reading_is_an_event_before_its_ans
     let between = pb::GetConsistencyProofRequest { old_size: 2, new_size: accepted.log_index + 1 };
     let hashes = world.auditor().get_consistency_proof(between).await.unwrap().into_inner().hashes;
     assert!(hashes.iter().all(|hash| hash.len() == 32) && !hashes.is_empty());
-    assert_eq!(world.records(AUDIT_READ, Some(AUDITOR)).await.len(), 4);
+    assert_eq!(world.records(AUDIT_READ, Some(AUDITOR)).await.len(), 2, "the head and the consistency proof name nothing");
+    let proofs: Vec<Record> = world.records(AUDIT_ASKED, Some(AUDITOR)).await.split_off(1);
+    assert_eq!(proofs[0].note, Some(format!("index {} below {}", entry.index, entry.index + 1)), "which entry");
+    assert_eq!((proofs.len(), proofs[1].message_id), (2, asked[0].message_id), "and about which message");
     let past = pb::GetProofRequest { of: Some(pb::get_proof_request::Of::Index(1_000_000)), from_index: 0 };
     refused(world.auditor().get_proof(past).await, Code::NotFound, "ENTRY_UNKNOWN");
 }

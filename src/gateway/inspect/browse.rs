@@ -42,15 +42,13 @@ const WINDOW_MAX: u64 = 1 << 18;
 
 impl Gateway {
     /// The page of at most `max` entries at `turn`. A page that continues a search that the same reader asked for since the start is no event of its
-    /// own.
+    /// own, and shows nothing that came after that asking: the newest page, which is asked for anew, does.
     ///
     /// # Errors
     /// Not the caller's call, or the store's refusal.
     pub async fn browse(&self, caller: &Caller, filter: RecordFilter, turn: Turn, max: usize) -> Result<Browsed, Refusal> {
         let page = if turn == Turn::Newest { PageOf::First } else { PageOf::Further };
-        // Before its own event, which would be found by what it asks for.
-        let size = *self.store.durable().borrow();
-        self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
+        let size = self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
         match self.turned(&self.sight(caller), filter, size, turn, max.min(self.settings.records_per_call_max)).await {
             Ok(browsed) => Ok(browsed),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),

@@ -41,7 +41,8 @@ const SCANS_MAX: usize = 1;
 #[derive(Debug)]
 pub(super) struct Inspecting {
     scans: Semaphore,
-    queries: Mutex<VecDeque<Query>>,
+    /// Each with the log's size when it was last asked: its further pages go no further.
+    queries: Mutex<VecDeque<(Query, u64)>>,
     last_checks: Mutex<VecDeque<(Sight, LastCheck)>>,
 }
 
@@ -60,9 +61,10 @@ impl Inspecting {
     }
 }
 
-/// Whether a page is the first of its query.
+/// Whether a page is the first of its query, and whether there are others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PageOf {
+    Only,
     First,
     Further,
 }
@@ -89,22 +91,28 @@ impl Gateway {
         }
     }
 
-    /// The event of a query, durable when this returns. A further page of a query that was asked before makes none.
-    async fn ask(&self, caller: &Caller, verb: Verb, asked: Asked, page: PageOf) -> Result<(), Refusal> {
+    /// The event of a query, durable when this returns, and the size of the log that its answer may reach to: the one before that event. A further
+    /// page of a query that was asked before makes no event and reaches no further than that asking did, whatever the page's address says.
+    async fn ask(&self, caller: &Caller, verb: Verb, asked: Asked, page: PageOf) -> Result<u64, Refusal> {
         let permit = self.permit_or_refuse(caller, verb).await?;
         let query = Query { reader: caller.id().clone(), key_label: caller.key_label.clone(), verb, asked };
-        if page == PageOf::Further && self.inspecting.queries.lock().contains(&query) {
-            return Ok(());
+        if page == PageOf::Further {
+            let queries = self.inspecting.queries.lock();
+            if let Some((_, size)) = queries.iter().find(|(known, _)| *known == query) {
+                return Ok(*size);
+            }
         }
+        let size = *self.store.durable().borrow();
         match self.store.act(Command::Ask { permit, asked: query.asked.clone() }).await {
+            Ok(_) if page == PageOf::Only => Ok(size),
             Ok(_) => {
                 let mut queries = self.inspecting.queries.lock();
-                queries.retain(|known| *known != query);
+                queries.retain(|(known, _)| *known != query);
                 if queries.len() == QUERIES_MAX {
                     queries.pop_front();
                 }
-                queries.push_back(query);
-                Ok(())
+                queries.push_back((query, size));
+                Ok(size)
             }
             Err(error) => Err(self.failed(caller, verb, error, None).await),
         }

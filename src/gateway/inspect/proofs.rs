@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 
+use super::PageOf;
 use crate::audit::checkpoint::Checkpoint;
+use crate::audit::event::Asked;
 use crate::audit::note::UnverifiedNote;
 use crate::audit::proof::verify_inclusion;
+use crate::audit::sight::Sight;
 use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::Hash;
 use crate::domain::id::MessageId;
@@ -49,16 +52,22 @@ impl Gateway {
     }
 
     /// Proofs against the newest cosigned head that covers the entry, else the newest head. An entry outside the caller's scope is unknown to it.
+    /// The event names the entry or the message; further pages about a message end where the first one's log did, and make none.
     ///
     /// # Errors
     /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
     pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Proofs, Refusal> {
-        self.audit(caller, Verb::GetProof, None, None).await?;
         let sight = self.sight(caller);
+        let (asked, page) = match of {
+            ProofOf::Index(index) => (self.naming(&sight, index).await, PageOf::Only),
+            ProofOf::Message(id, 0) => (Asked { message_id: Some(id), ..Asked::default() }, PageOf::First),
+            ProofOf::Message(id, _) => (Asked { message_id: Some(id), ..Asked::default() }, PageOf::Further),
+        };
+        let size = self.ask(caller, Verb::GetProof, asked, page).await?;
         let found = match of {
             ProofOf::Index(index) => Ok((vec![index], None)),
             ProofOf::Message(id, from_index) => {
-                let filter = RecordFilter { message_id: Some(id), from_index, ..RecordFilter::default() };
+                let filter = RecordFilter { message_id: Some(id), from_index, to_index: Some(size), ..RecordFilter::default() };
                 let found = self.visible(&sight, filter, PROOFS_MAX).await;
                 found.map(|found| (found.entries.into_iter().map(|entry| entry.index).collect(), found.next_index))
             }
@@ -85,6 +94,16 @@ impl Gateway {
             }
         }
         Ok(Proofs { proofs, next_index })
+    }
+
+    /// What is asked for with one entry: its place, and the case that it tells of, so that whoever follows the case finds who read about it.
+    async fn naming(&self, sight: &Sight, index: u64) -> Asked {
+        let (from_index, to_index) = (index, index.checked_add(1));
+        let found = self.store.records(&RecordFilter { from_index, to_index, ..RecordFilter::default() }, 1).await;
+        // What cannot be read names its place alone.
+        let record = found.ok().and_then(|page| page.entries.into_iter().find_map(|entry| entry.record));
+        let case_ref = record.filter(|record| sight.sees(record)).and_then(|record| record.case_ref);
+        Asked { from_index: Some(index), to_index, case_ref, ..Asked::default() }
     }
 
     /// The same proof against a head that witnesses cosigned, once there is one that covers the entry.

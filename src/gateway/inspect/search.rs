@@ -73,24 +73,24 @@ impl Gateway {
     /// Not the caller's call, or the store's refusal.
     pub async fn records(self: &Arc<Self>, caller: &Caller, filter: RecordFilter, max: Option<usize>) -> Result<Rows, Refusal> {
         // The list ends at the size it began at; else a busy log could be followed for ever, and each call would list its own event.
-        let size = *self.store.durable().borrow();
-        self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
+        let size = self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
         let left = max.unwrap_or(usize::MAX).min(self.settings.records_per_call_max);
         let filter = RecordFilter { to_index: Some(filter.to_index.unwrap_or(size).min(size)), ..filter };
         Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, is_first: true, done: false })
     }
 
     /// One page of a search: at most `max` entries from log index `at` on, or from the filter's start. A page that continues a search that the
-    /// same reader asked for since the start is no event of its own.
+    /// same reader asked for since the start is no event of its own and ends where that search did.
     ///
     /// # Errors
     /// Not the caller's call, or the store's refusal.
     pub async fn search(&self, caller: &Caller, filter: &RecordFilter, at: Option<u64>, max: usize) -> Result<Found, Refusal> {
         let page = if at.is_some() { PageOf::Further } else { PageOf::First };
-        self.ask(caller, Verb::ListRecords, asked(filter), page).await?;
+        let size = self.ask(caller, Verb::ListRecords, asked(filter), page).await?;
         let from_index = at.unwrap_or(0).max(filter.from_index);
+        let to_index = Some(filter.to_index.unwrap_or(size).min(size));
         let max = max.min(self.settings.records_per_call_max);
-        match self.visible(&self.sight(caller), RecordFilter { from_index, ..filter.clone() }, max).await {
+        match self.visible(&self.sight(caller), RecordFilter { from_index, to_index, ..filter.clone() }, max).await {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
         }

@@ -23,7 +23,7 @@ use crate::clock::SystemEntropy;
 use crate::domain::participant::{KeyHash, Participant};
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::gateway::{ExportOf, Gateway, Reviews, Settings};
+use crate::gateway::{ExportOf, Gateway, Reviews, Settings, Turn};
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
@@ -294,6 +294,36 @@ async fn a_query_is_one_event_before_its_first_row_and_none_for_its_further_page
     assert_eq!(asked().await.len(), 3);
     let refused = gateway.search(&bed.caller(LAB), &filter, None, 1).await.unwrap_err();
     assert_eq!(refused.0.reason, Reason::CallNotAllowed);
+}
+
+#[tokio::test]
+async fn a_further_page_shows_nothing_that_came_after_its_query_was_asked() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        bed.load(register(1, auditors)).await;
+        let caller = bed.caller(ALL);
+        let filter = RecordFilter { kinds: vec![kind::NOTICE_ACCEPTED], ..RecordFilter::default() };
+        let asked = async || {
+            let asked = RecordFilter { kinds: vec![kind::AUDIT_ASKED], ..RecordFilter::default() };
+            bed.store().records(&asked, 100).await.unwrap().entries.len()
+        };
+        let turned = async |who: &Caller, turn| {
+            let page = gateway.browse(who, filter.clone(), turn, 10).await.unwrap();
+            (page.entries.iter().map(|entry| entry.index).collect::<Vec<_>>(), page.newer)
+        };
+        let (_, first) = bed.send_notice(&wish(), None).await.unwrap();
+        assert_eq!(turned(&caller, Turn::Newest).await, (vec![first.index], false));
+        let (_, later) = bed.send_notice(&wish(), None).await.unwrap();
+        assert_eq!(turned(&caller, Turn::After(first.index)).await, (vec![], false), "not without an event");
+        assert_eq!(turned(&caller, Turn::Before(u64::MAX)).await, (vec![first.index], false));
+        assert_eq!(gateway.search(&caller, &filter, Some(0), 10).await.unwrap().entries.len(), 1);
+        assert_eq!(asked().await, 1);
+        assert_eq!(turned(&caller, Turn::Newest).await, (vec![first.index, later.index], false));
+        assert_eq!((turned(&caller, Turn::After(first.index)).await, asked().await), ((vec![later.index], false), 2));
+        let other = bed.caller(OF_UNIT);
+        assert_eq!((turned(&other, Turn::After(first.index)).await.0, asked().await), (vec![later.index], 3), "that is a query of its own");
+    }
 }
 
 #[tokio::test]

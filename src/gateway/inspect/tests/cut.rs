@@ -38,6 +38,33 @@ async fn proofs_about_a_message_go_on_until_there_are_no_more() {
 }
 
 #[tokio::test]
+async fn whoever_reads_an_entry_is_told_with_what_was_read() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        bed.load(register(1, auditors)).await;
+        let (message_id, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+        let caller = bed.caller(ALL);
+        let last_read = async || {
+            let filter = RecordFilter { kinds: vec![kind::AUDIT_READ, kind::AUDIT_ASKED], ..RecordFilter::default() };
+            let record = bed.store().records(&filter, 1000).await.unwrap().entries.pop().unwrap().record.unwrap();
+            (record.verb, record.note, record.case_ref, record.message_id)
+        };
+        let verb = Some(Verb::GetProof.number());
+        gateway.proofs(&caller, ProofOf::Index(accepted.index)).await.unwrap();
+        let note = Some(format!("index {} below {}", accepted.index, accepted.index + 1));
+        assert_eq!(last_read().await, (verb, note, accepted.case_ref, None));
+        gateway.proofs(&caller, ProofOf::Message(message_id, 0)).await.unwrap();
+        assert_eq!(last_read().await, (verb, None, None, Some(message_id)));
+        // Outside the scope the place is named, and nothing of what stands there.
+        assert_eq!(gateway.proofs(&bed.caller(OF_LAB), ProofOf::Index(accepted.index)).await.unwrap_err().0.reason, Reason::EntryUnknown);
+        assert_eq!(last_read().await.2, None);
+        gateway.proofs(&caller, ProofOf::Index(u64::MAX)).await.unwrap_err();
+        assert_eq!(last_read().await.1, Some(format!("index {}", u64::MAX)));
+    }
+}
+
+#[tokio::test]
 async fn what_others_asked_about_a_message_keeps_no_evidence_from_its_sender() {
     let home = Home::new();
     for bed in [memory_bed(), home.open(1).1] {
