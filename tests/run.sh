@@ -177,7 +177,7 @@ bundle() {
     kill "$gateway"
     wait "$gateway"
     GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$SAMBAND_VERIFIERS/bundle" tests/independent/bundle.go || failed=1
-    local checkers=("vkey:$SAMBAND_VERIFIERS/bundle") python=$target/witness/bin/python
+    local checkers=("vkey:$SAMBAND_VERIFIERS/bundle" -- "samband:$SAMBAND_BINARY") python=$target/witness/bin/python
     if "$python" -c 'import aics_tlog'; then checkers+=(-- "$python" tests/independent/bundle.py); fi
     "$SAMBAND_VERIFIERS/bundle" "$work/all.tar" "$(cat "$home/log.vkey")" || failed=1
     "$venv/bin/python" tests/independent/bundle_selftest.py "$work/some.tar" "$home/log.vkey" "${checkers[@]}" || failed=1

@@ -295,6 +295,7 @@ func run(path, key string) error {
 	if len(tree.nodes) != len(edge) {
 		return errors.New("edge.txt holds too many hashes")
 	}
+	ofCase, ref := strings.Contains(manifest, "\ncase_ref="), field(manifest, "case_ref")
 	rows := strings.SplitAfter(string(files["records.jsonl"]), "\n")
 	next, opened, erased, closed := from, 0, 0, 0
 	for _, line := range strings.Split(strings.TrimSuffix(string(files["entries.txt"]), "\n"), "\n") {
@@ -320,6 +321,9 @@ func run(path, key string) error {
 			if !bytes.Equal(made, leaf) {
 				return fail(errors.New("it does not open to its leaf"))
 			}
+			if ofCase && (ref == "" || field(text, "case_ref") != ref) {
+				return fail(errors.New("it is open and not of the case that the manifest names"))
+			}
 			if opened >= len(rows) {
 				return fail(errors.New("records.jsonl does not hold it"))
 			}
@@ -340,6 +344,9 @@ func run(path, key string) error {
 	counted := fmt.Sprintf("open=%d\nerased=%d\nclosed=%d\n", opened, erased, closed)
 	if next != to || !strings.HasSuffix(manifest, counted) || len(rows) != opened+1 || rows[opened] != "" {
 		return errors.New("the manifest or records.jsonl counts other entries")
+	}
+	if ofCase && opened == 0 {
+		return errors.New("a bundle of a case opens none of its records")
 	}
 	if err := sameTable(files["records.csv"], files["records.jsonl"]); err != nil {
 		return fmt.Errorf("records.csv: %v", err)

@@ -112,6 +112,10 @@ def main() -> int:
             texts.append((index, text.decode()))
     demand(len(leaves) == last - first, "entries are missing")
     demand(len(texts) == int(manifest["open"]), "the manifest counts other entries")
+    if "case_ref" in manifest:
+        demand(bool(texts), "a bundle of a case opens none of its records")
+        for index, text in texts:
+            demand(fields(text).get("case_ref") == manifest["case_ref"], f"entry {index} is open and not of the case that the manifest names")
     hashes = {name: [base64.b64decode(line, validate=True) for line in files[name].split()] for name in ("edge.txt", "consistency.txt")}
     root = root_of(first, hashes["edge.txt"], leaves)
     holds = aics_tlog.verify_consistency(last, head.size, root, head.root, hashes["consistency.txt"])

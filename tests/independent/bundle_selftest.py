@@ -2,11 +2,11 @@
 
     bundle_selftest.py <bundle.tar> <vkey file> <checker> [<argument>...] [-- <checker> ...]
 
-Each checker is run with <bundle> <vkey file> after its arguments; `vkey:` before its name gives it the key itself instead of the file. The bundle must
-accept as it is, hold an opened entry after its first and one with a reason, and not begin at the log's first entry.
+Each checker is run with <bundle> <vkey file> after its arguments; `vkey:` before its name gives it the key itself instead of the file, `samband:` runs
+Samband's own check. The bundle must be accepted as it is, hold an opened entry after its first, one with a reason and records of two cases, and not
+begin at the log's first entry. A bundle is packed again in the very bytes that Samband gives it, so that what is refused is the damage and not a header.
 """
 
-import io
 import json
 import subprocess
 import sys
@@ -21,11 +21,15 @@ def read(path: Path) -> dict[str, bytes]:
 
 
 def write(path: Path, files: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in files.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            tar.addfile(header, io.BytesIO(content))
+    path.write_bytes(b"".join(header(name, len(content)) + content + bytes(-len(content) % 512) for name, content in files.items()) + bytes(1024))
+
+
+def header(name: str, size: int) -> bytes:
+    """A header as a bundle has them: plain files of mode 0644, owner 0, time 0."""
+    before = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + f"{size:011o}\0".encode() + b"00000000000\0"
+    after = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(167)
+    total = sum(before + b" " * 8 + after)
+    return before + f"{total:06o}\0 ".encode() + after
 
 
 def lines(files: dict[str, bytes], name: str, change) -> None:
@@ -80,7 +84,52 @@ def count(files: dict[str, bytes], name: str, by: int) -> None:
     files["manifest.txt"] = "".join(f"{row}\n" for row in rows).encode()
 
 
+def cases(files: dict[str, bytes]) -> list[str]:
+    """The cases of the open records, in their order."""
+    rows = [json.loads(row) for row in files["records.jsonl"].decode().splitlines()]
+    return list(dict.fromkeys(row["case_ref"] for row in rows if "case_ref" in row))
+
+
+def name_case(files: dict[str, bytes], case: str) -> None:
+    """The manifest names this case, whatever it named before."""
+    rows = [row for row in files["manifest.txt"].decode().splitlines() if not row.startswith("case_ref=")]
+    at = next(at for at, row in enumerate(rows) if row.startswith("open="))
+    rows.insert(at, f"case_ref={case}")
+    files["manifest.txt"] = "".join(f"{row}\n" for row in rows).encode()
+
+
+def of_case(files: dict[str, bytes], case: str, is_open: bool = True) -> None:
+    """Makes it the bundle of a case: what is not of it is closed."""
+    rows = [json.loads(row) for row in files["records.jsonl"].decode().splitlines()]
+    open_ones = {row["index"] for row in rows if is_open and row.get("case_ref") == case}
+
+    def close(entries: list[str]) -> None:
+        for at, entry in enumerate(entries):
+            index, state, leaf, *_ = entry.split(" ")
+            if state == "open" and int(index) not in open_ones:
+                entries[at] = f"{index} closed {leaf}"
+
+    lines(files, "entries.txt", close)
+    for name in ("records.jsonl", "records.csv"):
+        first = name == "records.csv"
+        text = files[name].decode().splitlines()
+        kept = [line for line, row in zip(text[first:], rows) if row["index"] in open_ones]
+        files[name] = "".join(f"{line}\n" for line in text[:first] + kept).encode()
+    count(files, "open", len(open_ones) - len(rows))
+    count(files, "closed", len(rows) - len(open_ones))
+    name_case(files, case)
+
+
+def another_case(files: dict[str, bytes]) -> None:
+    first, other_one, *_ = cases(files)
+    of_case(files, first)
+    name_case(files, other_one)
+
+
 DAMAGES = {
+    "the case of a case's bundle is another": another_case,
+    "several cases are open and the manifest names one": lambda files: name_case(files, cases(files)[0]),
+    "a case is named and none of its records is open": lambda files: of_case(files, cases(files)[0], is_open=False),
     "the range begins elsewhere": lambda files: count(files, "from_index", 1),
     "the range ends elsewhere": lambda files: count(files, "to_index", -1),
     "another size": lambda files: count(files, "size", 1),
@@ -114,18 +163,33 @@ def main() -> int:
 
     def accepts(checker: list[str], file: Path) -> bool:
         name, *arguments = checker
-        key = vkey.read_text().strip() if name.startswith("vkey:") else str(vkey)
-        ran = subprocess.run([name.removeprefix("vkey:"), *arguments, str(file), key], capture_output=True, text=True)
+        if name.startswith("samband:"):
+            line = [name.removeprefix("samband:"), *arguments, "audit", "verify", str(file), "--vkey", str(vkey)]
+        elif name.startswith("vkey:"):
+            line = [name.removeprefix("vkey:"), *arguments, str(file), vkey.read_text().strip()]
+        else:
+            line = [name, *arguments, str(file), str(vkey)]
+        ran = subprocess.run(line, capture_output=True, text=True)
         if ran.returncode not in (0, 1):
             raise SystemExit(f"{name}: ended with {ran.returncode}: {ran.stderr}")
+        # What is refused for its archive was not looked at.
+        if ran.returncode == 1 and ("archive" in ran.stderr or "tarfile" in ran.stderr):
+            raise SystemExit(f"{name}: refuses the archive and not what is in it: {ran.stderr}")
         return ran.returncode == 0
 
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        changed = Path(folder) / "changed.tar"
+        changed, of_one = Path(folder) / "changed.tar", Path(folder) / "case.tar"
+        write(changed, read(bundle))
+        if changed.read_bytes() != bundle.read_bytes():
+            raise SystemExit("the good bundle packed again is not the same bytes")
+        files = read(bundle)
+        of_case(files, cases(files)[0])
+        write(of_one, files)
         for checker in checkers:
-            if not accepts(checker, bundle):
-                raise SystemExit(f"{checker[0]} refuses the good bundle")
+            for good in (bundle, of_one):
+                if not accepts(checker, good):
+                    raise SystemExit(f"{checker[0]} refuses the good bundle, {good.name}")
             for what, damage in DAMAGES.items():
                 files = read(bundle)
                 damage(files)

@@ -61,8 +61,12 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     }
     if let Some(case) = manifest.case_ref {
         lines.push(match lang {
-            Lang::Nb => format!("åpne er oppføringene i sak {case}; at ingen lukket oppføring hører til den, kan ikke et uttrekk vise"),
-            Lang::En => format!("open are the records of case {case}; that no closed one is of it cannot be shown by a bundle"),
+            Lang::Nb => format!(
+                "hver åpen oppføring er i sak {case}; om saken har flere, lukkede, slettede eller utenfor rekken, kan ikke et uttrekk vise"
+            ),
+            Lang::En => format!(
+                "every open record is of case {case}; whether the case has more, closed, erased or outside the range, a bundle cannot show"
+            ),
         });
     }
     if !witnesses.is_empty() {

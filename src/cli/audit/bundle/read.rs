@@ -235,6 +235,13 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
         next += 1;
         match &entry.held {
             Held::Record(held) => {
+                // As the export closes what is of other cases, an open one shows that the manifest names the wrong one, or should name none.
+                if manifest.case_ref.is_some_and(|case| held.0.case_ref != Some(case)) {
+                    return Err(failed(format!(
+                        "entries.txt, entry {}: it is open and not of the case that manifest.txt names",
+                        entry.index
+                    )));
+                }
                 let (json, row) = lines(entry.index, &held.0);
                 jsonl.update(json.as_bytes());
                 csv.update(row.as_bytes());
@@ -253,6 +260,9 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     })?;
     if next != manifest.to || counts != [manifest.open, manifest.erased, manifest.closed] {
         return Err(failed("entries.txt does not hold the entries that manifest.txt counts".to_owned()));
+    }
+    if manifest.case_ref.is_some() && manifest.open == 0 {
+        return Err(failed("manifest.txt names a case and no entry of it is open".to_owned()));
     }
     let Findings { answers, counts: _, holds, checked } = survey.finish(&head, Some(&consistency));
     if let Some(index) = checked.failed_at.first() {

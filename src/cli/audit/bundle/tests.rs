@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::read::{Demands, Proved, check, check_stream};
 use super::write::{Frame, Writer};
 use crate::audit::checkpoint::Checkpoint;
-use crate::audit::event::Event;
+use crate::audit::event::{Event, ItemNumber};
 use crate::audit::evidence::FILES;
 use crate::audit::leaf::{Leaf, Openings};
 use crate::audit::nodes::RecentNodes;
@@ -20,6 +20,7 @@ use crate::audit::tar::{BLOCK, header, padding};
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tree::Frontier;
 use crate::cli::exit::CliError;
+use crate::domain::id::CaseRef;
 use crate::domain::lang::Lang;
 use crate::domain::time::Timestamp;
 
@@ -47,10 +48,53 @@ fn entry(index: u64) -> OpenEntry {
     OpenEntry { index, leaf: Some(leaf), held }
 }
 
+/// Entries of which those before 8 are of no case, and the others of two in turn.
+fn entry_of_case(index: u64) -> OpenEntry {
+    let event = Event::NoticeReturned {
+        unit: "ru-oslo".parse().unwrap(),
+        key_label: "main".to_owned(),
+        item: ItemNumber(index),
+        case_ref: case(index % 2),
+        sender: "politi-oslo".parse().unwrap(),
+        message_id: "019a9b3c-0000-7000-8000-000000000001".parse().unwrap(),
+        reason: 2,
+    };
+    let record = Record::of(&event, Timestamp::from_millis(1_780_000_000_000 + i64::try_from(index).unwrap() * 1000));
+    let openings = Openings::new([index as u8; 32], [!(index as u8); 32]);
+    let leaf = Leaf::commit(&openings, &record.sender_part(), &record.gateway_part());
+    let of_none = entry(index);
+    if index < 8 { of_none } else { OpenEntry { index, leaf: Some(leaf), held: Held::Record(Box::new((record, openings))) } }
+}
+
+fn case(number: u64) -> CaseRef {
+    CaseRef::from_bytes([number as u8; 10])
+}
+
+/// The bundle of entries 5 to 19 that names case 1, of which those are open that `opens` says.
+fn of_case(opens: impl Fn(u64) -> bool) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("case.tar");
+    let closed = |entry: OpenEntry| if opens(entry.index) { entry } else { OpenEntry { held: Held::Closed, ..entry } };
+    write_of(&out, 5, 20, (33, Some(case(1))), 1, &entry_of_case, |index| Some(closed(entry_of_case(index)))).unwrap();
+    std::fs::read(out).unwrap()
+}
+
 /// A log of `size` entries, its bundle of `from..to` at `out`.
 fn write(out: &Path, from: u64, to: u64, size: u64, seed: u8, entries: impl Fn(u64) -> Option<OpenEntry>) -> Result<(), CliError> {
+    write_of(out, from, to, (size, None), seed, &entry, entries)
+}
+
+fn write_of(
+    out: &Path,
+    from: u64,
+    to: u64,
+    (size, case_ref): (u64, Option<CaseRef>),
+    seed: u8,
+    log: &dyn Fn(u64) -> OpenEntry,
+    entries: impl Fn(u64) -> Option<OpenEntry>,
+) -> Result<(), CliError> {
     let mut nodes = RecentNodes::default();
-    (0..size).for_each(|index| nodes.push(entry(index).leaf.unwrap().hash()));
+    (0..size).for_each(|index| nodes.push(log(index).leaf.unwrap().hash()));
     let edge = Frontier::at(&nodes, from).unwrap();
     let head = Checkpoint::new(ORIGIN.parse().unwrap(), size, nodes.root()).unwrap();
     let frame = Frame {
@@ -61,7 +105,7 @@ fn write(out: &Path, from: u64, to: u64, size: u64, seed: u8, entries: impl Fn(u
         to,
         edge: edge.peaks().map(|(_, _, hash)| hash).collect(),
         consistency: consistency_proof(&nodes, to, size).unwrap(),
-        case_ref: None,
+        case_ref,
     };
     let mut writer = Writer::create(out, frame)?;
     (from..to).filter_map(entries).try_for_each(|entry| writer.push(&entry))?;
@@ -233,6 +277,27 @@ fn each_tampering_is_refused_with_its_reason() {
         let said = refused(&bytes);
         assert!(said.contains(reason), "wanted {reason:?}: {said}");
     }
+}
+
+#[test]
+fn an_open_record_that_is_not_of_the_case_that_the_manifest_names_is_refused() {
+    let good = of_case(|index| index >= 8 && index % 2 == 1);
+    assert_eq!(checked(&good).unwrap().manifest.case_ref, Some(case(1)));
+    let named = |bytes: &[u8], from: &str, to: String| {
+        let mut all = members(bytes);
+        let text = String::from_utf8(all[1].1.clone()).unwrap();
+        assert!(text.contains(from), "{text}");
+        all[1].1 = text.replace(from, &to).into_bytes();
+        refused(&archive(&all))
+    };
+    let of_another = "it is open and not of the case that manifest.txt names";
+    // Of a true bundle, the manifest's line alone: another case; one where there was none.
+    assert!(named(&good, &case(1).to_string(), case(0).to_string()).contains(&format!("entry 9: {of_another}")));
+    assert!(named(&bundle(5, 20, 33), "open=", format!("case_ref={}\nopen=", case(1))).contains(of_another));
+    // One record too many is open: of another case, of none.
+    assert!(refused(&of_case(|index| index >= 8 && index % 2 == 1 || index == 10)).contains(&format!("entry 10: {of_another}")));
+    assert!(refused(&of_case(|index| index >= 8 && index % 2 == 1 || index == 7)).contains(&format!("entry 7: {of_another}")));
+    assert!(refused(&of_case(|_| false)).contains("names a case and no entry of it is open"));
 }
 
 #[test]
