@@ -249,12 +249,12 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     let (erased, closed) = (proved.manifest.erased, proved.manifest.closed);
     let lead = match lang {
         Lang::Nb => format!(
-            "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er slettet og kan ikke kontrolleres lenger, \
-             {closed} er lukket for den som tok uttrekket. Hvert tall nedenfor er talt fra kontrollerte oppføringer alene."
+            "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er merket som slettet og {closed} \
+             som lukket for den som tok uttrekket; at merkene er riktige, kan ikke et uttrekk vise. Hvert tall nedenfor er talt fra kontrollerte oppføringer alene."
         ),
         Lang::En => format!(
-            "Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} are erased and no longer checkable, {closed} are \
-             closed to whoever took the bundle. Every number below is counted from checked records alone."
+            "Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} are marked as erased and {closed} as closed to \
+             whoever took the bundle; a bundle cannot show that the marks are right. Every number below is counted from checked records alone."
         ),
     };
     let heading = lang.say("Rapport fra loggen", "Report of the log");
@@ -273,4 +273,31 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
         tag = lang.tag(),
         words = html(&in_words(lang, proved, key_was_given)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::audit::bundle::read::check_stream;
+    use crate::cli::audit::bundle::tests::bundle;
+
+    #[test]
+    fn what_a_bundle_only_says_of_itself_is_told_as_its_word() {
+        let proved = check_stream(&bundle(5, 20, 33)[..], &Demands::default(), &mut |_, _| {}).unwrap();
+        let (nb, en) = (page(Lang::Nb, &proved, true), page(Lang::En, &proved, true));
+        for (page, lead, words) in [
+            (
+                nb,
+                "3 er merket som slettet og 2 som lukket for den som tok uttrekket; at merkene er riktige, kan ikke et uttrekk vise.",
+                "3 er merket som slettet; at de er det, kan ikke et uttrekk vise",
+            ),
+            (
+                en,
+                "3 are marked as erased and 2 as closed to whoever took the bundle; a bundle cannot show that the marks are right.",
+                "3 are marked as erased; a bundle cannot show that they were",
+            ),
+        ] {
+            assert!(page.contains(lead) && page.contains(words), "{page}");
+        }
+    }
 }

@@ -42,14 +42,16 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     }
     if manifest.erased > 0 {
         lines.push(match lang {
-            Lang::Nb => format!("{} er slettet etter lagringsregelen og kan ikke kontrolleres lenger; bladene står", manifest.erased),
-            Lang::En => format!("{} are erased by their retention rule and no longer checkable; their leaves stand", manifest.erased),
+            Lang::Nb => format!("{} er merket som slettet; at de er det, kan ikke et uttrekk vise; bladene står", manifest.erased),
+            Lang::En => format!("{} are marked as erased; a bundle cannot show that they were; their leaves stand", manifest.erased),
         });
     }
     if manifest.closed > 0 {
         lines.push(match lang {
-            Lang::Nb => format!("{} er lukket: utenfor det den som tok uttrekket får se, eller i andre saker", manifest.closed),
-            Lang::En => format!("{} are closed: outside the scope of whoever took the bundle, or of other cases", manifest.closed),
+            Lang::Nb => format!("{} er merket som lukket: utenfor det den som tok uttrekket får se, eller i andre saker", manifest.closed),
+            Lang::En => {
+                format!("{} are marked as closed: outside the scope of whoever took the bundle, or of other cases", manifest.closed)
+            }
         });
     }
     if *period != Period::default() {
