@@ -87,6 +87,17 @@ async fn a_bundle_is_taken_checked_and_reported_and_only_by_an_auditor() {
     assert_eq!(bed.run("politi-oslo", &format!("{export} --out ~/none.tar")).await.unwrap_err().code(), 1);
     assert!(!bed.path("none.tar").exists());
 
+    // A bundle that does not hold is not kept, and takes the place of none that does.
+    let witness = "witness.example/w1+24b5d9fe+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY";
+    fs::write(bed.path("policy"), format!("witness w {witness}\nquorum w\n")).unwrap();
+    let (before, good) = (fs::read_dir(bed.path("")).unwrap().count(), fs::read(bed.path("case.tar")).unwrap());
+    for name in ["none.tar", "case.tar"] {
+        let error = bed.run("tilsyn", &format!("{export} --policy ~/policy --out ~/{name}")).await.unwrap_err();
+        assert!(error.code() == 1 && error.to_string().contains("not written") && error.to_string().contains("quorum"), "{error}");
+    }
+    assert_eq!(fs::read_dir(bed.path("")).unwrap().count(), before, "neither it nor a part of it");
+    assert_eq!(fs::read(bed.path("case.tar")).unwrap(), good);
+
     let mut bytes = fs::read(bed.path("all.tar")).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 1;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::bundle::read::{Demands, Proved, check};
+use super::bundle::read::{Demands, Proved, check_stream};
 use super::bundle::write::{Frame, Writer};
 use super::list::{in_order, instant};
 use crate::audit::checkpoint::Checkpoint;
@@ -38,8 +38,8 @@ pub const HELP: &str = "Examples:
 The bundle is one tar file: every entry of the range with what opens it, the signed head, the hashes between the two, the log's key, the records
 as CSV and JSON Lines, and how to check it all by hand. Same range and same head, same bytes: to make a bundle again, give the range that its
 manifest.txt names and its own head (tar -xOf october.tar checkpoint >october.checkpoint) with --checkpoint, and erasing aside, it is the same. A bundle of a case holds the entries between its
-first and last record; those of other cases stay closed, as do those outside the auditor's scope. It is checked before the command ends; anyone can
-check it again with `samband audit verify`. The format: docs/bundle.md.
+first and last record; those of other cases stay closed, as do those outside the auditor's scope. It is checked before it gets its name, and
+not kept if it does not hold or lacks the quorum that --policy demands; anyone can check it again with `samband audit verify`. The format: docs/bundle.md.
 
 With --data-dir the same bundle comes from the folder of a stopped gateway, or a copy of one, and its storage key: every record that is kept, no scope,
 and no entry in the log that tells of it. Under the same head (--checkpoint) it is the same bytes as from the running gateway.";
@@ -105,12 +105,19 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
         (Some(dir), Some(key)) => from_folder(args, dir, key, &verifier, out)?,
         _ => from_gateway(args, &verifier, out).await?,
     };
-    let (manifest, bytes) = writer.finish(origin)?;
+    let written = writer.finish(origin)?;
+    let (manifest, bytes) = (written.manifest.clone(), written.bytes);
     let exported = begun.elapsed();
     let bar = out.progress(manifest.to - manifest.from, "entries checked");
     let begun = Instant::now();
     let demands = Demands { vkey: Some(&verifier), policy: policy.as_ref(), ..Demands::default() };
-    let Proved { checked, .. } = check(&args.out, &demands, &mut |done, _| bar.set_position(done))?;
+    let checked = check_stream(written.open()?, &demands, &mut |done, _| bar.set_position(done));
+    // Only what holds gets the name: a file that is there is one that was checked.
+    let Proved { checked, .. } = checked.map_err(|error| match error {
+        CliError::Failed(what) => CliError::Failed(format!("{}: not written, as the bundle does not hold: {what}", args.out.display())),
+        other => other,
+    })?;
+    written.place()?;
     let verified = begun.elapsed();
     bar.finish_and_clear();
     let entries = checked.to - checked.from;

@@ -109,7 +109,7 @@ fn write_of(
     };
     let mut writer = Writer::create(out, frame)?;
     (from..to).filter_map(entries).try_for_each(|entry| writer.push(&entry))?;
-    writer.finish(ORIGIN.parse().unwrap()).map(drop)
+    writer.finish(ORIGIN.parse().unwrap())?.place()
 }
 
 /// The bundle of `from..to` of a log of `size` entries.

@@ -1,4 +1,4 @@
-//! A bundle as it is written: the long files beside it first, then the archive of all, then its name.
+//! A bundle as it is written: the long files beside it first, then the archive of all, then, when it was checked, its name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Write};
@@ -113,11 +113,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends it: durable under its name when this returns. Gives the manifest and the bundle's size in bytes.
+    /// Ends it, under a name for the time being.
     ///
     /// # Errors
     /// The disk, or a file too large for the format.
-    pub fn finish(self, origin: crate::audit::checkpoint::Origin) -> Result<(Manifest, u64), CliError> {
+    pub fn finish(self, origin: crate::audit::checkpoint::Origin) -> Result<Written, CliError> {
         let Self { out, frame, entries, jsonl, csv, open, erased, closed, line: _ } = self;
         let manifest =
             Manifest { origin, from: frame.from, to: frame.to, size: frame.size, case_ref: frame.case_ref, open, erased, closed };
@@ -143,10 +143,38 @@ impl Writer {
         let file = part.file.get_ref();
         file.sync_all().map_err(|error| failed(&error))?;
         let bytes = file.metadata().map_err(|error| failed(&error))?.len();
-        fs::rename(&part.path, &out).map_err(|error| failed(&error))?;
-        let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        regular_file::sync_folder(folder).map_err(|error| failed(&error))?;
-        Ok((manifest, bytes))
+        Ok(Written { part, out, manifest, bytes })
+    }
+}
+
+/// A bundle that is whole and has not its name yet; gone if it never gets it.
+pub struct Written {
+    part: Part,
+    out: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Written {
+    /// It, to be checked.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn open(&self) -> Result<File, CliError> {
+        regular_file::open(&self.part.path, Links::Refuse).map_err(|error| CliError::file(&self.out, &error.into()))
+    }
+
+    /// Gives it its name, durably; a file that has it is replaced.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn place(self) -> Result<(), CliError> {
+        let failed = |error: &io::Error| CliError::file(&self.out, error);
+        fs::rename(&self.part.path, &self.out).map_err(|error| failed(&error))?;
+        let folder = self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        regular_file::sync_folder(folder).map_err(|error| failed(&error))
     }
 }
 
