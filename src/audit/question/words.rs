@@ -104,7 +104,11 @@ fn missing(lang: Lang, scoped: bool, missing: Tally) -> String {
     });
     let closed = (closed > 0).then(|| format!("{} {to_whom}", lang.number(closed)));
     let failed = (failed > 0).then(|| {
-        format!("{} {}", lang.number(failed), lang.say("som ikke kan leses eller ikke stemmer", "that cannot be read or do not fit"))
+        lang.count(
+            failed,
+            ["som ikke kan leses eller ikke stemmer"; 2],
+            ["that cannot be read or does not fit", "that cannot be read or do not fit"],
+        )
     });
     [erased, closed, failed].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -223,6 +227,9 @@ const fn judged(finding: &Finding) -> u64 {
     }
 }
 
+/// What became of messages that were settled late, of one and of many.
+const PAST: [&str; 2] = ["went past its time and was", "went past their time and were"];
+
 /// The verdict over everything that there is.
 fn verdict(lang: Lang, finding: &Finding) -> String {
     let (read, open) = results(lang, finding).unwrap_or_default();
@@ -257,7 +264,7 @@ fn verdict(lang: Lang, finding: &Finding) -> String {
             format!("Ingenting nå. {} gikk over fristen og ble ordnet senere.", lang.number(settled))
         }
         (Finding::Overdue { open: 0, settled }, Lang::En) => {
-            format!("Nothing now. {} went past their time and were settled later.", lang.number(settled))
+            format!("Nothing now. {} settled later.", lang.count(settled, ["", ""], PAST))
         }
         _ => counted(lang, finding),
     }
@@ -303,7 +310,7 @@ fn verdict_of_part(lang: Lang, finding: &Finding) -> String {
             format!("ingenting venter. {} gikk over fristen og ble ordnet senere.", lang.number(settled))
         }
         (Finding::Overdue { open: 0, settled }, Lang::En) => {
-            format!("nothing waits. {} went past their time and were settled later.", lang.number(settled))
+            format!("nothing waits. {} settled later.", lang.count(settled, ["", ""], PAST))
         }
         _ => counted(lang, finding),
     }
@@ -342,8 +349,9 @@ fn counted(lang: Lang, finding: &Finding) -> String {
                     lang.count(open, ["melding", "meldinger"], ["", ""])
                 ),
                 Lang::En => format!(
-                    "{} still wait for the recipient. {later} were settled later.",
-                    lang.count(open, ["", ""], ["message", "messages"])
+                    "{} for the recipient. {} settled later.",
+                    lang.count(open, ["", ""], ["message still waits", "messages still wait"]),
+                    lang.count(settled, ["", ""], ["was", "were"])
                 ),
             }
         }
@@ -370,10 +378,11 @@ fn counted(lang: Lang, finding: &Finding) -> String {
         }
         Finding::Read { reads, readers, reviews } => {
             let who = lang.count(readers, ["nøkkel", "nøkler"], ["key", "keys"]);
-            let (n, reviewed) = (lang.number(reads), lang.number(reviews));
+            let n = lang.count(reads, ["gang", "ganger"], ["time", "times"]);
+            let reviewed = lang.count(reviews, ["gjennomgang er", "gjennomganger er"], ["review was", "reviews were"]);
             match lang {
-                Lang::Nb => format!("{who} leste {n} ganger. {reviewed} gjennomganger er bekreftet."),
-                Lang::En => format!("{who} read {n} times. {reviewed} reviews were stated."),
+                Lang::Nb => format!("{who} leste {n}. {reviewed} bekreftet."),
+                Lang::En => format!("{who} read {n}. {reviewed} stated."),
             }
         }
     }
@@ -535,6 +544,16 @@ mod tests {
         assert_eq!(figure(Lang::Nb, &answer(findings()[0], all, Tally::default(), false)), ("0".to_owned(), None));
         assert!(say(Lang::En, elsewhere(0, 0)).starts_with("No. "));
         assert!(say(Lang::Nb, elsewhere(2, 0)).starts_with("Ja. "));
+        assert!(say(Lang::En, elsewhere(1, 0)).contains(", 1 names another"));
+        assert_eq!(
+            counted(Lang::En, &Finding::Overdue { open: 1, settled: 1 }),
+            "1 message still waits for the recipient. 1 was settled later."
+        );
+        assert_eq!(say(Lang::En, Finding::Overdue { open: 0, settled: 1 }), "Nothing now. 1 went past its time and was settled later.");
+        assert_eq!(
+            counted(Lang::Nb, &Finding::Read { reads: 1, readers: 1, reviews: 1 }),
+            "1 nøkkel leste 1 gang. 1 gjennomgang er bekreftet."
+        );
         assert!(say(Lang::En, elsewhere(0, 1)).starts_with("Not as far as can be judged"), "an open one is no no");
         let forbidden = |summed, strangers| Finding::Forbidden { refused: 0, forbidden: 0, summed, strangers, participants: 0 };
         let sums = Finding::Forbidden { refused: 61, forbidden: 401, summed: 340, strangers: 0, participants: 1 };
