@@ -98,7 +98,7 @@ impl Store for NoStore {
         Ok(Bytes::new())
     }
     async fn records(&self, _: &RecordFilter, _: usize) -> Result<Page, StoreError> {
-        Ok(Page { entries: Vec::new(), next_index: None, erased: 0 })
+        Ok(Page { entries: Vec::new(), next_index: None, erased: 0, unreadable: Vec::new() })
     }
     async fn prove(&self, _: u64) -> Result<Option<EntryProof>, StoreError> {
         Ok(None)

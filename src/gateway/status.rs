@@ -109,7 +109,7 @@ impl Gateway {
             // By kind: refused calls name messages too, anybody's, and would stand in the way of what is asked for.
             while let Some(from_index) = next_index.filter(|_| proofs.len() < EVIDENCE_MAX) {
                 let filter = RecordFilter { message_id: Some(message_id), kinds: STEPS.to_vec(), from_index, ..RecordFilter::default() };
-                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?;
+                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?.whole()?;
                 for entry in page.entries {
                     if entry.record.is_some_and(|record| is_evidence(&record, caller, &register)) {
                         proofs.extend(self.store.prove_for_sender(entry.index).await?);

@@ -15,7 +15,7 @@ use crate::audit::counts::{Column, Counts};
 use crate::audit::question::Period;
 use crate::audit::record::Record;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::gateway::{Gateway, LogState, ProofOf, Proofs, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
+use crate::gateway::{Gateway, LogState, ProofOf, Proofs, Refusal, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -210,7 +210,12 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn get_timeline(&self, request: Request<pb::GetTimelineRequest>) -> Result<Response<pb::GetTimelineResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let case_ref = request.get_ref().case_ref.parse().map_err(|error| status::of_id("case_ref", error))?;
-        let Timeline { case_ref: _, entries, more, erased } = self.0.timeline(&caller, case_ref).await.map_err(status::of_refusal)?;
+        let Timeline { case_ref: _, entries, more, erased, unreadable } =
+            self.0.timeline(&caller, case_ref).await.map_err(status::of_refusal)?;
+        if !unreadable.is_empty() {
+            // The page can say which; here nothing is left out without an error.
+            return Err(status::of_refusal(Refusal(Reason::Internal.into())));
+        }
         Ok(Response::new(pb::GetTimelineResponse { entries: entries.iter().map(entry).collect(), more, erased }))
     }
 
@@ -239,10 +244,12 @@ impl pb::audit_service_server::AuditService for Audit {
 
     async fn list_reviews(&self, request: Request<pb::ListReviewsRequest>) -> Result<Response<pb::ListReviewsResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let Reviews { reviews, left_out, unreviewed } = self.0.reviews(&caller).await.map_err(status::of_refusal)?;
+        let Reviews { reviews, left_out, unreviewed, erased_before, unreadable } =
+            self.0.reviews(&caller).await.map_err(status::of_refusal)?;
         let reviews = reviews.iter().map(answer::review).collect();
+        let erased_before = erased_before.map_or_else(String::new, |day| day.to_string());
         let unreviewed = unreviewed.into_iter().map(|(from, to)| answer::days(from, to)).collect();
-        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed, left_out }))
+        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed, left_out, unreadable, erased_before }))
     }
 
     async fn review(&self, request: Request<pb::ReviewRequest>) -> Result<Response<pb::ReviewResponse>, Status> {

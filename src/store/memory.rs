@@ -334,7 +334,7 @@ impl Store for MemoryStore {
     async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError> {
         let inner = self.inner.lock();
         let end = filter.to_index.unwrap_or(u64::MAX).min(inner.entries.len() as u64);
-        let mut page = Page { entries: Vec::new(), next_index: None, erased: 0 };
+        let mut page = Page { entries: Vec::new(), next_index: None, erased: 0, unreadable: Vec::new() };
         for index in filter.from_index..end {
             let entry = &inner.entries[usize::try_from(index).expect("an index below the length of a Vec fits usize")];
             let Some((record, _)) = &entry.record else {

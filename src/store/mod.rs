@@ -224,6 +224,24 @@ pub struct Page {
     pub next_index: Option<u64>,
     /// Entries in the searched range whose records are erased: they could not be compared.
     pub erased: u64,
+    /// Entries that were met and cannot be read, by index, at most [`UNREADABLE_MAX`], and why: they could not be compared either.
+    pub unreadable: Vec<(u64, StoreError)>,
+}
+
+/// Entries that a page names as unreadable; where there are as many, there may be more.
+pub const UNREADABLE_MAX: usize = 100;
+
+impl Page {
+    /// The page, for whoever may leave nothing out.
+    ///
+    /// # Errors
+    /// Why the first entry that cannot be read cannot, if there is one.
+    pub fn whole(self) -> Result<Self, StoreError> {
+        match self.unreadable.first() {
+            Some((_, error)) => Err(error.clone()),
+            None => Ok(self),
+        }
+    }
 }
 
 /// The proof of one entry for an auditor: a tlog-proof whose `extra` opens both parts.

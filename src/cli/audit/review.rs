@@ -56,6 +56,14 @@ pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
     if shown.is_empty() {
         shown.push("nothing to review: no day is over yet".to_owned());
     }
+    if let Some(day) = answer.get("erased_before").and_then(Value::as_str).filter(|day| !day.is_empty()) {
+        shown.push(format!("not counted days before {day}, reviewed or not: their records are erased"));
+    }
+    let unreadable: Vec<String> = list("unreadable").iter().map(ToString::to_string).collect();
+    if !unreadable.is_empty() {
+        let which = unreadable.join(", ");
+        shown.push(format!("not read    entries {which}: ask the operator to stop the gateway and run `samband audit fsck`"));
+    }
     out.result(&shown.join("\n"), &answer);
     Ok(())
 }

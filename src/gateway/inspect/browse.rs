@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
-use crate::store::{LogEntry, RecordFilter, StoreError};
+use crate::store::{LogEntry, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Where a page lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Browsed {
     pub range: std::ops::Range<u64>,
     /// Entries among those looked through whose records are erased: they could not be compared.
     pub erased: u64,
+    /// Entries among those looked through that cannot be read, by index.
+    pub unreadable: Vec<u64>,
     /// Whether there may be a newer page.
     pub newer: bool,
     /// Whether there may be an older page.
@@ -77,11 +79,12 @@ impl Gateway {
             Turn::After(index) => {
                 let from_index = index.saturating_add(1).clamp(first, end);
                 let found = self.visible(sight, RecordFilter { from_index, to_index: Some(end), ..filter }, max).await?;
-                let Found { entries, next_index, erased } = found;
+                let Found { entries, next_index, erased, unreadable } = found;
                 Ok(Browsed {
                     entries,
                     range: from_index..next_index.unwrap_or(end),
                     erased,
+                    unreadable: Found::indices(&unreadable).collect(),
                     newer: next_index.is_some(),
                     older: from_index > first,
                 })
@@ -101,7 +104,7 @@ impl Gateway {
         end: u64,
         max: usize,
     ) -> Result<Browsed, StoreError> {
-        let (mut found, mut erased, mut low) = (VecDeque::new(), 0, upper);
+        let (mut found, mut erased, mut low, mut unreadable) = (VecDeque::new(), 0, upper, Vec::new());
         let mut window = (max as u64).saturating_add(1);
         while low > first && found.len() <= max {
             let start = low.saturating_sub(window).max(first);
@@ -113,6 +116,7 @@ impl Gateway {
                     erased += page.erased;
                 }
                 stretch.extend(page.entries);
+                unreadable.extend(Found::indices(&page.unreadable));
                 match page.next_index {
                     Some(next) => from_index = next,
                     None => break,
@@ -127,6 +131,9 @@ impl Gateway {
         let beyond = found.len().saturating_sub(max);
         found.drain(..beyond);
         let start = if beyond > 0 { found.front().map_or(low, |entry: &LogEntry| entry.index) } else { low };
-        Ok(Browsed { entries: found.into(), range: start..upper, erased, newer: upper < end, older: beyond > 0 })
+        unreadable.retain(|index| *index >= start);
+        unreadable.sort_unstable();
+        unreadable.truncate(UNREADABLE_MAX);
+        Ok(Browsed { entries: found.into(), range: start..upper, erased, unreadable, newer: upper < end, older: beyond > 0 })
     }
 }

@@ -95,7 +95,7 @@ impl Gateway {
         let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
         if let Some(case_ref) = of.case_ref {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };
-            let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?;
+            let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?.whole()?;
             if found.next_index.is_some() {
                 return Ok(Err(Reason::PeriodTooLong));
             }

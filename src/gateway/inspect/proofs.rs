@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::PageOf;
+use super::search::Found;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Asked;
 use crate::audit::note::UnverifiedNote;
@@ -68,7 +69,7 @@ impl Gateway {
             ProofOf::Index(index) => Ok((vec![index], None)),
             ProofOf::Message(id, from_index) => {
                 let filter = RecordFilter { message_id: Some(id), from_index, to_index: Some(size), ..RecordFilter::default() };
-                let found = self.visible(&sight, filter, PROOFS_MAX).await;
+                let found = self.visible(&sight, filter, PROOFS_MAX).await.and_then(Found::whole);
                 found.map(|found| (found.entries.into_iter().map(|entry| entry.index).collect(), found.next_index))
             }
         };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::PageOf;
+use super::search::Found;
 use crate::audit::event::{Asked, kind};
 use crate::domain::id::ParticipantId;
 use crate::domain::time::{Date, Timestamp, parse_date};
@@ -11,7 +12,7 @@ use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{LogEntry, RecordFilter, StoreError};
+use crate::store::{LogEntry, Page, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Reviews that are listed; of more, the newest.
 const REVIEWS_MAX: usize = 1000;
@@ -44,6 +45,18 @@ pub struct Reviews {
     pub left_out: u64,
     /// First and last day of each stretch that the caller's participant has not reviewed, from the first record kept until yesterday.
     pub unreviewed: Vec<(Date, Date)>,
+    /// The first day whose records are kept, when there were days before it: of those nobody can tell whether they were reviewed.
+    pub erased_before: Option<Date>,
+    /// Entries that may state a review, or begin the first day, and cannot be read, by index; of more than a hundred, the first.
+    pub unreadable: Vec<u64>,
+}
+
+impl Reviews {
+    /// Whether every day that ever had records is over and reviewed: what is erased or cannot be read leaves that open.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.unreviewed.is_empty() && self.erased_before.is_none() && self.unreadable.is_empty() && !self.reviews.is_empty()
+    }
 }
 
 fn review_of(LogEntry { index, record }: LogEntry) -> Option<Review> {
@@ -72,6 +85,24 @@ impl Stretches {
     }
 }
 
+/// What is stated in the log.
+#[derive(Debug, Default)]
+struct Stated {
+    reviews: VecDeque<Review>,
+    left_out: u64,
+    own: Stretches,
+    unreadable: Vec<u64>,
+}
+
+/// Where the days that can be reviewed begin.
+#[derive(Debug)]
+struct FirstDay {
+    day: Date,
+    /// Whether no record before it is erased.
+    is_of_the_log: bool,
+    unreadable: Vec<u64>,
+}
+
 /// The days from `first` to `last` that no stretch covers.
 fn gaps(first: Date, last: Date, periods: &Stretches) -> Vec<(Date, Date)> {
     let mut gaps = Vec::new();
@@ -97,7 +128,7 @@ impl Gateway {
     pub async fn review(&self, caller: &Caller, from: Date, to: Date) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::Review).await?;
         let acted = async {
-            if from < self.first_day().await? {
+            if from < self.first_day().await?.day {
                 return Err(StoreError::Denied(Reason::PeriodBeforeRecords.into()));
             }
             self.store.act(Command::Review { permit, from, to }).await
@@ -108,12 +139,15 @@ impl Gateway {
         }
     }
 
-    /// The day of the first record that its month keeps, today when there is none. What only a hold keeps is not reviewed again.
-    async fn first_day(&self) -> Result<Date, StoreError> {
+    /// The day of the first record that its month keeps and that can be read, today when there is none. What only a hold keeps is not reviewed
+    /// again.
+    async fn first_day(&self) -> Result<FirstDay, StoreError> {
         let from_index = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
         let first = self.store.records(&RecordFilter { from_index, ..RecordFilter::default() }, 1).await?;
-        let first = first.entries.into_iter().find_map(|entry| entry.record).map(|record| record.time);
-        Ok(first.unwrap_or_else(|| self.store.now()).oslo_date())
+        let Page { entries, unreadable, .. } = first;
+        let first = entries.into_iter().find_map(|entry| entry.record).map(|record| record.time);
+        let day = first.unwrap_or_else(|| self.store.now()).oslo_date();
+        Ok(FirstDay { day, is_of_the_log: from_index == 0, unreadable: Found::indices(&unreadable).collect() })
     }
 
     /// What was reviewed and what was not.
@@ -123,35 +157,41 @@ impl Gateway {
     pub async fn reviews(&self, caller: &Caller) -> Result<Reviews, Refusal> {
         self.ask(caller, Verb::ListReviews, Asked::default(), PageOf::First).await?;
         let found = async { Ok((self.stated(caller).await?, self.first_day().await?)) };
-        let ((reviews, left_out, own), first) = match found.await {
+        let (Stated { reviews, left_out, own, mut unreadable }, first) = match found.await {
             Ok(found) => found,
             Err(error) => return Err(self.failed(caller, Verb::ListReviews, error, None).await),
         };
         let yesterday = self.store.now().oslo_date().yesterday();
-        let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first, yesterday, &own));
-        Ok(Reviews { reviews: reviews.into(), left_out, unreviewed })
+        let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first.day, yesterday, &own));
+        unreadable.extend(first.unreadable);
+        unreadable.sort_unstable();
+        unreadable.dedup();
+        let erased_before = (!first.is_of_the_log).then_some(first.day);
+        Ok(Reviews { reviews: reviews.into(), left_out, unreviewed, erased_before, unreadable })
     }
 
     /// The newest reviews that the caller sees, how many older ones there are, and the days that its participant has reviewed by any of them.
-    async fn stated(&self, caller: &Caller) -> Result<(VecDeque<Review>, u64, Stretches), StoreError> {
-        let (sight, mut reviews, mut left_out, mut own) = (self.sight(caller), VecDeque::new(), 0, Stretches::default());
+    async fn stated(&self, caller: &Caller) -> Result<Stated, StoreError> {
+        let (sight, mut stated) = (self.sight(caller), Stated::default());
         let mut next = Some(0);
         while let Some(from_index) = next {
             let filter = RecordFilter { kinds: vec![kind::REVIEWED], from_index, ..RecordFilter::default() };
             let found = self.visible(&sight, filter, READ_AT_ONCE).await?;
             for review in found.entries.into_iter().filter_map(review_of) {
                 if review.auditor == *caller.id() {
-                    own.add(review.from, review.to);
+                    stated.own.add(review.from, review.to);
                 }
-                if reviews.len() == REVIEWS_MAX {
-                    reviews.pop_front();
-                    left_out += 1;
+                if stated.reviews.len() == REVIEWS_MAX {
+                    stated.reviews.pop_front();
+                    stated.left_out += 1;
                 }
-                reviews.push_back(review);
+                stated.reviews.push_back(review);
             }
+            let room = UNREADABLE_MAX.saturating_sub(stated.unreadable.len());
+            stated.unreadable.extend(Found::indices(&found.unreadable).take(room));
             next = found.next_index;
         }
-        Ok((reviews, left_out, own))
+        Ok(stated)
     }
 }
 

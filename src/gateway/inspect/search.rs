@@ -9,7 +9,7 @@ use crate::domain::id::CaseRef;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
-use crate::store::{LogEntry, Page, RecordFilter, StoreError};
+use crate::store::{LogEntry, Page, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Entries that are read from the store at once.
 const PAGE: usize = 256;
@@ -36,6 +36,23 @@ pub struct Found {
     pub next_index: Option<u64>,
     /// Entries from the page's first index on whose records are erased: they could not be compared.
     pub erased: u64,
+    /// Entries that were met and cannot be read, by index, and why; of more than a hundred, the first.
+    pub unreadable: Vec<(u64, StoreError)>,
+}
+
+impl Found {
+    /// What was found, for whoever may leave nothing out.
+    pub(super) fn whole(self) -> Result<Self, StoreError> {
+        match self.unreadable.first() {
+            Some((_, error)) => Err(error.clone()),
+            None => Ok(self),
+        }
+    }
+
+    /// Which entries cannot be read.
+    pub(super) fn indices(unreadable: &[(u64, StoreError)]) -> impl Iterator<Item = u64> {
+        unreadable.iter().map(|(index, _)| *index)
+    }
 }
 
 /// What happened in one case, without any content.
@@ -49,6 +66,8 @@ pub struct Timeline {
     pub more: bool,
     /// Entries of the log whose records are erased: whether they were about this case, nobody can tell.
     pub erased: u64,
+    /// Entries that may be of this case and cannot be read, by index; of more than a hundred, the first.
+    pub unreadable: Vec<u64>,
 }
 
 pub(super) fn asked(filter: &RecordFilter) -> Asked {
@@ -104,29 +123,36 @@ impl Gateway {
         let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
         self.ask(caller, Verb::GetTimeline, asked(&filter), PageOf::First).await?;
         match self.visible(&self.sight(caller), filter, TIMELINE_MAX).await {
-            Ok(Found { entries, next_index, erased }) => Ok(Timeline { case_ref, entries, more: next_index.is_some(), erased }),
+            Ok(Found { entries, next_index, erased, unreadable }) => {
+                let unreadable = Found::indices(&unreadable).collect();
+                Ok(Timeline { case_ref, entries, more: next_index.is_some(), erased, unreadable })
+            }
             Err(error) => Err(self.failed(caller, Verb::GetTimeline, error, None).await),
         }
     }
 
     /// Records that match and are within `sight`, at most `max`.
     pub(super) async fn visible(&self, sight: &Sight, mut filter: RecordFilter, max: usize) -> Result<Found, StoreError> {
-        let mut found = Found { entries: Vec::new(), next_index: Some(filter.from_index), erased: 0 };
+        let mut found = Found { entries: Vec::new(), next_index: Some(filter.from_index), erased: 0, unreadable: Vec::new() };
         let mut is_first = true;
         while let Some(next) = found.next_index.filter(|_| found.entries.len() < max) {
             filter.from_index = next;
-            let Page { entries, next_index, erased } = self.store.records(&filter, (max - found.entries.len()).max(PAGE.min(max))).await?;
+            let Page { entries, next_index, erased, unreadable } =
+                self.store.records(&filter, (max - found.entries.len()).max(PAGE.min(max))).await?;
             if is_first {
                 found.erased = erased;
             }
             is_first = false;
             found.next_index = next_index;
+            let room = UNREADABLE_MAX.saturating_sub(found.unreadable.len());
+            found.unreadable.extend(unreadable.into_iter().take(room));
             for entry in entries {
                 if !entry.record.as_ref().is_some_and(|record| sight.sees(record)) {
                     continue;
                 }
                 if found.entries.len() == max {
                     found.next_index = Some(entry.index);
+                    found.unreadable.retain(|(index, _)| *index < entry.index);
                     break;
                 }
                 found.entries.push(entry);
@@ -148,19 +174,20 @@ impl Rows {
         drop(self.gateway.permit_or_refuse(&self.caller, Verb::ListRecords).await?);
         if self.left == 0 {
             self.done = true;
-            return Ok(Some(Page { entries: Vec::new(), next_index: Some(self.filter.from_index), erased: 0 }));
+            return Ok(Some(Page { entries: Vec::new(), next_index: Some(self.filter.from_index), erased: 0, unreadable: Vec::new() }));
         }
         // The scope in force now, as the permit is.
         let sight = self.gateway.sight(&self.caller);
-        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await {
-            Ok(Found { entries, next_index, erased }) => {
+        // A list that goes on to programs leaves nothing out without an error.
+        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.and_then(Found::whole) {
+            Ok(Found { entries, next_index, erased, unreadable }) => {
                 self.left = self.left.saturating_sub(entries.len());
                 match next_index {
                     Some(next) => self.filter.from_index = next,
                     None => self.done = true,
                 }
                 let erased = if std::mem::take(&mut self.is_first) { erased } else { 0 };
-                Ok(Some(Page { entries, next_index, erased }))
+                Ok(Some(Page { entries, next_index, erased, unreadable }))
             }
             Err(error) => Err(self.gateway.failed(&self.caller, Verb::ListRecords, error, None).await),
         }

@@ -1,6 +1,7 @@
 //! What auditors ask, over whole histories in both stores: nothing from outside the scope, and no claim that the records do not carry.
 
 mod cut;
+mod damaged;
 mod evidence;
 mod holds;
 mod periods;
@@ -338,7 +339,7 @@ async fn reviews_that_are_too_many_to_list_are_counted() {
         gateway.note(review("2026-11-22")).await.unwrap();
     }
     bed.advance_days(4);
-    let Reviews { reviews, left_out, unreviewed } = gateway.reviews(&caller).await.unwrap();
+    let Reviews { reviews, left_out, unreviewed, .. } = gateway.reviews(&caller).await.unwrap();
     assert_eq!((reviews.len(), left_out, reviews[0].from), (1000, 3, date("2026-11-22")));
     assert_eq!(unreviewed, [(date("2026-11-21"), date("2026-11-21")), (date("2026-11-23"), date("2026-11-23"))], "the 20th counts");
 }

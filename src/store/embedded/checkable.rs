@@ -80,8 +80,9 @@ fn held(engine: &Engine, archive: &Archive, from: u64, to: u64) -> Vec<Held> {
     }
     let files_end = archive.months().last().map_or(kept, super::records::Month::end);
     while next < to.min(files_end) {
-        archive.each(next, to.min(files_end), &mut |slot| {
+        archive.each(next, to.min(files_end), &mut |_, slot| {
             held.push(slot.map_or(Held::Unreadable, |slot| of(slot.entry)));
+            true
         });
         next = to.min(files_end);
     }

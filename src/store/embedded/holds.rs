@@ -240,15 +240,15 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
 fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (HashMap<CaseRef, Vec<(u64, Slot)>>, bool) {
     let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
     let mut found: HashMap<CaseRef, Vec<(u64, Slot)>> = HashMap::new();
-    let (mut index, mut whole) = (archive.first_kept().unwrap_or(0), true);
-    archive.each(index, u64::MAX, &mut |slot| {
+    let mut whole = true;
+    archive.each(archive.first_kept().unwrap_or(0), u64::MAX, &mut |index, slot| {
         whole &= slot.is_some();
         if let Some(slot) = slot
             && let Some(case) = slot.entry.record.case_ref.filter(|case| cases.contains(case))
         {
             found.entry(case).or_default().push((index, slot));
         }
-        index += 1;
+        true
     });
     if !whole {
         tracing::error!("not every record could be read to be held; the next turn tries again: run `samband audit fsck`");

@@ -261,17 +261,20 @@ impl Archive {
         Ok(())
     }
 
-    /// Gives each record from log index `from` up to `to` to `visit`, in order; nothing for one that cannot be read.
-    pub fn each(&self, from: u64, to: u64, visit: &mut dyn FnMut(Option<Slot>)) {
+    /// Gives each record from log index `from` up to `to` to `visit`, in order, until it says no more; nothing for one that cannot be read.
+    pub fn each(&self, from: u64, to: u64, visit: &mut dyn FnMut(u64, Option<Slot>) -> bool) {
         for month in &self.months {
             let (mut next, end) = (from.max(month.first_index), to.min(month.end()));
             while next < end {
                 let count = SCAN_SLOTS.min(end - next);
                 let read = |at: u64, count: u64| read_slots(&*self.file(month)?, month, at - month.first_index, count);
-                match read(next, count) {
-                    Ok(slots) => slots.into_iter().for_each(|slot| visit(Some(slot))),
+                let more = match read(next, count) {
+                    Ok(slots) => (next..).zip(slots).all(|(at, slot)| visit(at, Some(slot))),
                     // One of them is damaged: which, and only that one.
-                    Err(_) => (next..next + count).for_each(|at| visit(read(at, 1).ok().and_then(|mut slots| slots.pop()))),
+                    Err(_) => (next..next + count).all(|at| visit(at, read(at, 1).ok().and_then(|mut slots| slots.pop()))),
+                };
+                if !more {
+                    return;
                 }
                 next += count;
             }

@@ -10,7 +10,7 @@ use crate::audit::record::Record;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
 use crate::domain::time::Timestamp;
-use crate::store::{LogEntry, Page, RecordFilter};
+use crate::store::{LogEntry, Page, RecordFilter, UNREADABLE_MAX};
 
 /// Hits asked of the index at once.
 const HITS_AT_ONCE: usize = 1024;
@@ -42,11 +42,33 @@ impl Filling<'_> {
         self.page.entries.push(LogEntry { index, record: Some(record.clone()) });
         true
     }
+
+    /// Takes what was read at an index: what cannot be read is told, and takes nothing else away.
+    fn take_read(&mut self, index: u64, read: &Result<Option<Slot>, OpenError>) -> bool {
+        match read {
+            Ok(Some(slot)) => self.take(index, &slot.entry.record),
+            Ok(None) => true,
+            Err(error) => {
+                if self.page.unreadable.len() < UNREADABLE_MAX {
+                    self.page.unreadable.push((index, error.to_store_error()));
+                }
+                true
+            }
+        }
+    }
 }
 
 /// A page of the log among the first `size` entries.
 pub fn records(engine: &Engine, filter: &RecordFilter, max: usize, size: u64) -> Result<Page, OpenError> {
-    steadily(engine, |archive| page(engine, archive, filter, max, size))
+    loop {
+        let archive = engine.archive.load_full();
+        let found = page(engine, &archive, filter, max, size);
+        // What was unreadable in files that a turn replaced meanwhile may be erased, and no damage.
+        let is_sound = found.as_ref().is_ok_and(|page| page.unreadable.is_empty());
+        if is_sound || Arc::ptr_eq(&archive, &engine.archive.load_full()) {
+            return found;
+        }
+    }
 }
 
 /// Reads from the record files in force; again when a turn replaced them meanwhile, so that an erased month is never taken for damage.
@@ -67,11 +89,9 @@ fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, s
     // Of erased months, what a hold keeps.
     let held: Vec<u64> = archive.held().between(filter.from_index, kept.min(end)).collect();
     let erased = kept.min(end).saturating_sub(filter.from_index) - held.len() as u64;
-    let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased } };
+    let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased, unreadable: Vec::new() } };
     for index in held {
-        if let Some(slot) = archive.slot(index)?
-            && !filling.take(index, &slot.entry.record)
-        {
+        if !filling.take_read(index, &archive.slot(index)) {
             return Ok(filling.page);
         }
     }
@@ -80,7 +100,7 @@ fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, s
         from = from.max(archive.first_not_before(at)?.unwrap_or(0));
     }
     for month in archive.months() {
-        if !month_records(engine, archive, month, &mut filling, from, end)? {
+        if !month_records(engine, archive, month, &mut filling, from, end) {
             return Ok(filling.page);
         }
     }
@@ -93,14 +113,7 @@ fn archive_end(engine: &Engine, archive: &Archive) -> u64 {
     archive.months().last().map_or_else(|| engine.core.lock().tail_first, Month::end)
 }
 
-fn month_records(
-    engine: &Engine,
-    archive: &Archive,
-    month: &Month,
-    filling: &mut Filling<'_>,
-    from: u64,
-    end: u64,
-) -> Result<bool, OpenError> {
+fn month_records(engine: &Engine, archive: &Archive, month: &Month, filling: &mut Filling<'_>, from: u64, end: u64) -> bool {
     let (mut next, end) = (from.max(month.first_index), end.min(month.end()));
     while next < end {
         // Where a month is not indexed yet, or the index is held for longer than a step of its build, every record is read.
@@ -108,23 +121,22 @@ fn month_records(
         let hits = index.and_then(|mut index| index.candidates(month, filling.filter, next, HITS_AT_ONCE));
         let Some(hits) = hits else {
             let mut more = true;
-            archive.scan(next, end, &mut |index, slot| {
-                more = filling.take(index, &slot.entry.record);
+            archive.each(next, end, &mut |index, slot| {
+                // What a scan cannot read is read once more by itself, for the reason.
+                more = filling.take_read(index, &slot.map_or_else(|| archive.slot(index), |slot| Ok(Some(slot))));
                 more
-            })?;
-            return Ok(more);
+            });
+            return more;
         };
         for index in hits.iter().copied().filter(|index| *index < end) {
             // The index only proposes; the record decides.
-            if let Some(slot) = archive.slot(index)?
-                && !filling.take(index, &slot.entry.record)
-            {
-                return Ok(false);
+            if !filling.take_read(index, &archive.slot(index)) {
+                return false;
             }
         }
         next = if hits.len() < HITS_AT_ONCE { end } else { hits.last().map_or(end, |last| last + 1) };
     }
-    Ok(true)
+    true
 }
 
 /// The first log index below `size` whose record is kept and not before `at`; `size` when there is none.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
 use crate::store::embedded::fsck::{FsckReport, fsck};
-use crate::store::{RecordFilter, Store, StoreError};
+use crate::store::{Page, RecordFilter, Store, StoreError};
 
 /// A store with a base, records of a turn, content, tiles and a journal with several frames.
 async fn rich() -> Home {
@@ -126,7 +126,7 @@ async fn a_flipped_bit_in_a_record_is_named_by_the_check_and_the_answer() {
     assert_eq!(report.damages.len(), 1);
     assert_eq!((report.damages[0].file.as_str(), report.damages[0].offset), (name.as_str(), 32 + 768 * 3));
     let store = home.open();
-    let error = store.records(&RecordFilter::default(), 100).await.unwrap_err();
+    let error = store.records(&RecordFilter::default(), 100).await.and_then(Page::whole).unwrap_err();
     assert_eq!(error, StoreError::Damaged { place: format!("{name}, offset {}", 32 + 768 * 3) });
 }
 

@@ -43,7 +43,7 @@ async fn pass(home: &Home, store: &Arc<EmbeddedStore>, days: i64) {
 
 async fn of_case(store: &Arc<EmbeddedStore>, case_ref: CaseRef) -> Result<Vec<u64>, StoreError> {
     let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
-    Ok(store.records(&filter, 100).await?.entries.iter().map(|entry| entry.index).collect())
+    Ok(store.records(&filter, 100).await?.whole()?.entries.iter().map(|entry| entry.index).collect())
 }
 
 #[tokio::test]

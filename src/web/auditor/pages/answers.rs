@@ -6,11 +6,43 @@ use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use crate::audit::question::{Answer, words};
 use crate::audit::range::Checked;
+use crate::store::UNREADABLE_MAX;
 
 /// The number that stands out; a part's is never without what it is a part of.
 pub(super) fn figure(lang: Lang, answer: &Answer) -> Markup {
     let (number, of) = words::figure(lang, answer);
     html! { p class="figure" { (number) @if let Some(of) = of { " " span class="of" { (of) } } } }
+}
+
+/// That entries cannot be read, and which; the rest of the page stands.
+pub(super) fn unreadable(lang: Lang, indices: &[u64]) -> Option<Markup> {
+    let many = indices.len() as u64;
+    (many > 0).then(|| {
+        html! {
+            div class="ds-alert" data-color="danger" role="alert" {
+                p {
+                    @if indices.len() >= UNREADABLE_MAX { (lang.say("Minst ", "At least ")) }
+                    (lang.count(many, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
+                    (lang.say("kan ikke leses og kunne ikke sammenlignes: ", "cannot be read and could not be compared: "))
+                    (links(lang, indices)) "."
+                }
+                (to_the_operator(lang))
+            }
+        }
+    })
+}
+
+fn links(lang: Lang, indices: &[u64]) -> Markup {
+    html! {
+        @for (i, index) in indices.iter().enumerate() {
+            @if i > 0 { ", " }
+            a class="ds-link" href=(PageRoute::Entry(*index).path(lang)) { (index) }
+        }
+    }
+}
+
+fn to_the_operator(lang: Lang) -> Markup {
+    html! { p { (lang.say("Be driften stoppe Samband og kjøre ", "Ask the operator to stop Samband and run ")) code { "samband audit fsck" } "." } }
 }
 
 /// That the log does not prove what the answers say, and where.
@@ -26,16 +58,15 @@ pub(super) fn alarm(lang: Lang, checked: &Checked) -> Option<Markup> {
             }
             @if checked.failed > 0 {
                 p {
-                    (lang.count(checked.failed, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
-                    (lang.say("kan ikke leses eller passer ikke til bladet sitt: ", "cannot be read or do not fit their leaf: "))
-                    @for (i, index) in checked.failed_at.iter().enumerate() {
-                        @if i > 0 { ", " }
-                        a class="ds-link" href=(PageRoute::Entry(*index).path(lang)) { (index) }
-                    }
-                    "."
+                    (lang.count(
+                        checked.failed,
+                        ["oppføring kan ikke leses eller passer ikke til bladet sitt: ", "oppføringer kan ikke leses eller passer ikke til bladet sitt: "],
+                        ["entry cannot be read or does not fit its leaf: ", "entries cannot be read or do not fit their leaf: "],
+                    ))
+                    (links(lang, &checked.failed_at)) "."
                 }
             }
-            p { (lang.say("Be driften stoppe Samband og kjøre ", "Ask the operator to stop Samband and run ")) code { "samband audit fsck" } "." }
+            (to_the_operator(lang))
         }
     })
 }

@@ -9,7 +9,7 @@ use super::super::route::PageRoute;
 use super::layout::{alert, check_yourself};
 use super::row::{Shown, time};
 use super::search::Form;
-use super::{Page, Place, names};
+use super::{Page, Place, answers, names};
 use crate::domain::id::CaseRef;
 use crate::gateway::{self, Gateway, Refusal};
 use crate::policy::permit::Caller;
@@ -20,21 +20,22 @@ pub(super) struct Timeline {
     case: CaseRef,
     entries: Vec<Shown>,
     erased: u64,
+    unreadable: Vec<u64>,
     more: bool,
 }
 
 impl Timeline {
     pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, case: CaseRef) -> Result<Self, Refusal> {
-        let gateway::Timeline { case_ref: _, entries, more, erased } = gateway.timeline(caller, case).await?;
+        let gateway::Timeline { case_ref: _, entries, more, erased, unreadable } = gateway.timeline(caller, case).await?;
         // That somebody looked at the case is not what happened in it.
         let is_reading = |kind: u16| matches!(kind, 60 | 61);
         let entries = entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
-        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased, more })
+        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased, unreadable, more })
     }
 
-    /// Whether nothing is known of the case.
+    /// Whether nothing is known of the case, and all that may be of it was read.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.unreadable.is_empty()
     }
 }
 
@@ -65,6 +66,7 @@ impl Page for Timeline {
     fn main(&self, lang: Lang) -> Markup {
         let form = Form { case_ref: self.case.to_string(), ..Form::default() };
         html! {
+            @if let Some(alert) = answers::unreadable(lang, &self.unreadable) { (alert) }
             @if self.entries.is_empty() {
                 p { (lang.say("Du ser ingen oppføringer i denne saken: loggen har ingen, de er slettet etter lagringsregelen, eller de er utenfor det du har innsyn i.", "You see no entries in this case: the log has none, they are erased by the retention rule, or they are outside what you may see.")) }
             } @else {
@@ -105,6 +107,9 @@ impl Timeline {
     pub(super) fn samples() -> Vec<Self> {
         let entries = crate::audit::event::TABLE.iter().zip(0..).map(|(row, index)| super::tests::shown(index, row.number)).collect();
         let case = CaseRef::from_bytes([3; 10]);
-        vec![Self { case, entries, erased: 4, more: true }, Self { case, entries: Vec::new(), erased: 0, more: false }]
+        vec![
+            Self { case, entries, erased: 4, unreadable: Vec::new(), more: true },
+            Self { case, entries: Vec::new(), erased: 0, unreadable: vec![5], more: false },
+        ]
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Front {
     made_at: Timestamp,
     stats: Stats,
     unreviewed: Vec<(Date, Date)>,
+    /// Days before it are not counted.
+    erased_before: Option<Date>,
     ending: Vec<Certificate>,
     /// Each with the entry whose terms are in force.
     holds: Vec<(Hold, u64)>,
@@ -45,7 +47,18 @@ impl Front {
         let sees_all = site.gateway.sight(caller).parties().is_none();
         let holds = site.gateway.holds(caller).await?;
         let (answers, checked) = (made.surveyed.answers.clone(), made.surveyed.checked.clone());
-        Ok(Self { days, answers, checked, made_at: made.at, stats, unreviewed: reviews.unreviewed, ending, holds, sees_all })
+        Ok(Self {
+            days,
+            answers,
+            checked,
+            made_at: made.at,
+            stats,
+            unreviewed: reviews.unreviewed,
+            erased_before: reviews.erased_before,
+            ending,
+            holds,
+            sees_all,
+        })
     }
 
     fn unreviewed_days(&self) -> u64 {
@@ -128,12 +141,16 @@ impl Front {
                     }
                     @if self.sees_all {
                         div data-tone=[(self.stats.overdue > 0).then_some("look")] {
-                            dt { a class="ds-link" href=(PageRoute::Search(overdue).path(lang)) { (lang.say("meldinger over fristen", "overdue messages")) } }
+                            dt { a class="ds-link" href=(PageRoute::Search(overdue).path(lang)) { (lang.say("meldinger over fristen", "overdue messages")) }
+                            @if self.stats.overdue > 0 { (lang.say(", også der oppføringen om det er slettet", ", also where the entry that says so is erased")) }
+                        }
                             dd { (lang.number(self.stats.overdue)) }
                         }
                     }
                     div data-tone=[(!self.unreviewed.is_empty()).then_some("look")] {
-                        dt { a class="ds-link" href=(PageRoute::Reviews.path(lang)) { (lang.say("dager uten gjennomgang", "days not reviewed")) } }
+                        dt { a class="ds-link" href=(PageRoute::Reviews.path(lang)) { (lang.say("dager uten gjennomgang", "days not reviewed")) }
+                            @if let Some(day) = self.erased_before { (lang.say(", fra og med ", ", from ")) (day) (lang.say("; før det er slettet", "; before it is erased")) }
+                        }
                         dd { (lang.number(self.unreviewed_days())) }
                     }
                     div data-tone=[(!self.holds.is_empty()).then_some("look")] {
@@ -218,12 +235,13 @@ impl Front {
             until: day,
             ground: Some(HoldGround::try_from("arkivlova § 9".to_owned()).expect("a ground")),
         };
-        let of = |holds, unreviewed, sees_all| Self {
+        let of = |holds, unreviewed: Vec<(Date, Date)>, sees_all| Self {
             days: Days { from: Some(day), ..Days::default() },
             answers: findings().into_iter().map(|(question, finding)| answer(question, finding, holds)).collect(),
             checked: checked(holds),
             made_at: Timestamp::from_millis(1_795_000_000_000),
             stats: Stats { durable_size: 1000, overdue: 3, ..Stats::default() },
+            erased_before: unreviewed.is_empty().then_some(day),
             unreviewed,
             ending: Vec::new(),
             holds: if sees_all { vec![(hold.clone(), 12), (hold.clone(), 40)] } else { Vec::new() },

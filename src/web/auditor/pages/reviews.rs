@@ -7,7 +7,7 @@ use super::super::lang::Lang;
 use super::super::route::PageRoute;
 use super::layout::{alert, check_yourself};
 use super::row::time;
-use super::{Page, Place};
+use super::{Page, Place, answers};
 use crate::domain::time::Date;
 use crate::gateway::{Refusal, Reviews};
 use crate::policy::permit::Caller;
@@ -38,7 +38,7 @@ impl Page for Reviewed {
     }
 
     fn main(&self, lang: Lang) -> Markup {
-        let Reviews { reviews, left_out, unreviewed } = &self.reviews;
+        let Reviews { reviews, left_out, unreviewed, erased_before, unreadable } = &self.reviews;
         let stated = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
         html! {
             p class="lead" {
@@ -47,9 +47,18 @@ impl Page for Reviewed {
                     "The log is to be reviewed regularly (politiregisterforskriften § 40-13). That a period was reviewed is an entry itself: who, when, and which days.",
                 ))
             }
+            @if let Some(alert) = answers::unreadable(lang, unreadable) { (alert) }
             section aria-labelledby="open" {
                 h2 class="ds-heading" data-size="sm" id="open" { (lang.say("Dager dere ikke har gjennomgått", "Days that you have not reviewed")) }
-                @if unreviewed.is_empty() {
+                @if unreviewed.is_empty() && !self.reviews.is_all() {
+                    p {
+                        @if reviews.is_empty() {
+                            (lang.say("Ingen dag med oppføringer som finnes ennå, er over.", "No day whose records are kept is over."))
+                        } @else {
+                            (lang.say("Alle dager til og med i går med oppføringer som finnes ennå og kan leses, er gjennomgått.", "All days up to yesterday whose records are kept and can be read are reviewed."))
+                        }
+                    }
+                } @else if unreviewed.is_empty() {
                     (alert("success", &html! { p { (lang.say("Alle dager til og med i går er gjennomgått.", "All days up to yesterday are reviewed.")) } }))
                 } @else {
                     ul class="ds-list" {
@@ -62,6 +71,15 @@ impl Page for Reviewed {
                         pre tabindex="0" { code { (stated(first)) } }
                     }
                 }
+            }
+            @if let Some(day) = erased_before {
+                (alert("info", &html! { p {
+                    (lang.say("Dager før ", "Days before ")) (day)
+                    (lang.say(
+                        " er ikke regnet med, enten de ble gjennomgått eller ikke: oppføringene deres er slettet etter lagringsregelen.",
+                        " are not counted, reviewed or not: their records are erased by the retention rule.",
+                    ))
+                } }))
             }
             section aria-labelledby="done" {
                 h2 class="ds-heading" data-size="sm" id="done" { (lang.say("Bekreftede gjennomganger", "Reviews stated")) }
@@ -113,7 +131,30 @@ impl Reviewed {
             from: day,
             to: day,
         };
-        let open = Reviews { reviews: Vec::new(), left_out: 0, unreviewed: vec![(day, day), (day, Date::MAX)] };
-        vec![Self { reviews: open }, Self { reviews: Reviews { reviews: vec![review], left_out: 7, unreviewed: Vec::new() } }]
+        let none = Reviews { reviews: Vec::new(), left_out: 0, unreviewed: Vec::new(), erased_before: None, unreadable: Vec::new() };
+        let open = Reviews { unreviewed: vec![(day, day), (day, Date::MAX)], unreadable: vec![5], ..none.clone() };
+        let done = Reviews { reviews: vec![review], left_out: 7, ..none.clone() };
+        let erased = Reviews { erased_before: Some(day), ..done.clone() };
+        let emptied = Reviews { erased_before: Some(day), ..none.clone() };
+        [open, done, erased, emptied, none].map(|reviews| Self { reviews }).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_days_that_were_all_kept_and_reviewed_are_green() {
+        let [open, done, erased, emptied, none] = Reviewed::samples().try_into().expect("five");
+        let said = [&open, &done, &erased, &emptied, &none].map(|page: &Reviewed| page.main(Lang::En).into_string());
+        assert_eq!(said.each_ref().map(|page| page.contains("data-color=\"success\"")), [false, true, false, false, false]);
+        assert_eq!(
+            said.each_ref().map(|page| page.contains("Days before 2026-11-20 are not counted, reviewed or not")),
+            [false, false, true, true, false]
+        );
+        assert!(said[2].contains("All days up to yesterday whose records are kept and can be read are reviewed."));
+        assert!(said[3].contains("No day whose records are kept is over.") && said[4].contains("No day whose records are kept is over."));
+        assert!(said[0].contains("1 entry cannot be read and could not be compared: ") && said[0].contains("samband audit fsck"));
     }
 }

@@ -12,11 +12,13 @@ use crate::domain::time::Timestamp;
 use crate::policy::table::Verb;
 use crate::store::LogEntry;
 
-/// What a table shows: an entry, or a stretch of entries that are erased.
+/// What a table shows: an entry, one that cannot be read, or a stretch of entries that are erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Row {
     /// An entry whose record lives.
     Entry(Box<Shown>),
+    /// An entry that cannot be read.
+    Unreadable(u64),
     /// Entries from the first to the last, erased.
     Erased {
         /// First index.
@@ -98,22 +100,35 @@ impl Shown {
     }
 }
 
-/// The rows of a page whose filter leaves out nothing between `first` and `last`: what is missing there is erased.
-pub(super) fn with_erased(entries: Vec<LogEntry>, range: std::ops::Range<u64>) -> Vec<Row> {
+/// The rows of a page whose filter leaves out nothing between `first` and `last`: what is missing there is
+/// erased, but for what cannot be read.
+pub(super) fn with_erased(entries: Vec<LogEntry>, range: std::ops::Range<u64>, unreadable: &[u64]) -> Vec<Row> {
     let mut rows = Vec::with_capacity(entries.len());
     let mut next = range.start;
     for entry in entries {
         let Some(record) = entry.record else { continue };
-        if entry.index > next {
-            rows.push(Row::Erased { first: next, last: entry.index - 1 });
-        }
+        fill(&mut rows, next..entry.index, unreadable);
         next = entry.index + 1;
         rows.push(Row::Entry(Box::new(Shown::of(entry.index, &record))));
     }
-    if next < range.end {
-        rows.push(Row::Erased { first: next, last: range.end - 1 });
-    }
+    fill(&mut rows, next..range.end, unreadable);
     rows
+}
+
+/// A stretch without records: erased, but for what cannot be read.
+fn fill(rows: &mut Vec<Row>, stretch: std::ops::Range<u64>, unreadable: &[u64]) {
+    let mut next = stretch.start;
+    let mut erased = |rows: &mut Vec<Row>, end: u64| {
+        if next < end {
+            rows.push(Row::Erased { first: next, last: end - 1 });
+        }
+        next = end + 1;
+    };
+    for index in unreadable.iter().copied().filter(|index| stretch.contains(index)) {
+        erased(rows, index);
+        rows.push(Row::Unreadable(index));
+    }
+    erased(rows, stretch.end);
 }
 
 /// A time with its exact value.
@@ -148,6 +163,12 @@ pub(super) fn table(lang: Lang, caption: &str, rows: &[Row]) -> Markup {
                     @for row in rows {
                         @match row {
                             Row::Entry(shown) => (entry(lang, shown)),
+                            Row::Unreadable(index) => {
+                                tr {
+                                    td { a class="ds-link" href=(PageRoute::Entry(*index).path(lang)) { (index) } }
+                                    td colspan="4" { (lang.say("kan ikke leses", "cannot be read")) }
+                                }
+                            }
                             Row::Erased { first, last } => {
                                 tr class="erased" {
                                     td {
@@ -186,5 +207,18 @@ fn entry(lang: Lang, shown: &Shown) -> Markup {
                 @if let Some(case) = shown.case_ref { a class="ds-link" href=(PageRoute::Case(case).path(lang)) { (case) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_told_as_erased() {
+        let erased = |first, last| Row::Erased { first, last };
+        assert_eq!(with_erased(Vec::new(), 3..9, &[]), [erased(3, 8)]);
+        assert_eq!(with_erased(Vec::new(), 3..9, &[2, 3, 5, 9]), [Row::Unreadable(3), erased(4, 4), Row::Unreadable(5), erased(6, 8)]);
+        assert_eq!(with_erased(Vec::new(), 3..5, &[3, 4]), [Row::Unreadable(3), Row::Unreadable(4)]);
     }
 }

@@ -8,7 +8,7 @@ use super::super::lang::Lang;
 use super::super::route::{PageRoute, decimal};
 use super::layout::{alert, check_yourself};
 use super::row::{Row, table, with_erased};
-use super::{Page, Place, names};
+use super::{Page, Place, answers, names};
 use crate::audit::event::TABLE;
 use crate::domain::time::{Timestamp, parse_date};
 use crate::gateway::{Browsed, Gateway, Refusal, Turn};
@@ -269,6 +269,7 @@ struct Found {
     rows: Vec<Row>,
     matches: u64,
     erased: u64,
+    unreadable: Vec<u64>,
     newer: Option<u64>,
     older: Option<u64>,
 }
@@ -304,12 +305,12 @@ impl Search {
 
 impl Found {
     fn of(browsed: Browsed, leaves_out_nothing: bool) -> Self {
-        let Browsed { entries, range, erased, newer, older } = browsed;
+        let Browsed { entries, range, erased, unreadable, newer, older } = browsed;
         let matches = entries.len() as u64;
         let older = older.then_some(range.start);
         let newer = newer.then(|| range.end.saturating_sub(1));
         let mut rows = if leaves_out_nothing {
-            with_erased(entries, range)
+            with_erased(entries, range, &unreadable)
         } else {
             let shown = |entry: crate::store::LogEntry| {
                 entry.record.map(|record| Row::Entry(Box::new(super::row::Shown::of(entry.index, &record))))
@@ -317,7 +318,7 @@ impl Found {
             entries.into_iter().filter_map(shown).collect()
         };
         rows.reverse();
-        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, newer, older }
+        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, newer, older }
     }
 }
 
@@ -427,6 +428,7 @@ impl Search {
         html! {
             section aria-labelledby="found" {
                 h2 class="ds-heading" data-size="sm" id="found" { (heading) }
+                @if let Some(alert) = answers::unreadable(lang, &found.unreadable) { (alert) }
                 @if found.erased > 0 {
                     (alert("info", &html! { p {
                         (lang.count(found.erased, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
@@ -488,8 +490,8 @@ impl Search {
         let rows = super::tests::rows();
         let mut samples: Vec<Self> = Problem::ALL.into_iter().map(|problem| of(Err(vec![problem]))).collect();
         samples.push(of(Err(Problem::ALL.to_vec())));
-        samples.push(of(Ok(Found { rows, matches: 30, erased: 5, newer: Some(70), older: Some(3) })));
-        samples.push(of(Ok(Found { rows: Vec::new(), matches: 0, erased: 0, newer: None, older: None })));
+        samples.push(of(Ok(Found { rows, matches: 30, erased: 5, unreadable: vec![5, 8], newer: Some(70), older: Some(3) })));
+        samples.push(of(Ok(Found { rows: Vec::new(), matches: 0, erased: 0, unreadable: Vec::new(), newer: None, older: None })));
         samples
     }
 }
