@@ -120,7 +120,12 @@ impl Home {
 
     /// A new store with the register in force.
     pub async fn fresh(&self) -> Arc<EmbeddedStore> {
-        self.number.fetch_add(1, Ordering::Relaxed);
+        loop {
+            self.number.fetch_add(1, Ordering::Relaxed);
+            if !self.data().exists() {
+                break;
+            }
+        }
         let store = self.open();
         store.act(Command::LoadRegister { register: self.register.clone(), digest: [1; 32] }).await.expect("the development register");
         store

@@ -167,7 +167,7 @@ async fn serve(store: Arc<dyn Store>, home: &Home) -> (RunningApp, SocketAddr) {
         listener,
         connections,
         server: ServerLimits { calls: most, ..ServerLimits::default() },
-        gateway: Settings { identity_mode: IdentityMode::Test, calls, ..Settings::default() },
+        gateway: Settings { identity_mode: IdentityMode::Test, calls, mailbox_items_max: usize::MAX, ..Settings::default() },
         clock,
     });
     let app = app.await.expect("the gateway starts");

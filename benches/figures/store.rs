@@ -139,7 +139,7 @@ async fn batches(store: &Arc<EmbeddedStore>, mut made: Vec<Command>, batch: usiz
         let store = store.clone();
         under_way.spawn(async move { settle(&store, acts).await.len() });
         if under_way.len() == UNDER_WAY {
-            under_way.join_next().await;
+            under_way.join_next().await.transpose().expect("every batch is settled");
         }
     }
     while let Some(settled) = under_way.join_next().await {
