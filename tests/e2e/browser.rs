@@ -158,6 +158,9 @@ async fn the_pages_hold_in_a_real_browser() {
     node.arg(script).arg(&facts);
     let ran = tokio::task::spawn_blocking(move || node.status()).await.unwrap();
     assert!(ran.unwrap().success(), "the browser's checks failed; see above");
+    if std::env::var_os("SAMBAND_LATENCY").is_some() {
+        return;
+    }
     let left = world.records(40, Some(LAB_2)).await;
     assert!(!left.is_empty(), "a refused page is an event");
 }
