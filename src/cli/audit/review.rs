@@ -53,11 +53,13 @@ pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
         shown.insert(0, format!("{left} older reviews are not listed, but counted"));
     }
     shown.extend(list("unreviewed").iter().map(|stretch| format!("unreviewed  {}", days(stretch))));
+    let erased_before = answer.get("erased_before").and_then(Value::as_str).filter(|day| !day.is_empty());
     if shown.is_empty() {
-        shown.push("nothing to review: no day is over yet".to_owned());
+        let over = if erased_before.is_some() { "no day whose records can be read is over yet" } else { "no day is over yet" };
+        shown.push(format!("nothing to review: {over}"));
     }
-    if let Some(day) = answer.get("erased_before").and_then(Value::as_str).filter(|day| !day.is_empty()) {
-        shown.push(format!("not counted days before {day}, reviewed or not: their records are erased"));
+    if let Some(day) = erased_before {
+        shown.push(format!("not counted days before {day}, reviewed or not: their records are erased or cannot be read"));
     }
     let unreadable: Vec<String> = list("unreadable").iter().map(ToString::to_string).collect();
     if !unreadable.is_empty() {

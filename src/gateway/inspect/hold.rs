@@ -122,7 +122,10 @@ impl Gateway {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index, ..RecordFilter::default() };
             let page = self.store.records(&filter, LOOKED_AT).await?;
             for record in page.entries.iter().filter_map(|entry| entry.record.as_ref()) {
-                let happened = !matches!(record.kind, kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HELD_ERASED);
+                let happened = !matches!(
+                    record.kind,
+                    kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HOLD_PLACED | kind::HOLD_LIFTED | kind::HOLD_ENDED | kind::HELD_ERASED
+                );
                 is_seen |= happened && sight.sees(record);
                 add_parties(&mut case, record);
             }

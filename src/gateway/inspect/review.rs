@@ -45,7 +45,8 @@ pub struct Reviews {
     pub left_out: u64,
     /// First and last day of each stretch that the caller's participant has not reviewed, from the first record kept until yesterday.
     pub unreviewed: Vec<(Date, Date)>,
-    /// The first day whose records are kept, when there were days before it: of those nobody can tell whether they were reviewed.
+    /// The first day whose records are kept and can be read, when there may have been days before it: of those nobody can tell whether they were
+    /// reviewed.
     pub erased_before: Option<Date>,
     /// Entries that may state a review, or begin the first day, and cannot be read, by index; of more than a hundred, the first.
     pub unreadable: Vec<u64>,
@@ -163,10 +164,10 @@ impl Gateway {
         };
         let yesterday = self.store.now().oslo_date().yesterday();
         let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first.day, yesterday, &own));
+        let erased_before = (!first.is_of_the_log || !first.unreadable.is_empty()).then_some(first.day);
         unreadable.extend(first.unreadable);
         unreadable.sort_unstable();
         unreadable.dedup();
-        let erased_before = (!first.is_of_the_log).then_some(first.day);
         Ok(Reviews { reviews: reviews.into(), left_out, unreviewed, erased_before, unreadable })
     }
 

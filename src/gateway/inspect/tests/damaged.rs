@@ -33,9 +33,15 @@ async fn a_damaged_record_is_named_and_the_rest_is_shown() {
     let reviews = gateway.reviews(&caller).await.unwrap();
     assert!(reviews.unreadable.contains(&0) && !reviews.is_all(), "{reviews:?}");
     assert_eq!(reviews.unreviewed, [(date("2026-11-20"), date("2026-11-21"))]);
+    assert_eq!(reviews.erased_before, Some(date("2026-11-20")), "what stood before the first that can be read is not told as reviewed");
     gateway.review(&caller, date("2026-11-20"), date("2026-11-21")).await.unwrap();
     assert_eq!(gateway.reviews(&caller).await.unwrap().unreviewed, []);
     assert_eq!(gateway.holds(&caller).await.unwrap(), []);
+
+    // Of a month whose file cannot be read at all no day is called reviewed, or not over.
+    flip(&slot, 9);
+    let reviews = gateway.reviews(&caller).await.unwrap();
+    assert!(reviews.erased_before.is_some() && reviews.unreadable.contains(&0) && !reviews.is_all(), "{reviews:?}");
 
     // What programs are given leaves nothing out.
     let mut rows = gateway.records(&caller, of_case, None).await.unwrap();

@@ -61,6 +61,28 @@ async fn a_case_is_held_shown_and_lifted_within_an_auditor_s_scope_only() {
 }
 
 #[tokio::test]
+async fn a_hold_of_one_s_own_is_no_way_back_to_a_case_that_left_the_scope() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        let (oslo, hamar) = two_cases(&bed).await;
+        let place = async |case| gateway.place_hold(&bed.caller(OF_UNIT), case, HoldReason::Complaint, date("2027-06-30")).await;
+        place(oslo).await.unwrap();
+        bed.load(register(2, |participants| {
+            auditors(participants);
+            let entry = participants.iter_mut().find(|entry| entry.id == id(OF_UNIT)).unwrap();
+            entry.scope = Some(AuditScope::Participants([id(RU_HAMAR)].into()));
+        }))
+        .await;
+        assert_eq!(reason_of(place(oslo).await), Reason::ReferenceUnknown, "its own entry of the hold is no record of the case");
+        assert_eq!(reason_of(gateway.lift_hold(&bed.caller(OF_UNIT), oslo).await), Reason::HoldUnknown);
+        assert!(gateway.holds(&bed.caller(OF_UNIT)).await.unwrap().is_empty());
+        place(hamar).await.unwrap();
+        assert_eq!(gateway.holds(&bed.caller(ALL)).await.unwrap().len(), 2, "whoever sees all sees that it stands");
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_s_ground_lets_a_hold_last_longer() {
     let bed = memory_bed();
     let gateway = gateway(&bed);

@@ -149,7 +149,7 @@ impl Front {
                     }
                     div data-tone=[(!self.unreviewed.is_empty()).then_some("look")] {
                         dt { a class="ds-link" href=(PageRoute::Reviews.path(lang)) { (lang.say("dager uten gjennomgang", "days not reviewed")) }
-                            @if let Some(day) = self.erased_before { (lang.say(", fra og med ", ", from ")) (day) (lang.say("; før det er slettet", "; before it is erased")) }
+                            @if let Some(day) = self.erased_before { (lang.say(", fra og med ", ", from ")) (day) (lang.say("; det før er slettet eller uleselig", "; what was before is erased or unreadable")) }
                         }
                         dd { (lang.number(self.unreviewed_days())) }
                     }

@@ -76,8 +76,8 @@ impl Page for Reviewed {
                 (alert("info", &html! { p {
                     (lang.say("Dager før ", "Days before ")) (day)
                     (lang.say(
-                        " er ikke regnet med, enten de ble gjennomgått eller ikke: oppføringene deres er slettet etter lagringsregelen.",
-                        " are not counted, reviewed or not: their records are erased by the retention rule.",
+                        " er ikke regnet med, enten de ble gjennomgått eller ikke: oppføringene deres er slettet etter lagringsregelen, eller kan ikke leses.",
+                        " are not counted, reviewed or not: their records are erased by the retention rule, or cannot be read.",
                     ))
                 } }))
             }
