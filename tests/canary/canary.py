@@ -391,10 +391,6 @@ def own_user(folder: Path) -> None:
     say("the gateway's own user cannot read its process, and can read another of its own")
 
 
-# Values of a measurement that say nothing of anybody by themselves, and in how many places one may be left.
-BARE_NUMBERS, BARE_PLACES = ("pH", "creatinine", "quantity", "cut-off"), 1
-
-
 def memory(play: Play, when: str, must_be_clean: bool) -> None:
     gateway = play.gateway
     values = {name: value for name, value in play.marks.values.items() if name in play.marks.personal}
@@ -419,11 +415,6 @@ def memory(play: Play, when: str, must_be_clean: bool) -> None:
     for kind, count in sorted(kinds.items(), key=lambda pair: -pair[1])[:12]:
         say(f"memory {when}:   {count} × {kind}")
     if must_be_clean:
-        # Known and not mended (docs/leaks.md): one bare number of a result, with nothing of a person beside it.
-        bare = {name for name in remains if name.split(",")[0].split(" ")[0] in BARE_NUMBERS}
-        if bare and sum(remains[name] for name in bare) <= BARE_PLACES:
-            say(f"memory {when}: KNOWN RESIDUE: {len(bare)} bare number in {sum(remains[name] for name in bare)} place")
-            remains = {name: count for name, count in remains.items() if name not in bare}
         demand(not remains, f"memory {when} holds {len(remains)} marks of erased content")
 
 
