@@ -5,7 +5,7 @@
 //! shorter than that.
 
 use aws_lc_rs::digest;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Bytes of a block of SHA-256.
 const BLOCK: usize = 64;
@@ -25,9 +25,21 @@ fn sha256(input: &[u8]) -> [u8; HASH] {
 pub fn hmac_sha256(key: &[u8; 32], first: &[u8], second: &[u8]) -> [u8; HASH] {
     let len = BLOCK + first.len() + second.len();
     let inner = if len <= SHORT { inner(key, first, second, &mut [0; SHORT][..len]) } else { inner(key, first, second, &mut vec![0; len]) };
+    outer(key, &inner)
+}
+
+/// The same of what may hold a message's content, `text`: every byte of its copy is wiped. Of the library's own HMAC a context that was moved stays
+/// on the stack, and with it the last block of the text.
+#[must_use]
+pub fn hmac_sha256_of_content(key: &[u8; 32], text: &[u8]) -> [u8; HASH] {
+    let mut buffer = Zeroizing::new(vec![0; BLOCK + text.len()]);
+    outer(key, &inner(key, text, &[], &mut buffer))
+}
+
+fn outer(key: &[u8; 32], inner: &[u8; HASH]) -> [u8; HASH] {
     let mut outer = [0x5c; BLOCK + HASH];
     outer.iter_mut().zip(key).for_each(|(pad, byte)| *pad ^= byte);
-    outer[BLOCK..].copy_from_slice(&inner);
+    outer[BLOCK..].copy_from_slice(inner);
     let mac = sha256(&outer);
     outer[..key.len()].zeroize();
     mac
@@ -64,6 +76,7 @@ mod tests {
             for split in [0, len / 3, len] {
                 let mac = hmac_sha256(&[0x5a; 32], &text[..split], &text[split..len]);
                 assert_eq!(mac[..], by_the_library(&[0x5a; 32], &text[..len]), "{len} bytes in {split} and the rest");
+                assert_eq!(mac, hmac_sha256_of_content(&[0x5a; 32], &text[..len]));
             }
         }
     }

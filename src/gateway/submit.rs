@@ -1,12 +1,12 @@
 //! Taking a message: permit, bounds, then the store's decision.
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::{Gateway, Refusal};
 use crate::audit::event::{ContentCommit, MessageKind};
 use crate::domain::id::MessageId;
 use crate::domain::limits::CONTENT_BYTES_MAX;
+use crate::domain::mac::hmac_sha256_of_content;
 use crate::domain::sensitive::Content;
 use crate::policy::command::{Body, Command, Reference, Submission};
 use crate::policy::permit::{Caller, Denial, authorize};
@@ -44,10 +44,7 @@ pub enum Submitted {
 /// HMAC-SHA256 of the canonical content under the sender's salt.
 #[must_use]
 pub fn content_commit(salt: &[u8; 32], canonical: &[u8]) -> ContentCommit {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), canonical);
-    let mut commit = [0; 32];
-    commit.copy_from_slice(tag.as_ref());
-    commit
+    hmac_sha256_of_content(salt, canonical)
 }
 
 fn send_verb(kind: MessageKind) -> Verb {
