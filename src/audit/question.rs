@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use super::checkpoint::Checkpoint;
 pub use super::range::Period;
-use super::range::{Checked, OpenEntry, RangeCheck, Tally};
+use super::range::{Checked, OpenEntry, RangeCheck, Source, Tally};
 
 use super::record::Record;
 use super::sight::Sight;
@@ -201,7 +201,7 @@ pub struct Basis {
     period: Tally,
     /// From before the period, for questions that are judged by it.
     earlier: Option<Tally>,
-    scoped: bool,
+    source: Source,
     /// First index of the range, when what lies before it matters and was not read.
     first: Option<u64>,
     /// One past its last, when entries of the period may follow.
@@ -252,9 +252,9 @@ impl Checked {
     /// What a count of the period's entries rests on.
     #[must_use]
     pub const fn basis(&self) -> Basis {
-        let Self { from, to, period, scoped, begins, ends, .. } = self;
+        let Self { from, to, period, source, begins, ends, .. } = self;
         let first = if *begins { None } else { Some(*from) };
-        Basis { period: *period, earlier: None, scoped: *scoped, first, end: if *ends { None } else { Some(*to) } }
+        Basis { period: *period, earlier: None, source: *source, first, end: if *ends { None } else { Some(*to) } }
     }
 }
 
@@ -353,6 +353,13 @@ impl Survey {
         };
         let asked = questions.iter().map(|question| (*question, asking(question))).collect();
         Self { period, check: RangeCheck::new(sight, period, from, edge), asked, holds: held::Holds::default(), counts: None }
+    }
+
+    /// The range is a bundle's: what is not open in it is told as its word.
+    #[must_use]
+    pub fn of_bundle(mut self) -> Self {
+        self.check = self.check.of_bundle();
+        self
     }
 
     /// Also counts entries by kind and time.

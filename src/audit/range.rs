@@ -72,6 +72,17 @@ impl Period {
     }
 }
 
+/// Where a range comes from, and so what its unread entries are on: the gateway's own files, or the word of whoever made a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The log, for one who may see all of it.
+    Log,
+    /// The log, for one who may see a part of it.
+    Scope,
+    /// A bundle. That a record of it was erased, or closed, it says itself and cannot show.
+    Bundle,
+}
+
 /// Entries by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -116,8 +127,8 @@ pub struct Checked {
     pub begins: bool,
     /// Whether the range shows that nothing of the period lies after it.
     pub ends: bool,
-    /// Whether only a part of the log may be shown to whoever asks.
-    pub scoped: bool,
+    /// Where the range comes from.
+    pub source: Source,
     /// Entries of the whole range that cannot be read, do not open their leaf, or go back in time.
     pub failed: u64,
     /// Where, the first [`FAILED_AT_MAX`] of them.
@@ -165,7 +176,7 @@ impl RangeCheck {
             before: Tally::default(),
             begins: from == 0,
             ends: false,
-            scoped: sight.parties().is_some(),
+            source: if sight.parties().is_some() { Source::Scope } else { Source::Log },
             failed: 0,
             failed_at: Vec::new(),
             in_tree: false,
@@ -174,6 +185,13 @@ impl RangeCheck {
         };
         let last = Timestamp::from_millis(i64::MIN);
         Self { sight, period, edge, last, seen: None, pending: Tally::default(), checked }
+    }
+
+    /// The range is a bundle's.
+    #[must_use]
+    pub const fn of_bundle(mut self) -> Self {
+        self.checked.source = Source::Bundle;
+        self
     }
 
     /// The sight it was made for.

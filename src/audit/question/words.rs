@@ -3,7 +3,7 @@
 //! Every sentence is made from an [`Answer`] with its [`Basis`]: where something was not read, "none" is said of what was read and of nothing else.
 
 use super::{Answer, Basis, Finding, Mark, Question};
-use crate::audit::range::Tally;
+use crate::audit::range::{Source, Tally};
 use crate::domain::lang::Lang;
 
 /// The question.
@@ -90,19 +90,18 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
     (lang.number(number), (!basis.is_whole()).then_some(among))
 }
 
-/// What was not read, as a list: "12 erased and no longer checkable, 5 closed to you".
-fn missing(lang: Lang, scoped: bool, missing: Tally) -> String {
+/// What was not read, as a list: "12 erased and no longer checkable, 5 closed to you", and of a bundle "12 marked as erased, 5 marked as closed".
+fn missing(lang: Lang, source: Source, missing: Tally) -> String {
     let Tally { opened: _, erased, closed, failed } = missing;
-    let to_whom = match (scoped, lang) {
-        (true, Lang::Nb) => "lukket for deg",
-        (true, Lang::En) => "closed to you",
-        (false, Lang::Nb) => "lukket i uttrekket",
-        (false, Lang::En) => "closed in this bundle",
+    let (gone, shut) = match source {
+        Source::Log | Source::Scope => (
+            lang.say("slettet og kan ikke lenger kontrolleres", "erased and no longer checkable"),
+            lang.say("lukket for deg", "closed to you"),
+        ),
+        Source::Bundle => (lang.say("merket som slettet", "marked as erased"), lang.say("merket som lukket", "marked as closed")),
     };
-    let erased = (erased > 0).then(|| {
-        format!("{} {}", lang.number(erased), lang.say("slettet og kan ikke lenger kontrolleres", "erased and no longer checkable"))
-    });
-    let closed = (closed > 0).then(|| format!("{} {to_whom}", lang.number(closed)));
+    let erased = (erased > 0).then(|| format!("{} {gone}", lang.number(erased)));
+    let closed = (closed > 0).then(|| format!("{} {shut}", lang.number(closed)));
     let failed = (failed > 0).then(|| {
         lang.count(
             failed,
@@ -113,16 +112,27 @@ fn missing(lang: Lang, scoped: bool, missing: Tally) -> String {
     [erased, closed, failed].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// What is to be said of the marks of a bundle, wherever they are counted: an open record whose opening was dropped looks the same.
+fn of_marks(lang: Lang, basis: &Basis) -> &'static str {
+    let Tally { erased, closed, .. } = basis.missing();
+    let are_marks = basis.source == Source::Bundle && erased + closed > 0;
+    if are_marks {
+        lang.say("; et uttrekk kan ikke vise at merkene er riktige", "; a bundle cannot show that the marks are right")
+    } else {
+        ""
+    }
+}
+
 /// "n of n entries checked, m erased and no longer checkable, k closed to you", of the period; then what was judged by besides.
 #[must_use]
 pub fn checked(lang: Lang, basis: &Basis) -> String {
-    let Basis { period, earlier, scoped, .. } = *basis;
+    let Basis { period, earlier, source, .. } = *basis;
     let (opened, all) = (lang.number(period.opened), lang.number(period.checkable()));
     let mut text = match lang {
         Lang::Nb => format!("{opened} av {all} oppføringer kontrollert"),
         Lang::En => format!("{opened} of {all} entries checked"),
     };
-    let not_read = missing(lang, scoped, Tally { failed: 0, ..period });
+    let not_read = missing(lang, source, Tally { failed: 0, ..period });
     if !not_read.is_empty() {
         text.push_str(", ");
         text.push_str(&not_read);
@@ -133,7 +143,7 @@ pub fn checked(lang: Lang, basis: &Basis) -> String {
             Lang::Nb => format!("; dessuten {read} fra før perioden lest for å dømme etter"),
             Lang::En => format!("; {read} from before the period read too, to judge by"),
         });
-        let not_read = missing(lang, scoped, earlier);
+        let not_read = missing(lang, source, earlier);
         if !not_read.is_empty() {
             text.push_str(&format!(" ({not_read})"));
         }
@@ -143,7 +153,7 @@ pub fn checked(lang: Lang, basis: &Basis) -> String {
         text.push_str(lang.say("; ikke lest: ", "; not read: "));
         text.push_str(&beyond.join(", "));
     }
-    text
+    text + of_marks(lang, basis)
 }
 
 /// What lies outside the range that was read, and matters.
@@ -173,12 +183,13 @@ fn among(lang: Lang, basis: &Basis) -> String {
 
 /// Of what a sentence says nothing.
 fn silent(lang: Lang, basis: &Basis) -> String {
-    let not_read = missing(lang, basis.scoped, basis.missing());
+    let not_read = missing(lang, basis.source, basis.missing());
     let not_read: Vec<String> = Some(not_read).filter(|text| !text.is_empty()).into_iter().chain(beyond(lang, basis)).collect();
     let not_read = not_read.join(", ");
+    let marks = of_marks(lang, basis);
     match lang {
-        Lang::Nb => format!(" Om de andre sier svaret ingenting: {not_read}."),
-        Lang::En => format!(" Of the others this says nothing: {not_read}."),
+        Lang::Nb => format!(" Om de andre sier svaret ingenting: {not_read}{marks}."),
+        Lang::En => format!(" Of the others this says nothing: {not_read}{marks}."),
     }
 }
 
@@ -424,7 +435,11 @@ mod tests {
         of(0).into_iter().chain(of(7)).collect()
     }
 
-    fn answer((question, finding): (Question, Finding), period: Tally, before: Tally, scoped: bool) -> Answer {
+    fn answer(asked: (Question, Finding), period: Tally, before: Tally, scoped: bool) -> Answer {
+        of(asked, period, before, if scoped { Source::Scope } else { Source::Log })
+    }
+
+    fn of((question, finding): (Question, Finding), period: Tally, before: Tally, source: Source) -> Answer {
         let checked = Checked {
             from: 0,
             to: 1000,
@@ -432,7 +447,7 @@ mod tests {
             before,
             begins: true,
             ends: true,
-            scoped,
+            source,
             failed: period.failed,
             failed_at: Vec::new(),
             in_tree: true,
@@ -578,7 +593,38 @@ mod tests {
         assert_eq!(say(Lang::En, forbidden(0, 0)), "Nobody was refused anything.");
         assert!(say(Lang::En, forbidden(0, 3)).contains("turned away 3 times"), "strangers are somebody");
         assert_eq!(checked(Lang::En, &answer(findings()[0], all, Tally::default(), false).basis()), "1,000 of 1,000 entries checked");
-        let bundle = answer(findings()[0], Tally { opened: 1, erased: 0, closed: 2, failed: 0 }, Tally::default(), false);
-        assert_eq!(checked(Lang::Nb, &bundle.basis()), "1 av 1 oppføringer kontrollert, 2 lukket i uttrekket");
+    }
+
+    #[test]
+    fn what_a_bundle_marks_as_erased_or_closed_is_never_told_as_fact() {
+        let before = Tally { opened: 4, erased: 9, closed: 0, failed: 0 };
+        for asked in findings() {
+            for (erased, closed, earlier) in [(3, 0, Tally::default()), (0, 2, Tally::default()), (3, 2, before), (0, 0, before)] {
+                let bundle = of(asked, Tally { opened: 10, erased, closed, failed: 0 }, earlier, Source::Bundle);
+                for (lang, marked, shown, facts) in [
+                    (Lang::Nb, "merket som", "; et uttrekk kan ikke vise at merkene er riktige", ["slettet og kan ikke", "lukket for deg"]),
+                    (Lang::En, "marked as", "; a bundle cannot show that the marks are right", ["no longer checkable", "closed to"]),
+                ] {
+                    for said in [sentence(lang, &bundle), checked(lang, &bundle.basis())] {
+                        let has_marks = said.contains(marked);
+                        assert_eq!(has_marks, !bundle.basis().is_whole(), "{said}");
+                        assert_eq!(said.trim_end_matches('.').ends_with(shown), has_marks, "{said}");
+                        assert!(facts.iter().all(|fact| !said.contains(fact)), "{said}");
+                    }
+                }
+            }
+        }
+        let overdue = of(findings()[2], Tally { opened: 10, erased: 3, closed: 2, failed: 0 }, before, Source::Bundle);
+        assert_eq!(
+            checked(Lang::En, &overdue.basis()),
+            "10 of 10 entries checked, 3 marked as erased, 2 marked as closed; 4 from before the period read too, to judge by (9 marked as erased); a bundle cannot show that the marks are right"
+        );
+        assert!(
+            sentence(Lang::Nb, &overdue).ends_with(
+                " Om de andre sier svaret ingenting: 12 merket som slettet, 2 merket som lukket; et uttrekk kan ikke vise at merkene er riktige."
+            ),
+            "{}",
+            sentence(Lang::Nb, &overdue)
+        );
     }
 }

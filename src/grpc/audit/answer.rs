@@ -84,7 +84,7 @@ pub(super) fn answer(answer: &Answer) -> pb::Answer {
 }
 
 pub(super) fn checked(checked: &Checked) -> pb::Checked {
-    let Checked { from, to, period, before, begins: _, ends: _, scoped: _, failed, failed_at, in_tree, size, root } = checked;
+    let Checked { from, to, period, before, begins: _, ends: _, source: _, failed, failed_at, in_tree, size, root } = checked;
     pb::Checked {
         from_index: *from,
         to_index: *to,

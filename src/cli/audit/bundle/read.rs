@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use super::people::{CSV_HEAD, lines};
 use crate::audit::checkpoint::Checkpoint;
-use crate::audit::evidence::{FILES, LINE_BYTES_MAX, Manifest, README, TEXT_BYTES_MAX, edge, parse_entry, parse_hash_lines};
+use crate::audit::evidence::{FILES, LINE_BYTES_MAX, Manifest, TEXT_BYTES_MAX, edge, is_readme, parse_entry, parse_hash_lines};
 use crate::audit::note::LogVerifier;
 use crate::audit::question::held::Holds;
 use crate::audit::question::{Answer, Findings, Period, Question, Survey};
@@ -189,7 +189,7 @@ pub fn check(file: &Path, demands: &Demands<'_>, tick: &mut dyn FnMut(u64, u64))
 /// The first thing that does not hold, in words.
 pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMut(u64, u64)) -> Result<Proved, CliError> {
     let mut tar = Tar { input: BufReader::with_capacity(1 << 18, input), at: 0 };
-    if tar.text()? != README {
+    if !is_readme(&tar.text()?) {
         return Err(failed("README.txt is not that of this format; it was changed, or another version wrote the bundle".to_owned()));
     }
     let wrong = |error: &dyn std::fmt::Display| failed(error.to_string());
@@ -218,7 +218,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     let before = edge(manifest.from, parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     let consistency = parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?;
 
-    let mut survey = Survey::new(Sight::ALL, demands.period, demands.questions, manifest.from, Some(before));
+    let mut survey = Survey::new(Sight::ALL, demands.period, demands.questions, manifest.from, Some(before)).of_bundle();
     let (mut jsonl, mut csv) = (Context::new(&SHA256), Context::new(&SHA256));
     csv.update(CSV_HEAD.as_bytes());
     let (mut next, mut counts) = (manifest.from, [0_u64; 3]);

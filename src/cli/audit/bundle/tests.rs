@@ -186,9 +186,26 @@ fn a_good_bundle_holds_and_the_same_range_gives_the_same_bytes() {
     for answer in &proved.answers {
         let said = words::sentence(Lang::En, answer);
         assert!(said.starts_with("Among the 10 entries checked: "), "{said}");
-        let rest = "3 erased and no longer checkable, 2 closed in this bundle, what lies before entry 5, what follows entry 19.";
+        let rest = "3 marked as erased, 2 marked as closed, what lies before entry 5, what follows entry 19; a bundle cannot show that the marks \
+                    are right.";
         assert!(said.ends_with(rest), "{said}");
     }
+}
+
+#[test]
+fn a_bundle_with_the_words_that_its_readme_had_before_holds() {
+    let before = with("README.txt", |text| {
+        let from = text.find("\"erased\":").unwrap();
+        let to = text.find("With Samband:").unwrap();
+        let said = "\"erased\": the record reached the end of its lawful life and is gone everywhere; its leaf proves only that\n\
+                    something stood there. \"closed\": outside the scope of whoever took the bundle, or, in a bundle of one case, not of that case.\n\n";
+        let text = text[..from].to_owned() + said + &text[to..];
+        let from = text.find("What it does not prove:").unwrap();
+        text[..from].to_owned()
+            + "What it does not prove: that the records are true, only that the log said so at the time; what is in erased and closed entries; \
+               and, in a\nbundle of one case, that no closed entry is of that case.\n"
+    });
+    checked(&before).unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::*;
 use crate::audit::event::TABLE;
 use crate::audit::question::words::{Tone, tone};
 use crate::audit::question::{Answer, Finding, Period, Question};
-use crate::audit::range::{Checked, Tally};
+use crate::audit::range::{Checked, Source, Tally};
 use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
 use crate::domain::id::{CaseRef, MessageId};
@@ -58,7 +58,7 @@ pub(super) fn checked(holds: bool) -> Checked {
         before: Tally::default(),
         begins: true,
         ends: true,
-        scoped: false,
+        source: Source::Log,
         failed: if holds { 0 } else { 2 },
         failed_at: if holds { Vec::new() } else { vec![3, 4] },
         in_tree: holds,
@@ -232,7 +232,8 @@ fn the_number_of_a_part_is_never_bare_and_its_page_never_green() {
             whole(&mut answer);
             let bare = answers::figure(Lang::En, &answer).into_string();
             assert!(!bare.contains("among"), "{bare}");
-            (answer.checked.period.erased, answer.checked.period.closed, answer.checked.scoped) = (erased, closed, closed > 0);
+            (answer.checked.period.erased, answer.checked.period.closed) = (erased, closed);
+            answer.checked.source = if closed > 0 { Source::Scope } else { Source::Log };
             let [nb, en] = Lang::ALL.map(|lang| answers::figure(lang, &answer).into_string());
             assert!(nb.ends_with(" <span class=\"of\">blant 900 kontrollerte</span></p>"), "{nb}");
             assert!(en.ends_with(" <span class=\"of\">among 900 checked</span></p>"), "{en}");
