@@ -105,7 +105,7 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome { code: "overdue", nb: "Over fristen", en: "Overdue", kinds: &[23, 25] },
     Outcome { code: "refused", nb: "Nektet", en: "Refused", kinds: &[40, 41, 42] },
     Outcome { code: "ended", nb: "Avsluttet", en: "Ended", kinds: &[24, 25, 26] },
-    Outcome { code: "erased", nb: "Slettet", en: "Erased", kinds: &[30, 31] },
+    Outcome { code: "erased", nb: "Slettet", en: "Erased", kinds: &[30, 31, 32] },
     Outcome { code: "read", nb: "Lest av revisor", en: "Read by an auditor", kinds: &[60, 61, 62] },
 ];
 
@@ -538,6 +538,13 @@ mod tests {
         for outcome in OUTCOMES {
             assert!(outcome.kinds.iter().all(|kind| TABLE.iter().any(|row| row.number == *kind)), "{}", outcome.code);
         }
+    }
+
+    #[test]
+    fn whatever_is_erased_has_the_outcome_erased() {
+        let (found, turn) = filter(&Form { outcome: "erased".to_owned(), ..Form::default() }).unwrap();
+        let erased: Vec<u16> = TABLE.iter().filter(|row| row.name.contains("ERASED")).map(|row| row.number).collect();
+        assert_eq!((found.kinds, turn), (erased, Turn::Newest));
     }
 
     #[test]
