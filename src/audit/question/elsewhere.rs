@@ -3,7 +3,7 @@
 //! The requisitioner is read from the notice that opened the case, not from the result: that the gateway derived the recipient is what is
 //! being checked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{Finding, Mark, Rows, Seen};
 use crate::audit::event::kind;
@@ -19,8 +19,6 @@ pub(super) struct Elsewhere {
     cases: HashMap<CaseRef, u32>,
     /// The requisitioner of the result accepted at each index.
     results: HashMap<u64, Option<u32>>,
-    /// Participants that acted as prosecution or unit: what they sent is no result.
-    others: HashSet<u32>,
     /// Who took over from whom, so far: from then on the successor is the requisitioner.
     heirs: HashMap<u32, u32>,
     found: Found,
@@ -48,12 +46,9 @@ impl Elsewhere {
     pub(super) fn take(&mut self, seen: Seen<'_>) {
         let record = seen.record;
         match record.kind {
-            kind::NOTICE_ACCEPTED | kind::NOTICE_WITHDRAWN | kind::REPORT_ACCEPTED | kind::REPORT_WITHDRAWN => {
+            kind::NOTICE_ACCEPTED => {
                 let Some(actor) = record.actor.as_ref().map(|id| self.number(id)) else { return };
-                self.others.insert(actor);
-                if let Some(case_ref) =
-                    record.case_ref.filter(|_| record.kind == kind::NOTICE_ACCEPTED && self.cases.len() < REMEMBERED_MAX)
-                {
+                if let Some(case_ref) = record.case_ref.filter(|_| self.cases.len() < REMEMBERED_MAX) {
                     self.cases.entry(case_ref).or_insert(actor);
                 }
             }
@@ -88,14 +83,12 @@ impl Elsewhere {
                 self.found.deliveries += 1;
                 self.judge(seen, record.actor.as_ref(), requisitioner);
             }
-            None => {
-                // The acceptance is not in the range: a result, unless its sender is known to send something else.
-                let sender = record.sender.as_ref().map(|id| self.number(id));
-                if sender.is_none_or(|sender| !self.others.contains(&sender)) {
-                    self.found.deliveries += 1;
-                    self.judge(seen, record.actor.as_ref(), None);
-                }
+            // The acceptance is not in the range. A delivery of a result names its requisition, and no other delivery does.
+            None if record.is_delivery_of_result() => {
+                self.found.deliveries += 1;
+                self.judge(seen, record.actor.as_ref(), None);
             }
+            None => {}
         }
     }
 
@@ -129,5 +122,51 @@ impl Elsewhere {
     pub(super) fn finish(self) -> (Finding, Rows) {
         let Found { results, deliveries, elsewhere, unresolved } = self.found;
         (Finding::ResultsElsewhere { results, deliveries, elsewhere, unresolved }, self.rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::{Event, ItemNumber};
+    use crate::audit::record::Record;
+    use crate::domain::id::RequisitionId;
+    use crate::domain::time::Timestamp;
+
+    fn delivered(sender: &str, recipient: &str, requisition: Option<RequisitionId>) -> [Event; 2] {
+        let (recipient, key_label, item): (ParticipantId, _, _) = (recipient.parse().unwrap(), "k1".to_owned(), ItemNumber::main(5));
+        let (case_ref, sender): (_, ParticipantId) = (CaseRef::from_bytes([7; 10]), sender.parse().unwrap());
+        let message_id = "019a9b3c-0000-7000-8000-000000000001".parse().unwrap();
+        let handed = Event::HandedOut {
+            recipient: recipient.clone(),
+            key_label: key_label.clone(),
+            reader: "r1".to_owned(),
+            item,
+            case_ref,
+            sender: sender.clone(),
+            message_id,
+        };
+        let acknowledged = Event::Acknowledged { recipient, key_label, item, case_ref, sender, message_id };
+        [handed, acknowledged].map(|event| match requisition {
+            Some(requisition_id) => Event::OfResult { requisition_id, event: Box::new(event) },
+            None => event,
+        })
+    }
+
+    #[test]
+    fn the_delivery_of_a_notice_that_is_not_in_the_range_is_none_of_a_result() {
+        let requisition = RequisitionId::from_bytes([3; 10]);
+        for (sender, recipient, requisition, deliveries) in
+            [("politi-oslo", "ru-oslo", None, 0), ("ru-oslo", "politi-oslo", None, 0), ("lab-ous", "politi-oslo", Some(requisition), 2)]
+        {
+            let mut asking = Elsewhere::default();
+            for (index, event) in (100..).zip(delivered(sender, recipient, requisition)) {
+                let record = Record::of(&event, Timestamp::from_millis(0));
+                asking.take(Seen { index, record: &record, visible: true, asked_for: true });
+            }
+            let (finding, rows) = asking.finish();
+            assert_eq!(finding, Finding::ResultsElsewhere { results: 0, deliveries, elsewhere: 0, unresolved: deliveries }, "{sender}");
+            assert!(rows.kept.len() as u64 == deliveries && rows.kept.iter().all(|row| row.mark == Mark::Unresolved), "{sender}");
+        }
     }
 }
