@@ -283,11 +283,11 @@ pub struct Findings {
     pub checked: Checked,
 }
 
-/// Reasons of refusals that say: the caller had no right. By number of the table of reasons: not enrolled, suspended, not this role's call,
-/// key withdrawn, references of others, too many of those.
+/// Reasons of refusals that say: the caller had no right. By number of the table of reasons, where `Reason::is_forbidden` decides each and says why;
+/// a test holds the two together.
 #[must_use]
 pub const fn is_forbidden(reason: u16) -> bool {
-    matches!(reason, 1..=4 | 60 | 80 | 91)
+    matches!(reason, 1..=5 | 50 | 55 | 58 | 60 | 80 | 82 | 83 | 91)
 }
 
 /// Rows under way: the newest [`ROWS_MAX`].

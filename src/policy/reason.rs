@@ -206,6 +206,101 @@ impl Reason {
     pub const fn is_a_bound(self) -> bool {
         matches!(self.number(), 90..=99 | 110..=119)
     }
+
+    /// Whether it answers "who tried what was forbidden?": the caller had no right to the call, or named what is not its own. What is another's and
+    /// what is not there are refused alike, so the log cannot tell them apart either, and both count.
+    #[must_use]
+    pub const fn is_forbidden(self) -> bool {
+        match self {
+            // Nobody of that certificate has a right to any call.
+            Self::NotEnrolled => true,
+            // Its rights rest, and it called all the same.
+            Self::ParticipantSuspended => true,
+            // Its rights are its successor's.
+            Self::ParticipantRetired => true,
+            // The call is another role's.
+            Self::CallNotAllowed => true,
+            // The key speaks for nobody any more.
+            Self::IdentityWithdrawn => true,
+            // `replaces` names no message of the caller's: another's, or none.
+            Self::ReplacesUnknown => true,
+            // The hold is another auditor's to change.
+            Self::HoldOfAnother => true,
+            // The case is outside the auditor's scope, or not held.
+            Self::HoldUnknown => true,
+            // The case or requisition is another's, or none.
+            Self::ReferenceUnknown => true,
+            // The item is in another's mailbox, or in none.
+            Self::ItemUnknown => true,
+            // The message is another's, or none.
+            Self::MessageUnknown => true,
+            // The entry is closed to the auditor, or not there.
+            Self::EntryUnknown => true,
+            // So many references that are not the caller's that it looks like guessing.
+            Self::ReferencesLimited => true,
+            // What was sent is out of form: a fault of a system, whoever's the case is.
+            Self::Malformed
+            | Self::UnknownField
+            | Self::DuplicateField
+            | Self::ContentInvalid
+            | Self::TooLarge
+            | Self::BadMessageId
+            | Self::BadContentSalt
+            | Self::BadReference
+            | Self::BadReferenceCheck
+            | Self::BadArgument
+            | Self::BodyMissing
+            | Self::ReplacesMissing
+            | Self::CompressionNotOffered
+            | Self::NotGrpc
+            | Self::OneMessageOnly => false,
+            // There is no such call, so there is no right to it to lack.
+            Self::Unimplemented => false,
+            // The id is too old or taken by the caller itself: a retry that went wrong.
+            Self::StaleMessageId | Self::MessageIdReused => false,
+            // The register lacks somebody: who is in it is no secret, and a sender asks in good faith.
+            Self::MunicipalityNotServed
+            | Self::UnitContactMissing
+            | Self::ContactUnknown
+            | Self::LaboratoryUnknown
+            | Self::LaboratoryRetired
+            | Self::ParticipantUnknown => false,
+            // A date that cannot be, of the caller's own decision.
+            Self::DecisionInFuture | Self::ProbationOver => false,
+            // The message that is replaced is the caller's own, and cannot be replaced so.
+            Self::ReplacesSettled | Self::SubjectDiffers | Self::ReplacesOther | Self::TooManyCorrections => false,
+            // The hold is the caller's to place, on other terms.
+            Self::HoldEndPast | Self::HoldTooLong | Self::TooManyHolds => false,
+            // The caller is a party of the case, and it is over.
+            Self::CaseEnded => false,
+            // The laboratory was asked by the order, and what it sends does not fit it.
+            Self::RequisitionWithdrawn
+            | Self::CollectedOutsidePeriod
+            | Self::MatrixNotOrdered
+            | Self::GroupNotOrdered
+            | Self::GroupMissing
+            | Self::ResultExists => false,
+            // The unit is or was a party of the case, and its report does not fit where the notice stands.
+            Self::NoticeNotAcknowledged
+            | Self::NoticeReturned
+            | Self::NoticeWithdrawn
+            | Self::UnitChanged
+            | Self::ConditionNotSet
+            | Self::DateOutsideProbation => false,
+            // The item is the caller's own, and settled or no notice.
+            Self::NotReturnable => false,
+            // The record was the caller's to see, and lived out its time.
+            Self::RecordErased => false,
+            // A place or period that gives no answer, whoever asks.
+            Self::CursorAhead | Self::PeriodNotOver | Self::PeriodTooLong | Self::PeriodBeforeRecords => false,
+            // Too much at once of what the caller may do.
+            Self::RateLimited | Self::TooManyStreams | Self::TooManyCalls | Self::TooManyBytes | Self::Overloaded => false,
+            // Another's doing, or the gateway's.
+            Self::MailboxFull | Self::StorageFull | Self::Unavailable | Self::DeadlineExceeded | Self::Internal | Self::StreamTakenOver => {
+                false
+            }
+        }
+    }
 }
 
 /// The word for the reason in a record: withdrawals, returns, holds and failed reloads have lists of their own, all others are a refusal's.
@@ -243,6 +338,16 @@ mod tests {
         }
         for kind in [11, 13, 15, 22, 8, 63, 40] {
             assert_eq!(reason_word(kind, 999), None);
+        }
+    }
+
+    #[test]
+    fn the_question_of_what_was_forbidden_counts_what_is_decided_here() {
+        for reason in Reason::ALL {
+            assert_eq!(crate::audit::question::is_forbidden(reason.number()), reason.is_forbidden(), "{}", reason.code());
+        }
+        for number in (0..=u16::MAX).filter(|number| Reason::of_number(*number).is_none()) {
+            assert!(!crate::audit::question::is_forbidden(number), "{number} is no reason");
         }
     }
 

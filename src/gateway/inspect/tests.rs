@@ -504,8 +504,14 @@ fn what_counts_as_forbidden_has_the_codes_that_say_so() {
             "PARTICIPANT_SUSPENDED",
             "CALL_NOT_ALLOWED",
             "IDENTITY_WITHDRAWN",
+            "PARTICIPANT_RETIRED",
+            "REPLACES_UNKNOWN",
+            "HOLD_OF_ANOTHER",
+            "HOLD_UNKNOWN",
             "REFERENCE_UNKNOWN",
             "ITEM_UNKNOWN",
+            "MESSAGE_UNKNOWN",
+            "ENTRY_UNKNOWN",
             "REFERENCE_RATE_LIMITED"
         ]
     );
