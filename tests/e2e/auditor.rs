@@ -138,6 +138,13 @@ async fn nothing_but_reading_is_answered_and_the_root_leads_to_a_language() {
         let answer = site.with(&pki().client_files(AUDITOR), method, "/en").await;
         assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD"));
     }
+    // Who may not read them is refused as for a GET, and not in a sum.
+    for path in ["/en", "/en/case/04HMAS-W9NF6Y-Y41J5S", "/checkpoint", "/nowhere"] {
+        let answer = site.with(&pki().client_files(LAB), Method::POST, path).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(answer.text().contains("CALL_NOT_ALLOWED"), "{path}");
+    }
+    assert_eq!(world.records(REFUSED, Some(LAB)).await.len(), 4);
     let head = site.with(&pki().client_files(AUDITOR), Method::HEAD, "/en/help").await;
     assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
     let home = site.get(AUDITOR, "/").await;

@@ -159,13 +159,17 @@ impl Site {
             Err((code, reason)) => return answer::stranger(lang, code, reason),
         };
         let _working = peer.begin(false);
-        if request.method != Method::GET && request.method != Method::HEAD {
-            self.gateway.count_refusal(&caller, Reason::Unimplemented);
-            return answer::not_allowed(lang);
-        }
         if let Err(denial) = self.gateway.count_call(&caller) {
             self.gateway.count_refusal(&caller, denial.reason);
             return answer::refusal(lang, denial, Some(&caller));
+        }
+        if request.method != Method::GET && request.method != Method::HEAD {
+            // Who has no right to the pages is told that and nothing else, by an entry of its own, whatever it came with.
+            if let Err(Refusal(denial)) = self.admit(&caller).await {
+                return answer::refusal(lang, denial, Some(&caller));
+            }
+            self.gateway.count_refusal(&caller, Reason::Unimplemented);
+            return answer::not_allowed(lang);
         }
         let answered = match route {
             Some(Route::Checkpoint) => self.gateway.published_checkpoint(&caller).await.map(answer::checkpoint),
