@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::PageOf;
-use crate::audit::event::Asked;
+use crate::audit::event::{Asked, TABLE, kind};
 use crate::audit::sight::Sight;
 use crate::domain::id::CaseRef;
 use crate::gateway::{Gateway, Refusal};
@@ -60,7 +60,7 @@ impl Found {
 pub struct Timeline {
     /// Which.
     pub case_ref: CaseRef,
-    /// By index: acceptances, hand-outs, acknowledgements, returns, what time did, and who read about it.
+    /// By index: acceptances, hand-outs, acknowledgements, returns, what time did, and who read about it if that was asked for.
     pub entries: Vec<LogEntry>,
     /// Whether there are more than [`entries`](Self::entries) holds.
     pub more: bool,
@@ -115,13 +115,27 @@ impl Gateway {
         }
     }
 
-    /// What happened in `case_ref`.
+    /// What happened in `case_ref`, and who read about it.
     ///
     /// # Errors
     /// Not the caller's call, or the store's refusal.
     pub async fn timeline(&self, caller: &Caller, case_ref: CaseRef) -> Result<Timeline, Refusal> {
+        self.timeline_of(caller, case_ref, Vec::new()).await
+    }
+
+    /// What happened in `case_ref`, without who read about it: however often that was, it takes no room.
+    ///
+    /// # Errors
+    /// Not the caller's call, or the store's refusal.
+    pub async fn happenings(&self, caller: &Caller, case_ref: CaseRef) -> Result<Timeline, Refusal> {
+        let kinds = TABLE.iter().map(|row| row.number).filter(|kind| !matches!(*kind, kind::AUDIT_READ | kind::AUDIT_ASKED));
+        self.timeline_of(caller, case_ref, kinds.collect()).await
+    }
+
+    async fn timeline_of(&self, caller: &Caller, case_ref: CaseRef, kinds: Vec<u16>) -> Result<Timeline, Refusal> {
         let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
         self.ask(caller, Verb::GetTimeline, asked(&filter), PageOf::First).await?;
+        let filter = RecordFilter { kinds, ..filter };
         match self.visible(&self.sight(caller), filter, TIMELINE_MAX).await {
             Ok(Found { entries, next_index, erased, unreadable }) => {
                 let unreadable = Found::indices(&unreadable).collect();

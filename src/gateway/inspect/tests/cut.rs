@@ -95,6 +95,9 @@ async fn a_case_is_found_behind_a_thousand_questions_about_it() {
     gateway.place_hold(&bed.caller(OF_LAB), case, HoldReason::Complaint, date("2027-06-30")).await.unwrap();
     let timeline = gateway.timeline(&bed.caller(ALL), case).await.unwrap();
     assert!(timeline.entries.len() == 1000 && timeline.more, "and a timeline says that there is more");
+    let happened = gateway.happenings(&bed.caller(ALL), case).await.unwrap();
+    let kinds: Vec<u16> = happened.entries.iter().map(|entry| entry.record.as_ref().unwrap().kind).collect();
+    assert_eq!((kinds, happened.more), (vec![kind::NOTICE_ACCEPTED, kind::RESULT_ACCEPTED, kind::HOLD_PLACED], false));
 }
 
 #[tokio::test]

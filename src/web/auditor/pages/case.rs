@@ -26,11 +26,10 @@ pub(super) struct Timeline {
 
 impl Timeline {
     pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, case: CaseRef) -> Result<Self, Refusal> {
-        let gateway::Timeline { case_ref: _, entries, more, erased, unreadable } = gateway.timeline(caller, case).await?;
         // That somebody looked at the case is not what happened in it.
-        let is_reading = |kind: u16| matches!(kind, 60 | 61);
+        let gateway::Timeline { case_ref: _, entries, more, erased, unreadable } = gateway.happenings(caller, case).await?;
         let entries = entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
-        Ok(Self { case, entries: entries.filter(|shown| !is_reading(shown.kind)).collect(), erased, unreadable, more })
+        Ok(Self { case, entries: entries.collect(), erased, unreadable, more })
     }
 
     /// Whether nothing is known of the case, and all that may be of it was read.
