@@ -287,13 +287,21 @@ impl Archive {
         let (mut low, mut high) = (first, self.months.last().map_or(first, Month::end));
         while low < high {
             let middle = low + (high - low) / 2;
-            let readable = (middle..high).find_map(|index| Some((index, self.slot(index).ok()??)));
-            match readable {
+            match self.first_readable(middle, high) {
                 Some((index, slot)) if slot.entry.record.time < at => low = index + 1,
                 _ => high = middle,
             }
         }
         Ok(Some(low))
+    }
+
+    /// The first record from log index `from` up to `to` that can be read. A month whose file cannot be opened is tried once.
+    fn first_readable(&self, from: u64, to: u64) -> Option<(u64, Slot)> {
+        self.months.iter().filter(|month| month.first_index < to && month.end() > from).find_map(|month| {
+            let file = self.file(month).ok()?;
+            let read = |index: u64| read_slots(&file, month, index - month.first_index, 1).ok()?.pop();
+            (from.max(month.first_index)..to.min(month.end())).find_map(|index| Some((index, read(index)?)))
+        })
     }
 }
 

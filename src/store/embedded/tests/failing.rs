@@ -6,8 +6,9 @@ use super::*;
 use crate::store::Store;
 use crate::store::contract::case_bed::{RU_OSLO, wish};
 use crate::store::embedded::disk::{Disk, File, Open, failed_sync};
+use crate::store::embedded::records::Archive;
 
-/// The real disk; writes down each call that changes something, and fails one of them once.
+/// The real disk; writes down each call that changes something and each file that is opened to be read, and fails one of them once.
 #[derive(Debug, Default)]
 struct Failing {
     calls: Arc<Mutex<Vec<(&'static str, PathBuf)>>>,
@@ -71,6 +72,9 @@ impl Disk for Failing {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         if matches!(how, Open::CreateNew | Open::Truncate) {
             self.call("create", path)?;
+        }
+        if how == Open::Read {
+            self.call("open", path)?;
         }
         let disk = Self { calls: Arc::clone(&self.calls), fails: Arc::clone(&self.fails) };
         Ok(Arc::new(FailingFile { file: RealDisk.open(path, how)?, path: path.to_owned(), disk }))
@@ -237,4 +241,30 @@ async fn a_start_makes_the_last_frame_durable_before_it_builds_on_it() {
     let (old, new) = ("journal/000000000001.j", "journal/000000000002.j");
     let (written, synced, built) = (at("write", old).unwrap(), at("sync_data", old).unwrap(), at("create", new).unwrap());
     assert!(written < synced && synced < built, "{written} {synced} {built}");
+}
+
+#[tokio::test]
+async fn a_month_that_cannot_be_opened_is_tried_once_a_step_and_not_once_a_record() {
+    let (home, disk) = (Home::new(), Arc::new(Failing::default()));
+    let mut options = home.options();
+    options.files = Arc::clone(&disk) as Arc<dyn Disk>;
+    let store = EmbeddedStore::open(options).unwrap();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    for _ in 0..200 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    let later = bed.store().now().plus_millis(1);
+    bed.advance_days(12);
+    bed.send_notice(&wish(), None).await.unwrap();
+    store.turn_now().await.unwrap();
+    std::fs::write(home.data().join("records/2026-11.rec"), b"not a month").unwrap();
+    // As nobody has it open yet.
+    let engine = &store.engine;
+    let archive = Archive::new(&engine.layout, &engine.keys, engine.archive.load().months().to_vec(), Vec::new());
+    disk.calls.lock().clear();
+    let found = archive.first_not_before(later).unwrap().unwrap();
+    assert!(found <= 210, "{found}");
+    let tried = disk.calls.lock().iter().filter(|(call, path)| *call == "open" && path.ends_with("2026-11.rec")).count();
+    assert!((1..=9).contains(&tried), "a search of some 200 records in halves: {tried}");
 }
