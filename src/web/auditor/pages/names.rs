@@ -1,8 +1,10 @@
 //! What things are called: kinds of events, roles, calls, reasons. The matches are complete, so that a new one cannot come without both its names.
 
 use super::super::lang::Lang;
-use crate::audit::event::{ReloadFault, TABLE};
+use crate::audit::event::{ReloadFault, TABLE, kind};
+use crate::domain::hold::HoldReason;
 use crate::domain::participant::Role;
+use crate::domain::reason::{NoticeReturn, NoticeWithdrawal, ReportWithdrawal, ResultWithdrawal};
 use crate::domain::time::Timestamp;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
@@ -69,33 +71,75 @@ pub(super) fn kind_code(number: u16) -> &'static str {
 
 /// A withdrawal's, a return's or a refusal's reason, by the kind of its event.
 pub(super) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
-    let (nb, en) = match (kind, number) {
-        (11 | 13 | 15, 1) => ("sendt ved en feil", "sent in error"),
-        (11, 2) => ("gjelder feil person", "about the wrong person"),
-        (11, 3) => ("feil kommune", "wrong municipality"),
-        (11, 4) => ("oppholdskommunen er en annen", "municipality of stay has changed"),
-        (11, 5) => ("vilkåret står ikke lenger", "the condition no longer stands"),
-        (11, 6) => ("saken er overført", "the case was transferred"),
-        (13, 2) => ("gjelder en annen sak", "belongs to another case"),
-        (15, 2) => ("gjelder en annen prøve", "belongs to another sample"),
-        (15, 3) => ("feil i analysen", "the analysis was wrong"),
-        (8, _) => return reload_fault(lang, number),
-        (22, 1) => ("oppholder seg ikke her", "not staying here"),
-        (22, 2) => ("kan ikke identifisere", "cannot identify"),
-        (63, 1) => ("tilsyn med behandlingen", "supervisory inspection"),
-        (63, 2) => ("klage på behandlingen", "complaint"),
-        (63, 3) => ("rettssak eller etterforsking", "court proceedings"),
-        (63, 4) => ("krav om innsyn, retting eller sletting", "data subject's request"),
-        (63, 5) => ("brudd på sikkerheten", "security incident"),
-        _ => return Reason::of_number(number).map_or_else(|| number.to_string(), |known| reason(lang, known).to_owned()),
+    let word = match kind {
+        kind::NOTICE_WITHDRAWN => NoticeWithdrawal::of_number(number).map(|why| notice_withdrawal(lang, why)),
+        kind::REPORT_WITHDRAWN => ReportWithdrawal::of_number(number).map(|why| report_withdrawal(lang, why)),
+        kind::RESULT_WITHDRAWN => ResultWithdrawal::of_number(number).map(|why| result_withdrawal(lang, why)),
+        kind::NOTICE_RETURNED => NoticeReturn::of_number(number).map(|why| notice_return(lang, why)),
+        kind::HOLD_PLACED => HoldReason::of_number(number).map(|why| hold(lang, why)),
+        kind::RELOAD_FAILED => ReloadFault::of_number(number).map(|why| reload_fault(lang, why)),
+        _ => Reason::of_number(number).map(|why| reason(lang, why)),
     };
-    lang.say(nb, en).to_owned()
+    word.map_or_else(|| number.to_string(), ToOwned::to_owned)
+}
+
+const SENT_IN_ERROR: (&str, &str) = ("sendt ved en feil", "sent in error");
+
+/// Why a notice was withdrawn.
+const fn notice_withdrawal(lang: Lang, why: NoticeWithdrawal) -> &'static str {
+    let (nb, en) = match why {
+        NoticeWithdrawal::SentInError => SENT_IN_ERROR,
+        NoticeWithdrawal::WrongSubject => ("gjelder feil person", "about the wrong person"),
+        NoticeWithdrawal::WrongMunicipality => ("feil kommune", "wrong municipality"),
+        NoticeWithdrawal::SubjectMoved => ("oppholdskommunen er en annen", "municipality of stay has changed"),
+        NoticeWithdrawal::ConditionRevoked => ("vilkåret står ikke lenger", "the condition no longer stands"),
+        NoticeWithdrawal::CaseTransferred => ("saken er overført", "the case was transferred"),
+    };
+    lang.say(nb, en)
+}
+
+/// Why a report was withdrawn.
+const fn report_withdrawal(lang: Lang, why: ReportWithdrawal) -> &'static str {
+    let (nb, en) = match why {
+        ReportWithdrawal::SentInError => SENT_IN_ERROR,
+        ReportWithdrawal::WrongCase => ("gjelder en annen sak", "belongs to another case"),
+    };
+    lang.say(nb, en)
+}
+
+/// Why a result was withdrawn.
+const fn result_withdrawal(lang: Lang, why: ResultWithdrawal) -> &'static str {
+    let (nb, en) = match why {
+        ResultWithdrawal::SentInError => SENT_IN_ERROR,
+        ResultWithdrawal::WrongSample => ("gjelder en annen prøve", "belongs to another sample"),
+        ResultWithdrawal::AnalysisError => ("feil i analysen", "the analysis was wrong"),
+    };
+    lang.say(nb, en)
+}
+
+/// Why a notice was returned.
+const fn notice_return(lang: Lang, why: NoticeReturn) -> &'static str {
+    match why {
+        NoticeReturn::NotStayingHere => lang.say("oppholder seg ikke her", "not staying here"),
+        NoticeReturn::CannotIdentify => lang.say("kan ikke identifisere", "cannot identify"),
+    }
+}
+
+/// Why a case is held.
+const fn hold(lang: Lang, why: HoldReason) -> &'static str {
+    let (nb, en) = match why {
+        HoldReason::SupervisoryInspection => ("tilsyn med behandlingen", "supervisory inspection"),
+        HoldReason::Complaint => ("klage på behandlingen", "complaint"),
+        HoldReason::CourtProceedings => ("rettssak eller etterforsking", "court proceedings"),
+        HoldReason::DataSubjectRequest => ("krav om innsyn, retting eller sletting", "data subject's request"),
+        HoldReason::SecurityIncident => ("brudd på sikkerheten", "security incident"),
+    };
+    lang.say(nb, en)
 }
 
 /// Why a new file did not come into force.
-fn reload_fault(lang: Lang, number: u16) -> String {
-    let Some(fault) = ReloadFault::of_number(number) else { return number.to_string() };
-    let (nb, en) = match fault {
+const fn reload_fault(lang: Lang, why: ReloadFault) -> &'static str {
+    let (nb, en) = match why {
         ReloadFault::Unreadable => ("kan ikke leses", "cannot be read"),
         ReloadFault::Permissions => ("andre på maskinen kan lese den", "others on the machine can read it"),
         ReloadFault::Malformed => ("feil format", "not of its format"),
@@ -113,7 +157,7 @@ fn reload_fault(lang: Lang, number: u16) -> String {
         ReloadFault::ListMissing => ("en liste mangler", "a list is missing"),
         ReloadFault::Silent => ("filsystemet svarer ikke", "its file system does not answer"),
     };
-    lang.say(nb, en).to_owned()
+    lang.say(nb, en)
 }
 
 /// Why somebody was refused, in a few words.
@@ -240,4 +284,24 @@ pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
 /// A time as people in Norway read it, to the second; the exact one stands in the `datetime` attribute.
 pub(super) fn time(at: Timestamp) -> String {
     at.oslo_text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::reason::reason_word;
+
+    #[test]
+    fn a_number_of_a_list_is_never_read_by_another_list() {
+        for row in TABLE {
+            for number in 0..200 {
+                let known = reason_word(row.number, number).is_some();
+                for lang in Lang::ALL {
+                    let said = reason_of(lang, row.number, number);
+                    assert_eq!(said != number.to_string(), known, "{} {number}: {said}", row.name);
+                }
+            }
+        }
+        assert_eq!(reason_of(Lang::En, kind::NOTICE_WITHDRAWN, 60), "60", "no refusal");
+    }
 }
