@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check_stream};
 use super::bundle::write::{Frame, Writer};
-use super::list::{in_order, instant};
+use super::list::{in_order, instant, some_entries};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _};
 use crate::audit::note::LogVerifier;
@@ -97,7 +97,7 @@ pub struct ExportArgs {
 /// See [`CliError`]; also a bundle that does not hold.
 pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
-    in_order(["--from-index", "--to-index"], args.from_index, args.to_index)?;
+    some_entries(args.from_index, args.to_index)?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let begun = Instant::now();
@@ -145,10 +145,17 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     Ok(())
 }
 
-fn unreadable(index: u64) -> CliError {
+/// Why there is no bundle of `from..to`, and which there can be.
+fn unreadable(index: u64, from: u64, to: u64) -> CliError {
+    let around = match (index > from, index + 1 < to) {
+        (true, true) => format!("export around it with --to-index {index} and --from-index {}", index + 1),
+        (true, false) => format!("export what is before it with --to-index {index}"),
+        (false, true) => format!("export what follows it with --from-index {}", index + 1),
+        (false, false) => "nothing else is in this range".to_owned(),
+    };
     CliError::Failed(format!(
-        "the record of entry {index} cannot be read: `samband audit fsck` tells why; export around it with --to-index {index} and --from-index {}",
-        index + 1,
+        "not written, as a bundle says nothing of a damaged record: that of entry {index} cannot be read. `samband audit fsck` at the stopped gateway \
+         tells why; {around}"
     ))
 }
 
@@ -192,11 +199,12 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
     let hashes = |hashes: &[bytes::Bytes]| -> Option<Vec<Hash>> {
         hashes.iter().map(|hash| Some(Hash::from_bytes(hash.as_ref().try_into().ok()?))).collect()
     };
+    let (from, to) = (frame.from_index, frame.to_index);
     let frame = Frame {
         vkey: verifier.to_string(),
         size: head.size(),
-        from: frame.from_index,
-        to: frame.to_index,
+        from,
+        to,
         edge: hashes(&frame.edge).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
         consistency: hashes(&frame.consistency).ok_or_else(|| wrong("a hash is not of 32 bytes"))?,
         case_ref: args.case,
@@ -210,7 +218,7 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
                 for entry in &batch.entries {
                     let entry = open(entry).ok_or_else(|| wrong("an entry does not open to a record"))?;
                     if matches!(entry.held, Held::Unreadable) {
-                        return Err(unreadable(entry.index));
+                        return Err(unreadable(entry.index, from, to));
                     }
                     writer.push(&entry)?;
                 }
@@ -256,7 +264,7 @@ fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier
         let entries = log.entries(next, to, args.case);
         for entry in &entries {
             if matches!(entry.held, Held::Unreadable) {
-                return Err(unreadable(entry.index));
+                return Err(unreadable(entry.index, from, to));
             }
             if entry.leaf.is_none() {
                 return Err(CliError::Storage(format!(
@@ -283,4 +291,24 @@ fn open(entry: &pb::ExportEntry) -> Option<OpenEntry> {
         _ => return None,
     };
     Some(OpenEntry { index: entry.index, leaf: Some(leaf), held })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_record_is_named_and_no_range_without_entries_is_advised() {
+        for (index, from, to, around) in [
+            (5, 0, 9, "export around it with --to-index 5 and --from-index 6"),
+            (0, 0, 9, "export what follows it with --from-index 1"),
+            (8, 0, 9, "export what is before it with --to-index 8"),
+            (8, 8, 9, "nothing else is in this range"),
+        ] {
+            let error = unreadable(index, from, to);
+            let said = error.to_string();
+            assert_eq!(error.code(), 1);
+            assert!(said.contains(&format!("that of entry {index} cannot be read")) && said.ends_with(around), "{said}");
+        }
+    }
 }

@@ -80,6 +80,24 @@ pub fn in_order<T: PartialOrd>(names: [&str; 2], from: Option<T>, to: Option<T>)
     Ok(())
 }
 
+/// A range of entries as it was asked for, unless none can be in it.
+///
+/// # Errors
+/// It is turned round, or ends where it begins.
+pub fn some_entries(from: Option<u64>, to: Option<u64>) -> Result<(), CliError> {
+    in_order(["--from-index", "--to-index"], from, to)?;
+    match to {
+        Some(to) if to == from.unwrap_or(0) => {
+            let what = format!(
+                "--to-index {to} leaves no entry: it is one past the last, so --to-index {} ends with entry {to}",
+                to.saturating_add(1)
+            );
+            Err(CliError::Usage(what))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn kind(text: &str) -> Result<u16, String> {
     let name = text.to_uppercase().replace('-', "_");
     let found = TABLE.iter().find(|row| row.name == name || text.parse() == Ok(row.number));
@@ -115,7 +133,7 @@ fn request(args: &ListArgs, from_index: u64, left: u32) -> Value {
 /// See [`CliError`]; also a list that ends without its last row.
 pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
-    in_order(["--from-index", "--to-index"], Some(args.from_index), args.to_index)?;
+    some_entries(Some(args.from_index), args.to_index)?;
     let client = Client::new(&args.connect)?;
     let bar = out.progress(0, "records");
     let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), None, true);
@@ -232,6 +250,19 @@ mod tests {
         let error = in_order(["--since", "--until"], Some(2), Some(1)).unwrap_err();
         assert_eq!((error.code(), error.to_string().as_str()), (2, "--until lies before --since: the range is turned round"));
         assert!(in_order(["a", "b"], Some(1), Some(1)).is_ok() && in_order(["a", "b"], None, Some(1)).is_ok());
+    }
+
+    #[test]
+    fn a_range_that_can_hold_no_entry_is_said_to_hold_none() {
+        for (from, to) in [(None, 0), (Some(0), 0), (Some(7), 7)] {
+            let error = some_entries(from, Some(to)).unwrap_err();
+            let wanted = format!("--to-index {to} leaves no entry: it is one past the last, so --to-index {} ends with entry {to}", to + 1);
+            assert_eq!((error.code(), error.to_string()), (2, wanted));
+        }
+        assert!(some_entries(Some(8), Some(7)).unwrap_err().to_string().contains("turned round"));
+        for (from, to) in [(None, None), (None, Some(1)), (Some(6), Some(7)), (Some(7), None)] {
+            some_entries(from, to).unwrap();
+        }
     }
 
     #[test]
