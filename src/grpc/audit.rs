@@ -15,7 +15,7 @@ use crate::audit::counts::{Column, Counts};
 use crate::audit::question::Period;
 use crate::audit::record::Record;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::gateway::{Gateway, LogState, ProofOf, Proofs, Refusal, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
+use crate::gateway::{Gateway, Lacks, LogState, ProofOf, Proofs, Refusal, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -244,12 +244,14 @@ impl pb::audit_service_server::AuditService for Audit {
 
     async fn list_reviews(&self, request: Request<pb::ListReviewsRequest>) -> Result<Response<pb::ListReviewsResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let Reviews { reviews, left_out, unreviewed, erased_before, unreadable } =
+        let Reviews { reviews, left_out, unreviewed, erased_before, lacks, unreadable } =
             self.0.reviews(&caller).await.map_err(status::of_refusal)?;
         let reviews = reviews.iter().map(answer::review).collect();
         let erased_before = erased_before.map_or_else(String::new, |day| day.to_string());
         let unreviewed = unreviewed.into_iter().map(|(from, to)| answer::days(from, to)).collect();
-        Ok(Response::new(pb::ListReviewsResponse { reviews, unreviewed, left_out, unreadable, erased_before }))
+        let Lacks { erased: before_erased, unreadable: before_unreadable } = lacks;
+        let answer = pb::ListReviewsResponse { reviews, unreviewed, left_out, unreadable, erased_before, before_erased, before_unreadable };
+        Ok(Response::new(answer))
     }
 
     async fn review(&self, request: Request<pb::ReviewRequest>) -> Result<Response<pb::ReviewResponse>, Status> {

@@ -112,8 +112,9 @@ async fn a_review_is_stated_listed_and_leaves_what_is_unreviewed() {
         refused(world.auditor().review(pb::ReviewRequest { days: days(from, to) }).await, Code::InvalidArgument, code);
     }
     world.auditor().review(pb::ReviewRequest { days: days("2026-11-21", "2026-11-21") }).await.unwrap();
-    let pb::ListReviewsResponse { reviews, unreviewed, left_out, unreadable, erased_before } = listed().await;
-    assert_eq!((left_out, unreadable.len(), erased_before.as_str()), (0, 0, ""));
+    let pb::ListReviewsResponse { reviews, unreviewed, left_out, unreadable, erased_before, before_erased, before_unreadable } =
+        listed().await;
+    assert_eq!((left_out, unreadable.len(), erased_before.as_str(), before_erased, before_unreadable), (0, 0, "", false, false));
     assert_eq!(
         (reviews[0].auditor.as_str(), reviews[0].key_label.as_str(), reviews[0].days.clone()),
         (AUDITOR, "dev", days("2026-11-21", "2026-11-21"))

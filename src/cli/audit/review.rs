@@ -59,7 +59,13 @@ pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
         shown.push(format!("nothing to review: {over}"));
     }
     if let Some(day) = erased_before {
-        shown.push(format!("not counted days before {day}, reviewed or not: their records are erased or cannot be read"));
+        let lacks = |name: &str| answer.get(name).and_then(Value::as_bool).unwrap_or_default();
+        let why = match (lacks("before_erased"), lacks("before_unreadable")) {
+            (true, false) => "their records are erased by their retention rule",
+            (false, true) => "none of their records is erased, but they cannot be read",
+            _ => "some of their records are erased by their retention rule, others should be there and cannot be read",
+        };
+        shown.push(format!("not counted days before {day}, reviewed or not: {why}"));
     }
     let unreadable: Vec<String> = list("unreadable").iter().map(ToString::to_string).collect();
     if !unreadable.is_empty() {

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 pub use browse::{Browsed, Turn};
 pub use export::{Export, ExportFrame, ExportOf};
 pub use proofs::{ProofOf, Proofs};
-pub use review::{Review, Reviews};
+pub use review::{Lacks, Review, Reviews};
 pub use search::{Found, Rows, Timeline};
 pub use survey::{LastCheck, LogState, Surveyed};
 

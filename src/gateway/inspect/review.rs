@@ -48,8 +48,19 @@ pub struct Reviews {
     /// The first day whose records are kept and can be read, when there may have been days before it: of those nobody can tell whether they were
     /// reviewed.
     pub erased_before: Option<Date>,
+    /// What is lacking of those days.
+    pub lacks: Lacks,
     /// Entries that may state a review, or begin the first day, and cannot be read, by index; of more than a hundred, the first.
     pub unreadable: Vec<u64>,
+}
+
+/// What is lacking of the days before the first that can be reviewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lacks {
+    /// Records that the retention rule erased.
+    pub erased: bool,
+    /// Records that are kept and cannot be read.
+    pub unreadable: bool,
 }
 
 impl Reviews {
@@ -164,11 +175,12 @@ impl Gateway {
         };
         let yesterday = self.store.now().oslo_date().yesterday();
         let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first.day, yesterday, &own));
-        let erased_before = (!first.is_of_the_log || !first.unreadable.is_empty()).then_some(first.day);
+        let lacks = Lacks { erased: !first.is_of_the_log, unreadable: !first.unreadable.is_empty() };
+        let erased_before = (lacks.erased || lacks.unreadable).then_some(first.day);
         unreadable.extend(first.unreadable);
         unreadable.sort_unstable();
         unreadable.dedup();
-        Ok(Reviews { reviews: reviews.into(), left_out, unreviewed, erased_before, unreadable })
+        Ok(Reviews { reviews: reviews.into(), left_out, unreviewed, erased_before, lacks, unreadable })
     }
 
     /// The newest reviews that the caller sees, how many older ones there are, and the days that its participant has reviewed by any of them.

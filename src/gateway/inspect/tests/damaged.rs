@@ -1,6 +1,7 @@
 //! One record that cannot be read takes no page away: the rest is shown, and which it is.
 
 use super::*;
+use crate::gateway::Lacks;
 
 #[tokio::test]
 async fn a_damaged_record_is_named_and_the_rest_is_shown() {
@@ -42,6 +43,7 @@ async fn a_damaged_record_is_named_and_the_rest_is_shown() {
     flip(&slot, 9);
     let reviews = gateway.reviews(&caller).await.unwrap();
     assert!(reviews.erased_before.is_some() && reviews.unreadable.contains(&0) && !reviews.is_all(), "{reviews:?}");
+    assert_eq!(reviews.lacks, Lacks { erased: false, unreadable: true }, "damage is not told as erasure");
 
     // What programs are given leaves nothing out.
     let mut rows = gateway.records(&caller, of_case, None).await.unwrap();
@@ -62,4 +64,5 @@ async fn days_whose_records_are_erased_are_not_told_as_reviewed() {
     let erased = gateway.reviews(&caller).await.unwrap();
     let first = erased.erased_before.expect("the first months are erased");
     assert!(first > date("2026-11-20") && !erased.is_all(), "{erased:?}");
+    assert_eq!(erased.lacks, Lacks { erased: true, unreadable: false });
 }

@@ -16,7 +16,7 @@ use crate::audit::question::{Answer, Question, words};
 use crate::audit::range::Checked;
 use crate::domain::hold::Hold;
 use crate::domain::time::{Date, Timestamp};
-use crate::gateway::Refusal;
+use crate::gateway::{Lacks, Refusal};
 use crate::policy::permit::Caller;
 use crate::store::Stats;
 
@@ -31,6 +31,8 @@ pub(super) struct Front {
     unreviewed: Vec<(Date, Date)>,
     /// Days before it are not counted.
     erased_before: Option<Date>,
+    /// What is lacking of those.
+    lacks: Lacks,
     ending: Vec<Certificate>,
     /// Each with the entry whose terms are in force.
     holds: Vec<(Hold, u64)>,
@@ -55,6 +57,7 @@ impl Front {
             stats,
             unreviewed: reviews.unreviewed,
             erased_before: reviews.erased_before,
+            lacks: reviews.lacks,
             ending,
             holds,
             sees_all,
@@ -147,9 +150,13 @@ impl Front {
                             dd { (lang.number(self.stats.overdue)) }
                         }
                     }
-                    div data-tone=[(!self.unreviewed.is_empty()).then_some("look")] {
+                    div data-tone=[(!self.unreviewed.is_empty() || self.lacks.unreadable).then_some("look")] {
                         dt { a class="ds-link" href=(PageRoute::Reviews.path(lang)) { (lang.say("dager uten gjennomgang", "days not reviewed")) }
-                            @if let Some(day) = self.erased_before { (lang.say(", fra og med ", ", from ")) (day) (lang.say("; det før er slettet eller uleselig", "; what was before is erased or unreadable")) }
+                            @if let Some(day) = self.erased_before { (lang.say(", fra og med ", ", from ")) (day) (match self.lacks {
+                                Lacks { erased: true, unreadable: false } => lang.say("; det før er slettet", "; what was before is erased"),
+                                Lacks { erased: true, unreadable: true } => lang.say("; det før er slettet eller kan ikke leses", "; what was before is erased or cannot be read"),
+                                Lacks { erased: false, .. } => lang.say("; det før kan ikke leses", "; what was before cannot be read"),
+                            }) }
                         }
                         dd { (lang.number(self.unreviewed_days())) }
                     }
@@ -242,6 +249,7 @@ impl Front {
             made_at: Timestamp::from_millis(1_795_000_000_000),
             stats: Stats { durable_size: 1000, overdue: 3, ..Stats::default() },
             erased_before: unreviewed.is_empty().then_some(day),
+            lacks: Lacks { erased: unreviewed.is_empty(), unreadable: false },
             unreviewed,
             ending: Vec::new(),
             holds: if sees_all { vec![(hold.clone(), 12), (hold.clone(), 40)] } else { Vec::new() },

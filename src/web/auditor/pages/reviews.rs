@@ -9,7 +9,7 @@ use super::layout::{alert, check_yourself};
 use super::row::time;
 use super::{Page, Place, answers};
 use crate::domain::time::Date;
-use crate::gateway::{Refusal, Reviews};
+use crate::gateway::{Lacks, Refusal, Reviews};
 use crate::policy::permit::Caller;
 
 /// The context.
@@ -38,7 +38,7 @@ impl Page for Reviewed {
     }
 
     fn main(&self, lang: Lang) -> Markup {
-        let Reviews { reviews, left_out, unreviewed, erased_before, unreadable } = &self.reviews;
+        let Reviews { reviews, left_out, unreviewed, erased_before, lacks, unreadable } = &self.reviews;
         let stated = |(from, to): &(Date, Date)| format!("samband audit review --from {from} --to {to}");
         html! {
             p class="lead" {
@@ -75,10 +75,18 @@ impl Page for Reviewed {
             @if let Some(day) = erased_before {
                 (alert("info", &html! { p {
                     (lang.say("Dager før ", "Days before ")) (day)
-                    (lang.say(
-                        " er ikke regnet med, enten de ble gjennomgått eller ikke: oppføringene deres er slettet etter lagringsregelen, eller kan ikke leses.",
-                        " are not counted, reviewed or not: their records are erased by the retention rule, or cannot be read.",
-                    ))
+                    (lang.say(" er ikke regnet med, enten de ble gjennomgått eller ikke", " are not counted, reviewed or not"))
+                    (match lacks {
+                        Lacks { erased: true, unreadable: false } => lang.say(": oppføringene deres er slettet etter lagringsregelen.", ": their records are erased by the retention rule."),
+                        Lacks { erased: true, unreadable: true } => lang.say(
+                            ": noen av oppføringene deres er slettet etter lagringsregelen, andre skulle ha vært der og kan ikke leses. Om de ble gjennomgått, kan ingen se før de er lest.",
+                            ": some of their records are erased by the retention rule, others should be there and cannot be read. Whether they were reviewed nobody can tell until these are read.",
+                        ),
+                        Lacks { erased: false, .. } => lang.say(
+                            ": ingen av oppføringene deres er slettet, men de kan ikke leses. Om de ble gjennomgått, kan ingen se før de er lest.",
+                            ": none of their records is erased, but they cannot be read. Whether they were reviewed nobody can tell until they are.",
+                        ),
+                    })
                 } }))
             }
             section aria-labelledby="done" {
@@ -131,12 +139,21 @@ impl Reviewed {
             from: day,
             to: day,
         };
-        let none = Reviews { reviews: Vec::new(), left_out: 0, unreviewed: Vec::new(), erased_before: None, unreadable: Vec::new() };
+        let none = Reviews {
+            reviews: Vec::new(),
+            left_out: 0,
+            unreviewed: Vec::new(),
+            erased_before: None,
+            lacks: Lacks::default(),
+            unreadable: Vec::new(),
+        };
         let open = Reviews { unreviewed: vec![(day, day), (day, Date::MAX)], unreadable: vec![5], ..none.clone() };
         let done = Reviews { reviews: vec![review], left_out: 7, ..none.clone() };
-        let erased = Reviews { erased_before: Some(day), ..done.clone() };
-        let emptied = Reviews { erased_before: Some(day), ..none.clone() };
-        [open, done, erased, emptied, none].map(|reviews| Self { reviews }).into()
+        let before = |lacks, of: &Reviews| Reviews { erased_before: Some(day), lacks, ..of.clone() };
+        let erased = before(Lacks { erased: true, unreadable: false }, &done);
+        let emptied = before(Lacks { erased: true, unreadable: true }, &none);
+        let damaged = before(Lacks { erased: false, unreadable: true }, &none);
+        [open, done, erased, emptied, none, damaged].map(|reviews| Self { reviews }).into()
     }
 }
 
@@ -146,15 +163,18 @@ mod tests {
 
     #[test]
     fn only_days_that_were_all_kept_and_reviewed_are_green() {
-        let [open, done, erased, emptied, none] = Reviewed::samples().try_into().expect("five");
-        let said = [&open, &done, &erased, &emptied, &none].map(|page: &Reviewed| page.main(Lang::En).into_string());
-        assert_eq!(said.each_ref().map(|page| page.contains("data-color=\"success\"")), [false, true, false, false, false]);
+        let [open, done, erased, emptied, none, damaged] = Reviewed::samples().try_into().expect("six");
+        let said = [&open, &done, &erased, &emptied, &none, &damaged].map(|page: &Reviewed| page.main(Lang::En).into_string());
+        assert_eq!(said.each_ref().map(|page| page.contains("data-color=\"success\"")), [false, true, false, false, false, false]);
         assert_eq!(
             said.each_ref().map(|page| page.contains("Days before 2026-11-20 are not counted, reviewed or not")),
-            [false, false, true, true, false]
+            [false, false, true, true, false, true]
         );
         assert!(said[2].contains("All days up to yesterday whose records are kept and can be read are reviewed."));
         assert!(said[3].contains("No day whose records are kept is over.") && said[4].contains("No day whose records are kept is over."));
+        assert!(said[2].contains("reviewed or not: their records are erased by the retention rule.<"), "{}", said[2]);
+        assert!(said[3].contains("some of their records are erased by the retention rule, others should be there and cannot be read."));
+        assert!(said[5].contains("none of their records is erased, but they cannot be read.") && !said[5].contains("retention rule"));
         assert!(said[0].contains("1 entry cannot be read and could not be compared: ") && said[0].contains("samband audit fsck"));
     }
 }
