@@ -2,8 +2,8 @@
 # fetch-crl.sh URL FILE [URL FILE ...]: fetches revocation lists (DER or PEM) for crl_files; run it hourly, from cron or a systemd timer.
 #
 # Each FILE is replaced by a rename, and only by something that openssl reads as a list. The gateway takes a changed file within seconds; it
-# refuses one that the CA of its name, if that is in client_ca_files, did not sign, and one older than the list in force. A fetch that fails leaves the file there is, and the
-# exit code is 1: the gateway goes on with it until its next update and crl_grace_s have passed.
+# uses none that no CA of client_ca_files or issuing_ca_files signed, and none older than the list in force. A fetch that fails leaves the file
+# there is, and the exit code is 1: the gateway goes on with it until its next update and crl_grace_s have passed.
 set -uo pipefail
 [ $# -ge 2 ] && [ $(($# % 2)) = 0 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 failed=0

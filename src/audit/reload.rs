@@ -17,11 +17,13 @@ pub enum ReloadedFile {
     RevocationList = 4,
     /// The participant register.
     Register = 5,
+    /// A CA below those, named to vouch for its revocation lists.
+    IssuingCa = 6,
 }
 
 impl ReloadedFile {
     /// Every kind of file.
-    pub const ALL: [Self; 5] = [Self::Certificate, Self::Key, Self::ClientCa, Self::RevocationList, Self::Register];
+    pub const ALL: [Self; 6] = [Self::Certificate, Self::Key, Self::ClientCa, Self::RevocationList, Self::Register, Self::IssuingCa];
 
     /// The stable name in records, logs and metrics.
     #[must_use]
@@ -32,6 +34,7 @@ impl ReloadedFile {
             Self::ClientCa => "client_ca",
             Self::RevocationList => "revocation_list",
             Self::Register => "register",
+            Self::IssuingCa => "issuing_ca",
         }
     }
 }
@@ -73,11 +76,13 @@ pub enum ReloadFault {
     FutureList = 15,
     /// An issuer that had a revocation list has none any more.
     ListMissing = 16,
+    /// A revocation list that no configured CA signed, or a CA that vouches for none: it is not used, the rest of its file is.
+    NotVouched = 17,
 }
 
 impl ReloadFault {
     /// Every fault.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unreadable,
         Self::Permissions,
         Self::Malformed,
@@ -94,6 +99,7 @@ impl ReloadFault {
         Self::Purpose,
         Self::FutureList,
         Self::ListMissing,
+        Self::NotVouched,
     ];
 
     /// The stable name in logs.
@@ -116,6 +122,7 @@ impl ReloadFault {
             Self::Purpose => "purpose",
             Self::FutureList => "future_list",
             Self::ListMissing => "list_missing",
+            Self::NotVouched => "not_vouched",
         }
     }
 }
@@ -165,12 +172,12 @@ mod tests {
     #[test]
     fn numbers_and_names_are_stable_and_differ() {
         let files: Vec<_> = ReloadedFile::ALL.iter().map(|file| (file.number(), file.as_str())).collect();
-        assert_eq!(files, [(1, "certificate"), (2, "key"), (3, "client_ca"), (4, "revocation_list"), (5, "register")]);
+        assert_eq!(files, [(1, "certificate"), (2, "key"), (3, "client_ca"), (4, "revocation_list"), (5, "register"), (6, "issuing_ca")]);
         let faults: Vec<_> = ReloadFault::ALL.iter().map(|fault| fault.number()).collect();
-        assert_eq!(faults, (1..=16).collect::<Vec<u16>>());
+        assert_eq!(faults, (1..=17).collect::<Vec<u16>>());
         let names: std::collections::HashSet<_> = ReloadFault::ALL.iter().map(|fault| fault.as_str()).collect();
         assert_eq!(names.len(), ReloadFault::ALL.len());
-        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(17).is_err());
+        assert!(ReloadFault::of_number(0).is_none() && ReloadFault::try_from(18).is_err());
     }
 
     #[test]

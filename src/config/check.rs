@@ -86,7 +86,8 @@ impl Findings {
 
     fn tls(&mut self, config: &Config, clock: &Arc<dyn Clock>) {
         let section = &config.tls;
-        let files = [&section.certificate_file, &section.key_file].into_iter().chain(&section.client_ca_files).chain(&section.crl_files);
+        let files = [&section.certificate_file, &section.key_file].into_iter().chain(&section.client_ca_files);
+        let files = files.chain(&section.issuing_ca_files).chain(&section.crl_files);
         let missing: Vec<&PathBuf> = files.filter(|file| !file.exists()).collect();
         for file in &missing {
             self.error(format!("{}: no such file", file.display()));
@@ -115,11 +116,12 @@ impl Findings {
                 None => {}
             }
         }
+        settings.unused().iter().for_each(|unused| self.warning(unused.to_string()));
         self.revocation(config, &settings.lists(now), settings.authorities_without_list());
     }
 
     fn revocation(&mut self, config: &Config, lists: &[ListStatus], unlisted: Vec<String>) {
-        if lists.is_empty() {
+        if config.tls.crl_files.is_empty() {
             self.warning("no crl_files: a revoked certificate is refused only after its key is removed from the register".to_owned());
             return;
         }

@@ -201,6 +201,9 @@ pub struct TlsSection {
     pub key_file: PathBuf,
     /// PEM: the CAs that issue the participants' certificates; pin the issuing ones.
     pub client_ca_files: Vec<PathBuf>,
+    /// PEM: CAs below those of `client_ca_files`. Their revocation lists are held against their keys; they let nobody in.
+    #[serde(default)]
+    pub issuing_ca_files: Vec<PathBuf>,
     /// PEM or DER: revocation lists; none means no revocation check, otherwise one of every CA in a participant's chain.
     #[serde(default)]
     pub crl_files: Vec<PathBuf>,
@@ -399,13 +402,13 @@ impl Config {
     /// # Errors
     /// A test CA among the issuers in production, or an issuer twice.
     pub fn tls_files(&self) -> Result<TlsFiles, ConfigError> {
-        let TlsSection { certificate_file, key_file, client_ca_files, crl_files, crl_grace_s } = self.tls.clone();
+        let TlsSection { certificate_file, key_file, client_ca_files, issuing_ca_files, crl_files, crl_grace_s } = self.tls.clone();
         let crl_grace_millis = i64::try_from(crl_grace_s.get().saturating_mul(1000)).unwrap_or(i64::MAX);
         let trust = self.trust.trust(self.identity_mode)?;
         let mut marks_file = self.high_water_file.clone().into_os_string();
         marks_file.push(".lists");
         let marks_file = Some(marks_file.into());
-        Ok(TlsFiles { certificate_file, key_file, client_ca_files, crl_files, crl_grace_millis, trust, marks_file })
+        Ok(TlsFiles { certificate_file, key_file, client_ca_files, issuing_ca_files, crl_files, crl_grace_millis, trust, marks_file })
     }
 
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -414,7 +417,8 @@ impl Config {
 
     /// `Path::join` leaves absolute paths as they are.
     fn resolve(&mut self, folder: &Path) {
-        let TlsSection { certificate_file, key_file, client_ca_files, crl_files, crl_grace_s: _ } = &mut self.tls;
+        let TlsSection { certificate_file, key_file, client_ca_files, issuing_ca_files, crl_files, crl_grace_s: _ } = &mut self.tls;
+        let lists = client_ca_files.iter_mut().chain(issuing_ca_files).chain(crl_files);
         let single = [
             &mut self.data_dir,
             &mut self.storage_key_file,
@@ -425,7 +429,7 @@ impl Config {
             key_file,
         ];
         let witnesses = self.witnesses.iter_mut().flat_map(|section| section.ca_files.iter_mut().chain([&mut section.policy_file]));
-        for path in single.into_iter().chain(client_ca_files).chain(crl_files).chain(&mut self.nlk_codes_file).chain(witnesses) {
+        for path in single.into_iter().chain(lists).chain(&mut self.nlk_codes_file).chain(witnesses) {
             *path = folder.join(&path);
         }
     }

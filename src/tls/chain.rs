@@ -33,7 +33,7 @@ pub(super) fn links(chain: &[CertificateDer<'_>]) -> Vec<Link> {
         let issued = |(_, ca): &&(&[u8], X509Certificate<'_>)| {
             ca.subject().as_raw() == below.issuer().as_raw()
                 && ca.subject().as_raw() != ca.issuer().as_raw()
-                && is_signed_by(der, &below.signature_value, ca)
+                && is_signed_by(der, &below.signature_value, ca.public_key().raw)
         };
         let Some(next) = others.iter().find(issued) else { break };
         let not_after = Timestamp::from_millis(next.1.validity().not_after.timestamp().saturating_mul(1000));

@@ -25,7 +25,6 @@ use super::files::{self, FileError};
 use super::marks::Marks;
 use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
-use super::peer::sha256;
 use super::revocation::ListStatus;
 use super::trust::{Trust, shown_name};
 use super::verifier::ChainVerifier;
@@ -86,6 +85,26 @@ pub enum TlsError {
     /// A revocation list that is not its issuer's.
     #[error("{}: holds a revocation list that the CA of its name did not sign; fetch it anew from its issuer", .0.display())]
     ListNotSigned(PathBuf),
+    /// A revocation list that no configured CA signed, which anybody could have made.
+    #[error(
+        "{}: holds a revocation list of '{issuer}' that no CA of client_ca_files or issuing_ca_files signed; it is not used. Name its CA in issuing_ca_files, fetch it anew from its issuer, or take it out", file.display()
+    )]
+    ListNotVouched {
+        /// The file.
+        file: PathBuf,
+        /// Whose list it says it is.
+        issuer: String,
+    },
+    /// A CA that was named to vouch for its lists and cannot.
+    #[error(
+        "{}: '{name}' has no chain to a CA of client_ca_files, or is not valid now, so it vouches for no revocation list; put its certificate of today here and its root into client_ca_files, or take it out", file.display()
+    )]
+    IdleAuthority {
+        /// The file of CAs.
+        file: PathBuf,
+        /// The CA's name.
+        name: String,
+    },
     /// A revocation list older than one that was in force.
     #[error("{}: holds a revocation list older than one that was in force, which may forget revocations; fetch it anew", .0.display())]
     OlderList(PathBuf),
@@ -127,6 +146,7 @@ impl TlsError {
             Self::Authority(_) | Self::UnclearAuthority(_) | Self::NoAuthority => ReloadFault::Authority,
             Self::TestAuthority { .. } => ReloadFault::TestCa,
             Self::ListNotSigned(_) => ReloadFault::NotSigned,
+            Self::ListNotVouched { .. } | Self::IdleAuthority { .. } => ReloadFault::NotVouched,
             Self::OlderList(_) => ReloadFault::OlderList,
             Self::FutureList(_) => ReloadFault::FutureList,
             Self::ListMissing { .. } => ReloadFault::ListMissing,
@@ -144,6 +164,8 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
     /// PEM: the CAs that issue client certificates. Pin the issuing CAs, not "any CA".
     pub client_ca_files: Vec<PathBuf>,
+    /// PEM: CAs below those, whose revocation lists are held against their keys. They let nobody in.
+    pub issuing_ca_files: Vec<PathBuf>,
     /// PEM or DER: revocation lists. None: no revocation check. Otherwise every CA of a chain needs one.
     pub crl_files: Vec<PathBuf>,
     /// So long after its next update a list is still used, in milliseconds; then everyone that its CA issued for is refused.
@@ -161,6 +183,7 @@ impl TlsFiles {
         [(ReloadedFile::Certificate, self.certificate_file.as_path()), (ReloadedFile::Key, self.key_file.as_path())]
             .into_iter()
             .chain(self.client_ca_files.iter().map(|file| (ReloadedFile::ClientCa, file.as_path())))
+            .chain(self.issuing_ca_files.iter().map(|file| (ReloadedFile::IssuingCa, file.as_path())))
             .chain(self.crl_files.iter().map(|file| (ReloadedFile::RevocationList, file.as_path())))
     }
 }
@@ -262,7 +285,8 @@ impl TlsSettings {
         let mut refused = parts.take(reads, &self.files.trust, self.clock.now());
         let digest = parts.digest();
         let mut changed = None;
-        if digest != before.digest {
+        // A CA that vouches may have begun or ended since.
+        if digest != before.digest || !parts.lists().is_same(before.verifier.lists()) {
             match Loaded::new(&parts, &self.files, &self.clock, before.generation + 1) {
                 Ok(loaded) => {
                     self.current.store(Arc::new(loaded));
@@ -335,11 +359,14 @@ impl TlsSettings {
         self.current.load().not_after
     }
 
-    /// Every certificate that is configured, and those of participants that have called since the start.
+    /// Every certificate that is configured, and those of participants that have called since the start. Of a CA that is configured and shown, too,
+    /// what is configured counts: one of each name.
     #[must_use]
     pub fn certificates(&self) -> Vec<Certificate> {
         let mut all = self.current.load().certificates.clone();
-        all.extend(self.seen.all());
+        let mut seen = self.seen.all();
+        seen.retain(|seen| !all.iter().any(|configured| configured.holder == seen.holder));
+        all.append(&mut seen);
         all
     }
 
@@ -367,7 +394,13 @@ impl TlsSettings {
         current.verifier.lists().statuses(current.verifier.grace_millis(), now)
     }
 
-    /// Names of client CAs that have no revocation list although others have: nobody whom they issued for can connect.
+    /// What of the files in force is not used, and why: lists that no configured CA signed, and CAs that vouch for nothing.
+    #[must_use]
+    pub fn unused(&self) -> Vec<TlsError> {
+        self.parts.lock().aside().into_iter().map(|refused| refused.error).collect()
+    }
+
+    /// Names of configured CAs that have no revocation list although others have: nobody whom they issued for can connect.
     #[must_use]
     pub fn authorities_without_list(&self) -> Vec<String> {
         self.current.load().unlisted.clone()
@@ -421,16 +454,21 @@ impl Loaded {
 
         let mut roots = RootCertStore::empty();
         let ders = parts.authorities();
-        for (file, der) in &ders {
+        for (_, file, der) in &ders {
             roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
         }
-        let authorities = ders.iter().map(|(file, der)| own::parsed(file, der)).collect::<Result<Vec<_>, _>>()?;
-        certificates.extend(authorities.iter().map(|authority| named(authority, Holder::ClientCa)));
-        let lists = parts.lists();
-        let unlisted = authorities.iter().filter(|authority| !lists.is_empty() && !lists.has(&sha256(authority.subject().as_raw())));
-        let unlisted = unlisted.map(|authority| shown_name(authority.subject())).collect();
+        for (_, file, der) in &ders {
+            certificates.push(named(&own::parsed(file, der)?, Holder::ClientCa));
+        }
+        for (_, file, der) in parts.issuing() {
+            certificates.push(named(&own::parsed(file, &der)?, Holder::IssuingCa));
+        }
+        let (lists, vouchers) = (parts.lists().clone(), parts.vouchers(clock.now())?);
+        let needs_lists = !files.crl_files.is_empty();
+        let unlisted = vouchers.all().filter(|ca| needs_lists && !lists.has(&ca.name, &ca.key));
+        let unlisted = unlisted.map(|ca| ca.shown.clone()).collect();
 
-        let verifier = Arc::new(ChainVerifier::new(roots, lists, *crl_grace_millis, trust.clone())?);
+        let verifier = Arc::new(ChainVerifier::new(roots, needs_lists, lists, *crl_grace_millis, trust.clone())?);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier.clone())

@@ -94,6 +94,7 @@ impl Bench {
             certificate_file: self.path("gateway.pem"),
             key_file: self.path("gateway.key.pem"),
             client_ca_files: vec![self.path("ca.pem")],
+            issuing_ca_files: vec![],
             crl_files,
             crl_grace_millis: 0,
             trust: Trust::default(),
@@ -538,6 +539,7 @@ async fn settings_without_an_authority_are_refused() {
 mod apart;
 mod life;
 mod turns;
+mod vouched;
 
 mod with_tonic {
     use tonic::service::InterceptorLayer;

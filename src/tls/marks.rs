@@ -11,9 +11,14 @@ use std::path::Path;
 use super::config::TlsError;
 use super::files::{self, FileError};
 use super::revocation::{List, SpeaksFor};
+use super::vouchers::CaKey;
 
 /// The first line of the file.
-const HEADER: &str = "samband/revocation-list-marks/v1";
+const HEADER: &str = "samband/revocation-list-marks/v2";
+/// The first line of a file from before CAs were told apart by their keys.
+const HEADER_BY_NAME: &str = "samband/revocation-list-marks/v1";
+/// Stands for the key in what was read of such a file.
+const SOME_KEY: CaKey = [0; 32];
 /// Marks that are kept; beyond, the oldest list is forgotten. Issuers have one, or a few where they cut their lists into parts.
 const MARKS_MAX: usize = 512;
 /// The largest file.
@@ -75,14 +80,22 @@ impl Marks {
         files::write(file, self.to_text().as_bytes(), 0o600)
     }
 
-    /// Whether `list` is older than one that was in force.
-    pub(super) fn forbid(&self, list: &List) -> bool {
-        self.0.get(&list.speaks_for()).is_some_and(|before| list.mark().is_older_than(before))
+    /// Whether `list`, which speaks for `at`, is older than one that was in force.
+    pub(super) fn forbid(&self, at: &SpeaksFor, list: &List) -> bool {
+        self.before(at, list.mark()).is_some_and(|before| list.mark().is_older_than(before))
+    }
+
+    /// What is remembered of the lists that speak for `at`. Of a mark without a key only the identifier of the key tells that it was the same.
+    fn before(&self, at: &SpeaksFor, mark: &Mark) -> Option<&Mark> {
+        self.0.get(at).or_else(|| self.0.get(&of_some_key(at)).filter(|before| before.signer == mark.signer))
     }
 
     /// `list` is in force and its CA signed it.
-    pub(super) fn raise(&mut self, list: &List) {
-        self.0.insert(list.speaks_for(), list.mark().clone());
+    pub(super) fn raise(&mut self, at: &SpeaksFor, list: &List) {
+        if self.before(at, list.mark()).is_some() && !self.0.contains_key(at) {
+            self.0.remove(&of_some_key(at));
+        }
+        self.0.insert(*at, list.mark().clone());
         while self.0.len() > MARKS_MAX {
             let oldest = self.0.iter().min_by_key(|(_, mark)| mark.this_update).map(|(key, _)| *key);
             oldest.map(|key| self.0.remove(&key));
@@ -91,8 +104,8 @@ impl Marks {
 
     fn to_text(&self) -> String {
         let mut text = format!("{HEADER}\n");
-        for ((issuer, scope), Mark { this_update, signer, number }) in &self.0 {
-            for bytes in [&issuer[..], scope, signer, number] {
+        for (SpeaksFor { name, key, scope }, Mark { this_update, signer, number }) in &self.0 {
+            for bytes in [&name[..], key, scope, signer, number] {
                 if bytes.is_empty() {
                     text.push('-');
                 }
@@ -106,18 +119,26 @@ impl Marks {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
-        if lines.next() != Some(HEADER) {
-            return None;
-        }
+        let has_keys = match lines.next()? {
+            HEADER => true,
+            HEADER_BY_NAME => false,
+            _ => return None,
+        };
         let mut marks = BTreeMap::new();
         for line in lines {
-            let [issuer, scope, signer, number, this_update] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
-            let key = (hex(issuer)?.try_into().ok()?, hex(scope)?.try_into().ok()?);
+            let mut fields = line.split(' ').collect::<Vec<_>>();
+            let key = if has_keys && fields.len() > 1 { hex(fields.remove(1))?.try_into().ok()? } else { SOME_KEY };
+            let [name, scope, signer, number, this_update] = fields.try_into().ok()?;
+            let at = SpeaksFor { name: hex(name)?.try_into().ok()?, key, scope: hex(scope)?.try_into().ok()? };
             let number = if number == "-" { Vec::new() } else { hex(number)? };
-            marks.insert(key, Mark::new(this_update.parse().ok()?, hex(signer)?.try_into().ok()?, &number));
+            marks.insert(at, Mark::new(this_update.parse().ok()?, hex(signer)?.try_into().ok()?, &number));
         }
         (marks.len() <= MARKS_MAX).then_some(Self(marks))
     }
+}
+
+const fn of_some_key(at: &SpeaksFor) -> SpeaksFor {
+    SpeaksFor { key: SOME_KEY, ..*at }
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -161,8 +182,10 @@ mod tests {
         let file = dir.path().join("marks");
         assert_eq!(Marks::load(&file).unwrap(), Marks::default(), "none is the first start's");
         let mut marks = Marks::default();
-        marks.0.insert(([1; 32], [2; 32]), mark(1_780_000_000, 3, &[0, 4, 5]));
-        marks.0.insert(([1; 32], [9; 32]), mark(-5, 3, &[]));
+        let at = |key: u8, scope: u8| SpeaksFor { name: [1; 32], key: [key; 32], scope: [scope; 32] };
+        marks.0.insert(at(8, 2), mark(1_780_000_000, 3, &[0, 4, 5]));
+        marks.0.insert(at(8, 9), mark(-5, 3, &[]));
+        marks.0.insert(at(7, 9), mark(-5, 4, &[]));
         marks.save(&file).unwrap();
         assert_eq!(Marks::load(&file).unwrap(), marks);
         let text = std::fs::read_to_string(&file).unwrap();
@@ -170,7 +193,8 @@ mod tests {
             "",
             "x\n",
             &text[..text.len() - 1],
-            &text.replace("v1", "v2"),
+            &text.replace("v2", "v1"),
+            &text.replace("v2", "v3"),
             &text.replace("0405", "0g05"),
             &text.replace(" - ", " "),
             &text.replace("0303", "03"),
@@ -179,6 +203,15 @@ mod tests {
             let error = Marks::load(&file).unwrap_err();
             assert!(matches!(&error, TlsError::Marks(named) if *named == file) && error.to_string().contains("remove it"), "{error}");
         }
+        // A file from before keys were told apart, and what is written of it.
+        let (one, two, three) = ("01".repeat(32), "02".repeat(32), "03".repeat(32));
+        std::fs::write(&file, format!("{HEADER_BY_NAME}\n{one} {two} {three} 0405 1780000000\n")).unwrap();
+        let old = Marks::load(&file).unwrap();
+        assert_eq!(old.0, BTreeMap::from([(at(0, 2), mark(1_780_000_000, 3, &[4, 5]))]));
+        let older = |signer| old.before(&at(8, 2), &mark(0, signer, &[])).is_some();
+        assert!(older(3) && !older(4), "it binds the lists of the key that it was made by, and no other's");
+        old.save(&file).unwrap();
+        assert_eq!(Marks::load(&file).unwrap(), old);
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(matches!(Marks::load(&file), Err(TlsError::File(_))));

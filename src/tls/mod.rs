@@ -24,6 +24,7 @@ pub mod revocation;
 pub mod trust;
 mod turns;
 mod verifier;
+mod vouchers;
 
 #[cfg(test)]
 mod handshake_tests;

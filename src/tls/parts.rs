@@ -4,7 +4,7 @@
 //! is well in itself and does not fit the others yet (a key before its certificate, a CA before its list) waits, and is tried again with each
 //! file that is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +23,10 @@ use super::files::{self, FileError};
 use super::marks::Marks;
 use super::own::{self, Own};
 use super::peer::sha256;
-use super::revocation::{IssuerName, List, ListFault, Lists};
+use super::revocation::{List, ListFault, Lists, SpeaksFor};
 use super::trust::Trust;
 use super::verifier;
+use super::vouchers::{Placed, Unused, Vouchers};
 
 /// Where the gateway's certificate stands in [`TlsFiles::all`].
 const CERTIFICATE: usize = 0;
@@ -80,7 +81,7 @@ impl Content {
                 let broken = |_| FileError::Pem { path: path.to_owned(), section: "PRIVATE KEY" };
                 Parsed::Key(PrivateKeyDer::from_pem_slice(bytes).map_err(broken)?)
             }
-            ReloadedFile::ClientCa => {
+            ReloadedFile::ClientCa | ReloadedFile::IssuingCa => {
                 let ders = files::certificates_in(path, bytes)?;
                 own::check_authorities(path, &ders, trust)?;
                 Parsed::Authorities(ders)
@@ -116,7 +117,6 @@ impl Content {
 fn list_error(fault: ListFault, path: &Path) -> TlsError {
     match fault {
         ListFault::Malformed => TlsError::List(path.to_owned()),
-        ListFault::NotSigned => TlsError::ListNotSigned(path.to_owned()),
         ListFault::Future => TlsError::FutureList(path.to_owned()),
     }
 }
@@ -145,6 +145,11 @@ impl Part {
         Refused { place, error, digest: Some(self.newest().digest) }
     }
 
+    /// Whether `content` is what waits.
+    fn is_waiting(&self, content: &Arc<Content>) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| Arc::ptr_eq(waiting, content))
+    }
+
     fn comes_into_force(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             self.in_force = waiting;
@@ -158,15 +163,21 @@ pub(super) struct Parts {
     all: Vec<Part>,
     /// Of lists.
     marks: Marks,
-    /// Names of CAs that were in force since the start and are no more: their lists may go, too.
-    gone: BTreeSet<IssuerName>,
+    /// The lists in force: of each key of a CA that vouches the newest.
+    lists: Lists,
+    /// Files of which a part is not used although they are in force, by place, and why.
+    aside: BTreeMap<usize, Unused>,
 }
 
 /// The lists of a choice of files.
 struct Chosen {
     /// By place.
     contents: BTreeMap<usize, Arc<Content>>,
+    /// What is waiting and goes on waiting.
     held_back: BTreeMap<usize, TlsError>,
+    lists: Lists,
+    /// What of these files is not used.
+    aside: BTreeMap<usize, Unused>,
 }
 
 impl Parts {
@@ -182,16 +193,29 @@ impl Parts {
             parts.push(Part { kind, path: path.to_owned(), in_force, waiting: None, is_bad: false });
         }
         let marks = files.marks_file.as_deref().map_or_else(|| Ok(Marks::default()), Marks::load)?;
-        let mut parts = Self { all: parts, marks, gone: BTreeSet::new() };
+        let mut parts = Self { all: parts, marks, lists: Lists::default(), aside: BTreeMap::new() };
         parts.check(&parts.all[CERTIFICATE].in_force, &parts.all[KEY].in_force, now)?;
-        parts.lists_under(&parts.authorities())?;
+        let Chosen { lists, aside, .. } = parts.lists_under(now)?;
         for (_, part) in parts.places(ReloadedFile::RevocationList) {
-            if part.in_force.lists().iter().any(|list| parts.marks.forbid(list) && parts.lists().is_newest(list)) {
+            let is_older = |(at, list): (&SpeaksFor, &Arc<List>)| {
+                parts.marks.forbid(at, list) && part.in_force.lists().iter().any(|own| Arc::ptr_eq(own, list))
+            };
+            if lists.all().any(is_older) {
                 return Err(TlsError::OlderList(part.path.clone()));
             }
         }
+        (parts.lists, parts.aside) = (lists, aside);
         parts.raise_marks();
         Ok(parts)
+    }
+
+    /// Each file of which a part is not used although the file is in force, and why.
+    pub(super) fn aside(&self) -> Vec<Refused> {
+        let of = |(place, unused): (&usize, &Unused)| {
+            let part = &self.all[*place];
+            Refused { place: *place, error: unused.error(&part.path), digest: Some(part.in_force.digest) }
+        };
+        self.aside.iter().map(of).collect()
     }
 
     /// What is remembered of lists.
@@ -199,13 +223,9 @@ impl Parts {
         &self.marks
     }
 
-    /// Remembers the lists in force that a configured CA signed.
+    /// Remembers the lists in force.
     fn raise_marks(&mut self) {
-        let authorities = self.authorities();
-        let parsed: Vec<_> = authorities.iter().filter_map(|(file, der)| own::parsed(file, der).ok()).collect();
-        let lists = self.lists();
-        let signed: Vec<_> = lists.all().filter(|list| list.vouch(&parsed) == Ok(true)).cloned().collect();
-        signed.iter().for_each(|list| self.marks.raise(list));
+        self.lists.all().for_each(|(at, list)| self.marks.raise(at, list));
     }
 
     /// Takes what was read anew, by place, as far as it can be used: each file on its own. Says what is not in force of what was read now or
@@ -231,23 +251,22 @@ impl Parts {
             }
         }
         refused.extend(self.take_identity(now));
-        let before = self.authority_names();
-        refused.extend(self.take_authorities());
-        let now = self.authority_names();
-        self.gone = self.gone.union(&before).filter(|name| !now.contains(*name)).copied().collect();
-        refused.extend(self.take_lists());
+        refused.extend(self.take_authorities(now));
+        refused.extend(self.take_lists(now));
         self.raise_marks();
+        let mut aside = self.aside();
+        aside.retain(|Refused { place, .. }| !self.all[*place].is_bad && self.all[*place].waiting.is_none());
+        refused.extend(aside);
         refused
-    }
-
-    fn authority_names(&self) -> BTreeSet<IssuerName> {
-        let name = |(file, der): &(&Path, CertificateDer<'static>)| own::parsed(file, der).map(|ca| sha256(ca.subject().as_raw()));
-        self.authorities().iter().filter_map(|authority| name(authority).ok()).collect()
     }
 
     /// The places whose newest content is in force.
     pub(super) fn good(&self) -> Vec<usize> {
-        (0..self.all.len()).filter(|place| self.all[*place].waiting.is_none() && !self.all[*place].is_bad).collect()
+        (0..self.all.len()).filter(|place| self.is_good(*place)).collect()
+    }
+
+    fn is_good(&self, place: usize) -> bool {
+        self.all[place].waiting.is_none() && !self.all[place].is_bad && !self.aside.contains_key(&place)
     }
 
     fn own(&self) -> Own<'_> {
@@ -296,28 +315,47 @@ impl Parts {
         self.all.iter().enumerate().filter(move |(_, part)| part.kind == kind)
     }
 
-    /// The CAs in force with the files that they come from.
-    pub(super) fn authorities(&self) -> Vec<(&Path, CertificateDer<'static>)> {
-        let ders = |part: &Part| part.in_force.certificates().to_vec();
-        self.places(ReloadedFile::ClientCa).flat_map(|(_, part)| ders(part).into_iter().map(|der| (part.path.as_path(), der))).collect()
+    fn certificates(&self, kind: ReloadedFile) -> Vec<Placed<'_>> {
+        let placed = |(place, part)| {
+            let Part { path, in_force, .. }: &Part = part;
+            in_force.certificates().iter().map(move |der| (place, path.as_path(), der.clone()))
+        };
+        self.places(kind).flat_map(placed).collect()
+    }
+
+    /// The CAs in force that let participants in, with the files that they come from.
+    pub(super) fn authorities(&self) -> Vec<Placed<'_>> {
+        self.certificates(ReloadedFile::ClientCa)
+    }
+
+    /// The CAs in force that are named to vouch for their lists only.
+    pub(super) fn issuing(&self) -> Vec<Placed<'_>> {
+        self.certificates(ReloadedFile::IssuingCa)
+    }
+
+    /// Who vouches for lists at `now`.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read, which those in force can.
+    pub(super) fn vouchers(&self, now: Timestamp) -> Result<Vouchers, TlsError> {
+        Ok(Vouchers::new(&self.authorities(), &self.issuing(), now)?)
     }
 
     /// The lists in force.
-    pub(super) fn lists(&self) -> Lists {
-        let mut lists = Lists::default();
-        self.places(ReloadedFile::RevocationList).flat_map(|(_, part)| part.in_force.lists()).for_each(|list| lists.put(list));
-        lists
+    pub(super) const fn lists(&self) -> &Lists {
+        &self.lists
     }
 
-    /// CAs come into force file by file, unless no list of a CA in them, old or new, is signed by that CA.
-    fn take_authorities(&mut self) -> Vec<Refused> {
+    /// CAs come into force file by file, unless there are lists of a CA's name in the files of lists, old or new, and it signed none of them.
+    fn take_authorities(&mut self, now: Timestamp) -> Vec<Refused> {
         let mut refused = Vec::new();
-        let places: Vec<_> =
-            self.places(ReloadedFile::ClientCa).filter(|(_, part)| part.waiting.is_some()).map(|(place, _)| place).collect();
+        let kinds = [ReloadedFile::ClientCa, ReloadedFile::IssuingCa];
+        let waiting = |kind| self.places(kind).filter(|(_, part)| part.waiting.is_some()).map(|(place, _)| place);
+        let places: Vec<_> = kinds.into_iter().flat_map(waiting).collect();
         for place in places {
             let mut with = self.clone();
             with.all[place].comes_into_force();
-            match with.lists_under(&with.authorities()) {
+            match with.lists_under(now) {
                 Ok(_) => *self = with,
                 Err(error) => refused.push(self.all[place].refused(place, error)),
             }
@@ -325,80 +363,120 @@ impl Parts {
         refused
     }
 
-    fn take_lists(&mut self) -> Vec<Refused> {
+    fn take_lists(&mut self, now: Timestamp) -> Vec<Refused> {
         // Those in force fit the CAs in force, or the CAs had not come into force.
-        let Ok(Chosen { contents, held_back }) = self.lists_under(&self.authorities()) else { return Vec::new() };
+        let Ok(Chosen { contents, held_back, lists, aside }) = self.lists_under(now) else { return Vec::new() };
         let refused = held_back.into_iter().map(|(place, error)| self.all[place].refused(place, error)).collect();
         for (place, content) in contents {
             let part = &mut self.all[place];
-            if part.waiting.as_ref().is_some_and(|waiting| Arc::ptr_eq(waiting, &content)) {
+            if part.is_waiting(&content) {
                 part.comes_into_force();
             }
         }
+        (self.lists, self.aside) = (lists, aside);
         refused
     }
 
-    /// Of each file of lists the newest content that can be used beside the others under `authorities`.
+    /// Of each file of lists the newest content that can be used beside the others under the CAs in force, and of these the lists that one of
+    /// those CAs signed.
     ///
     /// # Errors
     /// A file of which neither the newest content nor the one in force can be.
-    fn lists_under(&self, authorities: &[(&Path, CertificateDer<'static>)]) -> Result<Chosen, TlsError> {
+    fn lists_under(&self, now: Timestamp) -> Result<Chosen, TlsError> {
+        let authorities = self.authorities();
         if authorities.is_empty() {
             return Err(TlsError::NoAuthority);
         }
-        let before = self.lists();
         let mut roots = RootCertStore::empty();
-        let mut parsed = Vec::new();
-        for (file, der) in authorities {
+        for (_, file, der) in &authorities {
             roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
-            parsed.push(own::parsed(file, der)?);
         }
-        let roots = Arc::new(roots);
-        let vouch = |part: &Part, content: &Content| {
-            let lists = content.lists().iter();
-            lists.clone().try_for_each(|list| list.vouch(&parsed).map(drop)).map_err(|fault| list_error(fault, &part.path))?;
-            let are_read = verifier::reads_lists(&roots, lists.map(|list| list.der().clone()).collect());
-            if are_read { Ok(()) } else { Err(TlsError::List(part.path.clone())) }
-        };
+        let (roots, vouchers) = (Arc::new(roots), self.vouchers(now)?);
         let mut held_back = BTreeMap::new();
         loop {
-            let (mut lists, mut contents) = (Lists::default(), BTreeMap::new());
-            for (place, part) in self.places(ReloadedFile::RevocationList) {
-                let newest = part.waiting.as_ref().filter(|_| !held_back.contains_key(&place));
-                let newest = newest.and_then(|content| match vouch(part, content) {
-                    Ok(()) => Some(content),
-                    Err(error) => {
-                        held_back.insert(place, error);
-                        None
-                    }
-                });
-                let content = match newest {
-                    Some(content) => content,
-                    None => {
-                        vouch(part, &part.in_force)?;
-                        &part.in_force
-                    }
-                };
-                content.lists().iter().for_each(|list| lists.put(list));
-                contents.insert(place, content.clone());
-            }
+            let contents = self.readable(&roots, &mut held_back)?;
             let found = held_back.len();
-            for (place, part) in self.places(ReloadedFile::RevocationList) {
-                let waiting = part.waiting.iter().filter(|waiting| contents.get(&place).is_some_and(|chosen| Arc::ptr_eq(chosen, waiting)));
-                let goes_back = |list: &Arc<List>| lists.goes_back(&before, list) || (self.marks.forbid(list) && lists.is_newest(list));
-                let mut lost = before.lost(&lists);
-                lost.retain(|name, _| !self.gone.contains(name));
-                let had = part.in_force.lists().iter().find(|list| lost.contains_key(&list.speaks_for().0));
-                if waiting.clone().flat_map(|content| content.lists()).any(goes_back) {
-                    held_back.insert(place, TlsError::OlderList(part.path.clone()));
-                } else if let Some(had) = had.filter(|_| waiting.clone().next().is_some()) {
-                    held_back.insert(place, TlsError::ListMissing { file: part.path.clone(), issuer: had.issuer().to_owned() });
+            let (mut lists, mut unsigned) = (Lists::default(), Vec::new());
+            for (place, content) in &contents {
+                for list in content.lists() {
+                    match list.vouched(&vouchers) {
+                        Some(at) => lists.put(at, list),
+                        None => unsigned.push((*place, list)),
+                    }
+                }
+            }
+            let mut aside: BTreeMap<_, _> = vouchers.idle().collect();
+            for (place, list) in unsigned {
+                let part = &self.all[place];
+                // Of a CA that is configured there must be one that it signed. Beside one, another may be left of a key that it had before.
+                if vouchers.named(list.name()).next().is_none() || lists.has_name(list.name()) {
+                    aside.entry(place).or_insert_with(|| Unused::List(list.issuer().to_owned()));
+                } else if part.is_waiting(&contents[&place]) {
+                    held_back.insert(place, TlsError::ListNotSigned(part.path.clone()));
+                } else {
+                    return Err(TlsError::ListNotSigned(part.path.clone()));
+                }
+            }
+            for (place, part) in self.places(ReloadedFile::RevocationList).filter(|(place, part)| part.is_waiting(&contents[place])) {
+                if let Some(error) = self.loss(part, &contents[&place], &lists, &vouchers) {
+                    held_back.entry(place).or_insert(error);
                 }
             }
             if held_back.len() == found {
-                return Ok(Chosen { contents, held_back });
+                return Ok(Chosen { contents, held_back, lists, aside });
             }
         }
+    }
+
+    /// Of each file of lists the newest content that is not held back and can be read.
+    ///
+    /// # Errors
+    /// The one in force cannot be read either.
+    fn readable(
+        &self,
+        roots: &Arc<RootCertStore>,
+        held_back: &mut BTreeMap<usize, TlsError>,
+    ) -> Result<BTreeMap<usize, Arc<Content>>, TlsError> {
+        let is_read = |content: &Content| verifier::reads_lists(roots, content.lists().iter().map(|list| list.der().clone()).collect());
+        let mut contents = BTreeMap::new();
+        for (place, part) in self.places(ReloadedFile::RevocationList) {
+            let newest = part.waiting.as_ref().filter(|_| !held_back.contains_key(&place));
+            let content = match newest {
+                Some(newest) if is_read(newest) => newest,
+                _ if is_read(&part.in_force) => &part.in_force,
+                _ => return Err(TlsError::List(part.path.clone())),
+            };
+            if newest.is_some() && !part.is_waiting(content) {
+                held_back.insert(place, TlsError::List(part.path.clone()));
+            }
+            contents.insert(place, content.clone());
+        }
+        Ok(contents)
+    }
+
+    /// What `lists`, which `content` as the new one of `part` led to, would forget of the lists in force or before them.
+    fn loss(&self, part: &Part, content: &Content, lists: &Lists, vouchers: &Vouchers) -> Option<TlsError> {
+        let before = &self.lists;
+        let forbidden = |list: &Arc<List>| {
+            list.vouched(vouchers)
+                .is_some_and(|at| lists.goes_back(before, &at) || (self.marks.forbid(&at, list) && lists.is_newest(&at, list)))
+        };
+        // What this file had may be there in an older list of another file.
+        let forgotten =
+            |list: &Arc<List>| list.vouched(vouchers).is_some_and(|at| before.is_newest(&at, list) && lists.goes_back(before, &at));
+        if content.lists().iter().any(forbidden) || part.in_force.lists().iter().any(forgotten) {
+            return Some(TlsError::OlderList(part.path.clone()));
+        }
+        // The lists of a CA that vouches no more may go, too.
+        let lost = before.lost(lists);
+        let had =
+            part.in_force.lists().iter().find(|list| list.vouched(vouchers).is_some_and(|at| lost.contains_key(&(at.name, at.key))))?;
+        let is_forged = content.lists().iter().any(|list| list.name() == had.name() && list.vouched(vouchers).is_none());
+        Some(if is_forged {
+            TlsError::ListNotSigned(part.path.clone())
+        } else {
+            TlsError::ListMissing { file: part.path.clone(), issuer: had.issuer().to_owned() }
+        })
     }
 
     /// SHA-256 of one line for each file, as [`super::TlsSettings::digest`] describes it.

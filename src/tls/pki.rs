@@ -206,6 +206,7 @@ impl DevPki {
             certificate_file: self.certificate_file("gateway"),
             key_file: self.key_file("gateway"),
             client_ca_files: vec![self.ca_file()],
+            issuing_ca_files: Vec::new(),
             crl_files: Vec::new(),
             crl_grace_millis: 0,
             trust: Trust::default(),

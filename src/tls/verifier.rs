@@ -36,6 +36,8 @@ pub(super) fn reads_lists(roots: &Arc<RootCertStore>, lists: Vec<CertificateRevo
 #[derive(Debug)]
 pub(super) struct ChainVerifier {
     chain: Arc<dyn ClientCertVerifier>,
+    /// Whether lists are configured: then a chain without one is refused, also when none of them all can be used.
+    needs_lists: bool,
     lists: Lists,
     grace_millis: i64,
     trust: Trust,
@@ -44,7 +46,7 @@ pub(super) struct ChainVerifier {
 impl ChainVerifier {
     /// # Errors
     /// No CA, or lists that webpki cannot read.
-    pub(super) fn new(roots: RootCertStore, lists: Lists, grace_millis: i64, trust: Trust) -> Result<Self, TlsError> {
+    pub(super) fn new(roots: RootCertStore, needs_lists: bool, lists: Lists, grace_millis: i64, trust: Trust) -> Result<Self, TlsError> {
         // The whole chain is checked and an unknown status denied unless asked otherwise; the age of lists is checked here, with the grace.
         let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
         if !lists.is_empty() {
@@ -54,7 +56,7 @@ impl ChainVerifier {
             VerifierBuilderError::NoRootAnchors => TlsError::NoAuthority,
             _ => TlsError::Crl,
         })?;
-        Ok(Self { chain, lists, grace_millis, trust })
+        Ok(Self { chain, needs_lists, lists, grace_millis, trust })
     }
 
     pub(super) const fn lists(&self) -> &Lists {
@@ -85,6 +87,9 @@ impl ChainVerifier {
     }
 
     fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), HandshakeReason> {
+        if self.needs_lists && self.lists.is_empty() {
+            return Err(HandshakeReason::RevocationUnknown);
+        }
         let parse = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate).map_err(|_| HandshakeReason::Other);
         let leaf = parse(leaf.as_ref())?;
         let others = others.iter().map(|other| parse(other.as_ref())).collect::<Result<Vec<_>, _>>()?;

@@ -120,6 +120,7 @@ pub fn tls_files() -> TlsFiles {
         certificate_file: pki().certificate_file("gateway"),
         key_file: pki().key_file("gateway"),
         client_ca_files: vec![pki().ca_file()],
+        issuing_ca_files: Vec::new(),
         crl_files: Vec::new(),
         crl_grace_millis: 0,
         trust: samband::tls::Trust::default(),

@@ -18,7 +18,13 @@ use super::{Finding, Health};
 pub fn taken(config: &Config, clock: Arc<dyn Clock>) -> Finding {
     let loaded = config.tls_files().map_err(|error| error.to_string());
     match loaded.and_then(|files| TlsSettings::load(files, clock).map_err(|error| error.to_string())) {
-        Ok(_) => Finding::new("tls", Health::Ok, "certificate, key, CAs and revocation lists can be served with", json!({})),
+        Ok(settings) => match settings.unused().as_slice() {
+            [] => Finding::new("tls", Health::Ok, "certificate, key, CAs and revocation lists can be served with", json!({})),
+            unused => {
+                let texts: Vec<_> = unused.iter().map(ToString::to_string).collect();
+                Finding::new("tls", Health::Warning, texts.join("; "), json!({}))
+            }
+        },
         Err(error) => Finding::new("tls", Health::Bad, error, json!({})),
     }
 }
@@ -29,6 +35,7 @@ pub fn certificates(config: &Config, now: Timestamp) -> Vec<Finding> {
     let own = std::iter::once(("certificate", &tls.certificate_file));
     let mut findings: Vec<Finding> = own
         .chain(tls.client_ca_files.iter().map(|file| ("client_ca", file)))
+        .chain(tls.issuing_ca_files.iter().map(|file| ("issuing_ca", file)))
         .chain(config.witnesses.iter().flat_map(|section| &section.ca_files).map(|file| ("witness_ca", file)))
         .map(|(check, file)| match expiry::certificates(file) {
             Ok(all) => ending(check, file, all.into_iter().map(|(_, end)| end).min(), now, "renew it"),

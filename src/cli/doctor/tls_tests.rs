@@ -126,6 +126,29 @@ async fn what_is_wrong_with_the_gateways_certificate_is_said_at_the_start_a_relo
 }
 
 #[test]
+fn a_list_that_no_configured_ca_signed_is_told_alike_and_keeps_nobody_from_starting() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let gateway = Gateway::new();
+    let (now, entropy) = (SystemClock.now(), SeededEntropy::new(4));
+    let (list, other) = (|ca: &CertificateAuthority| ca.crl(&[], now, now.plus_millis(DAY_MILLIS)).unwrap(), "Other CA");
+    gateway.put("crl.pem", &[list(&gateway.authority), list(&CertificateAuthority::new(other, now, &entropy).unwrap())].concat());
+    let text = fs::read_to_string(gateway.dir.path().join("samband.toml")).unwrap();
+    let text = text.replace("client_ca_files", "crl_files = [\"certs/crl.pem\"]\nclient_ca_files");
+    fs::write(gateway.dir.path().join("samband.toml"), text).unwrap();
+    let config = gateway.config();
+    // As a start has it, and then a reload.
+    let settings = TlsSettings::load(config.tls_files().unwrap(), clock.clone()).unwrap();
+    let said: Vec<_> = settings.unused().iter().map(ToString::to_string).collect();
+    assert!(said.len() == 1 && said[0].contains("'Other CA' that no CA of client_ca_files or issuing_ca_files signed"), "{said:?}");
+    assert_eq!(settings.reload().refused.iter().map(|refused| refused.error.to_string()).collect::<Vec<_>>(), said);
+    let found = config::check(&config, &clock, &|_| true);
+    assert!(found.iter().any(|finding| finding.severity == Severity::Warning && finding.message == said[0]), "{found:?}");
+    assert!(found.iter().all(|finding| finding.severity != Severity::Error), "{found:?}");
+    let doctor = files::taken(&config, clock);
+    assert_eq!((doctor.health, doctor.text.as_str()), (Health::Warning, said[0].as_str()));
+}
+
+#[test]
 fn a_ca_that_is_pinned_below_its_root_is_one() {
     let gateway = Gateway::new();
     let (now, entropy) = (SystemClock.now(), SeededEntropy::new(4));

@@ -158,22 +158,17 @@ fn a_list_older_by_time_or_number_never_comes_back_not_even_with_a_restart() {
 fn nobody_but_a_configured_ca_moves_what_is_remembered() {
     let two = Two::new();
     let files = TlsFiles { marks_file: Some(two.bench.path("marks")), ..two.settings.files().clone() };
-    // A list of a CA below, which only the chain's verification can hold against its key: anybody could have made it.
+    // A list of a CA that is not configured: anybody could have made it. Then that of a CA with its name, once it is.
     let below = CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap();
     let forged = CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap();
-    put(
-        &two.bench,
-        "other.crl.pem",
-        &[two.other.crl(&[], NOW, day(9)).unwrap(), forged.numbered_crl(&[], u64::MAX, NOW, day(9)).unwrap()].concat(),
-    );
+    let own = two.other.crl(&[], NOW, day(9)).unwrap();
+    put(&two.bench, "other.crl.pem", &[own.clone(), forged.numbered_crl(&[], u64::MAX, NOW, day(9)).unwrap()].concat());
     let settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
     settings.remember().unwrap();
-    put(
-        &two.bench,
-        "other.crl.pem",
-        &[two.other.crl(&[], NOW, day(9)).unwrap(), below.numbered_crl(&[], 1, NOW, day(9)).unwrap()].concat(),
-    );
+    put(&two.bench, "other.pem", &[two.other.certificate_pem(), below.certificate_pem()].concat());
+    put(&two.bench, "other.crl.pem", &[own, below.numbered_crl(&[], 1, NOW, day(9)).unwrap()].concat());
     assert_eq!(reload(&settings), (true, vec![]));
+    settings.remember().unwrap();
     assert!(TlsSettings::load(files, two.bench.clock.clone()).is_ok());
 }
 
@@ -192,8 +187,9 @@ fn a_file_that_loses_an_issuers_list_is_refused_unless_the_ca_went_first() {
     let two = Two::new();
     let issued = two.bench.issue(&two.bench.leaf());
     let lists = |all: &[String]| put(&two.bench, "other.crl.pem", &all.concat());
-    let (own, below) =
-        (two.other.crl(&[], NOW, day(9)).unwrap(), CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap());
+    let own = two.other.crl(&[], NOW, day(9)).unwrap();
+    let below = CertificateAuthority::new("Issuing CA", NOW, &two.bench.entropy).unwrap();
+    put(&two.bench, "other.pem", &[two.other.certificate_pem(), below.certificate_pem()].concat());
     lists(&[own.clone(), below.crl(&[], NOW, day(9)).unwrap()]);
     assert_eq!(reload(&two.settings), (true, vec![]));
     // One of two is gone; then both, with another CA's in their place. A revocation beside it bites.
@@ -203,8 +199,10 @@ fn a_file_that_loses_an_issuers_list_is_refused_unless_the_ca_went_first() {
     two.revoke(&issued, NOW.plus_millis(1000));
     assert_eq!(reload(&two.settings), (true, vec![("other.crl.pem".to_owned(), Fault::ListMissing)]));
     assert_eq!(two.judge(&issued), Err(HandshakeReason::Revoked));
-    // The CA is taken out: its list may go, that of the one below it may not.
-    put(&two.bench, "other.pem", two.bench.authority.certificate_pem());
+    // The CA is taken out: its list may go, that of the one beside it may not.
+    put(&two.bench, "other.pem", below.certificate_pem());
+    lists(&[two.bench.authority.crl(&[], NOW, day(9)).unwrap()]);
+    assert_eq!(reload(&two.settings), (true, vec![("other.crl.pem".to_owned(), Fault::ListMissing)]));
     lists(&[below.crl(&[], NOW, day(9)).unwrap()]);
     assert_eq!(reload(&two.settings), (true, vec![]));
     assert_eq!(

@@ -139,13 +139,15 @@ async fn every_certificate_of_the_chain_is_held_against_its_issuers_list() {
     let issuing = root.subordinate(&AuthorityName::plain("Issuing CA"), day(900), NOW, entropy).unwrap();
     let issued = issuing.issue(&bench.leaf(), entropy).unwrap();
     put(&bench, "root.pem", root.certificate_pem());
+    let issuing_file = put(&bench, "issuing.pem", issuing.certificate_pem());
     let root_list = put(&bench, "root.crl.pem", &root.authority_crl(&[], NOW, day(9)).unwrap());
     let issuing_list = put(&bench, "issuing.crl.pem", &issuing.crl(&[], NOW, day(9)).unwrap());
     let root_file = bench.path("root.pem");
     let with = |lists: Vec<PathBuf>| {
-        let root_file = root_file.clone();
+        let (root_file, issuing_file) = (root_file.clone(), issuing_file.clone());
         move |files: &mut TlsFiles| {
             files.client_ca_files = vec![root_file];
+            files.issuing_ca_files = vec![issuing_file];
             files.crl_files = lists;
         }
     };

@@ -155,6 +155,7 @@ const fn reload_fault(lang: Lang, why: ReloadFault) -> &'static str {
         ReloadFault::Purpose => ("ikke et tjenersertifikat", "not a server's certificate"),
         ReloadFault::FutureList => ("en liste fra fremtiden", "a list from the future"),
         ReloadFault::ListMissing => ("en liste mangler", "a list is missing"),
+        ReloadFault::NotVouched => ("ingen oppsatt utsteder står inne for den", "no configured CA vouches for it"),
         ReloadFault::Silent => ("filsystemet svarer ikke", "its file system does not answer"),
     };
     lang.say(nb, en)

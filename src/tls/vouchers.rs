@@ -1,0 +1,136 @@
+//! Whose word counts for a revocation list: the configured CAs, each by its name and its key.
+//!
+//! An anchor (`client_ca_files`) vouches by itself. A CA below an anchor (`issuing_ca_files`) vouches while it is in date and its chain of configured
+//! CAs ends in an anchor; it lets nobody in. A list that none of them signed is not used: anybody could have made it.
+
+use std::path::Path;
+
+use rustls_pki_types::CertificateDer;
+
+use crate::domain::time::Timestamp;
+
+use super::config::TlsError;
+use super::files::FileError;
+use super::own;
+use super::peer::sha256;
+use super::revocation::is_signed_by;
+use super::trust::shown_name;
+
+/// SHA-256 of a CA's name, DER.
+pub(super) type IssuerName = [u8; 32];
+/// SHA-256 of a CA's SubjectPublicKeyInfo, DER.
+pub(super) type CaKey = [u8; 32];
+
+/// A CA that vouches.
+#[derive(Debug, Clone)]
+pub(super) struct Voucher {
+    pub(super) name: IssuerName,
+    pub(super) key: CaKey,
+    /// SubjectPublicKeyInfo.
+    pub(super) spki: Vec<u8>,
+    /// CN.
+    pub(super) shown: String,
+}
+
+/// Every CA that vouches.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Vouchers {
+    all: Vec<Voucher>,
+    idle: Vec<(usize, String)>,
+}
+
+/// What of a file that is in force is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unused {
+    /// A list, by its issuer's CN, that no CA signed which vouches.
+    List(String),
+    /// A CA, by its CN, that vouches for nothing.
+    Authority(String),
+}
+
+impl Unused {
+    pub(super) fn error(&self, file: &Path) -> TlsError {
+        let file = file.to_owned();
+        match self.clone() {
+            Self::List(issuer) => TlsError::ListNotVouched { file, issuer },
+            Self::Authority(name) => TlsError::IdleAuthority { file, name },
+        }
+    }
+}
+
+/// A CA certificate with its file and the file's place.
+pub(super) type Placed<'a> = (usize, &'a Path, CertificateDer<'static>);
+
+impl Vouchers {
+    /// # Errors
+    /// A certificate that cannot be read, which those that were taken can.
+    pub(super) fn new(anchors: &[Placed<'_>], issuing: &[Placed<'_>], now: Timestamp) -> Result<Self, FileError> {
+        let mut vouchers = Self::default();
+        for (_, file, der) in anchors {
+            let certificate = own::parsed(file, der)?;
+            vouchers.push(Voucher::of(&certificate));
+        }
+        let mut waiting = Vec::new();
+        for (place, file, der) in issuing {
+            waiting.push((*place, own::parsed(file, der)?, der));
+        }
+        let seconds = now.millis().div_euclid(1000);
+        let is_in_date = |validity: &x509_parser::certificate::Validity| {
+            validity.not_before.timestamp() <= seconds && seconds <= validity.not_after.timestamp()
+        };
+        loop {
+            let before = vouchers.all.len();
+            waiting.retain(|(_, certificate, der)| {
+                let name = sha256(certificate.issuer().as_raw());
+                let is_signed = is_in_date(certificate.validity())
+                    && vouchers.named(&name).any(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
+                if is_signed {
+                    vouchers.push(Voucher::of(certificate));
+                }
+                !is_signed
+            });
+            if vouchers.all.len() == before {
+                break;
+            }
+        }
+        vouchers.idle = waiting.into_iter().map(|(place, ca, _)| (place, shown_name(ca.subject()))).collect();
+        Ok(vouchers)
+    }
+
+    /// A renewed certificate of a CA may have the same name and key: that is one CA.
+    fn push(&mut self, voucher: Voucher) {
+        if !self.knows(&voucher.name, &voucher.key) {
+            self.all.push(voucher);
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Voucher> {
+        self.all.iter()
+    }
+
+    /// Those of a name: several after a CA was renewed with a new key.
+    pub(super) fn named(&self, name: &IssuerName) -> impl Iterator<Item = &Voucher> {
+        self.all.iter().filter(move |voucher| voucher.name == *name)
+    }
+
+    pub(super) fn knows(&self, name: &IssuerName, key: &CaKey) -> bool {
+        self.named(name).any(|voucher| voucher.key == *key)
+    }
+
+    /// The CAs of `issuing_ca_files` that vouch for nothing, by the place of their file.
+    pub(super) fn idle(&self) -> impl Iterator<Item = (usize, Unused)> {
+        self.idle.iter().map(|(place, name)| (*place, Unused::Authority(name.clone())))
+    }
+}
+
+impl Voucher {
+    fn of(certificate: &x509_parser::certificate::X509Certificate<'_>) -> Self {
+        let spki = certificate.public_key().raw;
+        Self {
+            name: sha256(certificate.subject().as_raw()),
+            key: sha256(spki),
+            spki: spki.to_vec(),
+            shown: shown_name(certificate.subject()),
+        }
+    }
+}
