@@ -34,7 +34,7 @@ import authority  # noqa: E402
 import evidence  # noqa: E402
 import kill  # noqa: E402
 import plot  # noqa: E402
-from client import BINARY, Gateway, Party, Refusal  # noqa: E402
+from client import BINARY, ROOT, Gateway, Party, Refusal  # noqa: E402
 from clients import History, Load  # noqa: E402
 from cryptography.x509.oid import ExtendedKeyUsageOID  # noqa: E402
 
@@ -52,6 +52,12 @@ JUDGED_FROM_S = 300
 REVOKED_WITHIN_S = 5.0
 # At the end so many messages are sent once more.
 RESENT_MAX = 4000
+
+
+def unit_environment() -> dict[str, str]:
+    """What deploy/samband.service puts into the program's environment: it is soaked as it is installed."""
+    unit = (ROOT / "deploy/samband.service").read_text(encoding="utf-8")
+    return dict(line.removeprefix("Environment=").split("=", 1) for line in unit.splitlines() if line.startswith("Environment="))
 
 
 class SoakGateway(Gateway):
@@ -75,7 +81,7 @@ class SoakGateway(Gateway):
     def start(self, under: list[str] | None = None) -> None:
         if not hasattr(self, "faketime"):
             return super().start(under)
-        env = dict(os.environ)
+        env = dict(os.environ) | unit_environment()
         if self.faketime:
             env |= {"LD_PRELOAD": self.faketime, "FAKETIME_TIMESTAMP_FILE": str(self.offset), "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
         command = [str(BINARY), "serve", "--config", str(self.folder / "samband.toml")]

@@ -26,8 +26,11 @@ const TAG: usize = 16;
 const BATCH: u64 = 64;
 /// Records indexed under one hold of the lock: a tenth of a second or so.
 const STEP: u64 = 16 * BATCH;
-/// Months that are open at once; each holds its cache of 16 MiB and sled's tables. The records are kept for 35 months at most.
+/// Months that are open at once; each holds its cache and sled's tables. The records are kept for 35 months at most.
 const OPEN_MONTHS: usize = 3;
+/// Cache of an open month, in bytes as sled counts them: as they stand on disk, a third or so of what they take in memory. Searches are rare, and what
+/// they need again is in the kernel's cache; sixteen times as much made the process grow by a kilobyte an entry for a hundred thousand entries.
+const CACHE: u64 = 1 << 20;
 /// How often that is tried, ten milliseconds apart.
 const OPENED_AGAIN: u32 = 30;
 /// A build is told of again each time that so many records are in.
@@ -222,7 +225,7 @@ fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusa
 }
 
 fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {
-    sled::Config::new().path(path).cache_capacity(16 << 20).flush_every_ms(None).open()
+    sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()
 }
 
 /// Opens what was closed: sled's own threads may hold its lock for a moment longer.
