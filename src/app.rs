@@ -119,7 +119,7 @@ impl App {
         let sweep = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
         let unused = close_unused(open.clone(), connections.idle_timeout, limits.calls.call_timeout, settings.sweep_interval, stop.clone());
         let people = Arc::new(People { gateway, tls, open, clock });
-        let unwelcome = tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval, stop.clone()));
+        let unwelcome = tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval.min(UNWELCOME_EVERY), stop.clone()));
         let upkeep = vec![sweep, unwelcome, tokio::spawn(unused)];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
         Ok(RunningApp { local_addr, people, reloader: None, connections, stop, server, upkeep })
@@ -145,10 +145,14 @@ async fn close_unused(open: Arc<OpenConnections>, idle: Duration, call_timeout: 
     }
 }
 
+/// Between two looks at what time has made unwelcome. Each is a comparison for a connection whose time has not come.
+const UNWELCOME_EVERY: Duration = Duration::from_secs(1);
+
 impl People {
     /// Closes what time has made unwelcome: certificates that have run out, issuers whose revocation list is past its grace.
     async fn run_close_unwelcome(self: Arc<Self>, every: Duration, stop: CancellationToken) {
         let mut tick = tokio::time::interval(every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

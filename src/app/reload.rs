@@ -223,7 +223,11 @@ impl Reloader {
         let which = self.which(place);
         let is_news = state.failures.failed(which, failure);
         if is_news || asked {
-            tracing::error!(file = which.0.as_str(), fault = failure.fault.as_str(), %error, "not reloaded; what is in force stays");
+            let (file, fault) = (which.0.as_str(), failure.fault.as_str());
+            match failure.fault {
+                ReloadFault::NotVouched => tracing::error!(file, fault, %error, "a part of a file is not used; the rest of it is"),
+                _ => tracing::error!(file, fault, %error, "not reloaded; what is in force stays"),
+            }
         }
     }
 

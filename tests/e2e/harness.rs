@@ -158,10 +158,15 @@ impl World {
 
     /// With TLS files and a register of the test's own, which are watched for changes.
     pub async fn watching(files: TlsFiles, participants_file: &Path) -> Self {
+        Self::watching_with(settings(), files, participants_file).await
+    }
+
+    /// The same with these settings.
+    pub async fn watching_with(gateway: Settings, files: TlsFiles, participants_file: &Path) -> Self {
         let clock = Arc::new(MockClock::new(noon()));
         let dir = tempfile::tempdir().unwrap();
         let store = Kind::Memory.open(dir.path(), &clock);
-        let mut app = serve(store.clone(), &clock, settings(), ServerLimits::default(), files).await;
+        let mut app = serve(store.clone(), &clock, gateway, ServerLimits::default(), files).await;
         app.load_register(&load_register(participants_file, 1, &|_| true).unwrap(), [1; 32]).await.unwrap();
         app.watch_files(participants_file.to_owned()).await.unwrap();
         Self { app, store, clock, next: AtomicU64::new(1), dir }

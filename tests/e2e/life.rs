@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
-use crate::harness::{OSLO, UNIT, World, noon, pki, refused, tls_files};
+use crate::harness::{OSLO, UNIT, World, noon, pki, refused, settings, tls_files};
 
 const TRUST_LOADED: u16 = 7;
 const RELOAD_FAILED: u16 = 8;
@@ -317,6 +317,27 @@ async fn a_bad_file_keeps_the_old_one_and_is_one_entry_however_long_it_lies_ther
     fs::write(folder.path("participants.toml"), good).unwrap();
     folder.revoke(&[&folder.old], 1);
     until_recorded(&world, TRUST_LOADED, 2).await;
+}
+
+#[tokio::test]
+async fn what_time_ends_is_ended_within_the_promise_between_two_sweeps_too() {
+    use samband::gateway::Settings;
+    let number = pki_entry(UNIT)["organisation_number"].as_str().unwrap().parse().unwrap();
+    for what in ["a certificate past its end", "a list past its grace"] {
+        let folder = Folder::new();
+        // As in production: ten seconds between two sweeps.
+        let settings = Settings { sweep_interval: Settings::default().sweep_interval, ..settings() };
+        assert!(settings.sweep_interval > PROMISED);
+        let world = World::watching_with(settings, folder.files(), &folder.path("participants.toml")).await;
+        let days = if what.starts_with("a list") { 900 } else { 1 };
+        let leaf = Leaf { not_after: noon().plus_millis(days * DAY_MILLIS), ..Leaf::client(UNIT, number, noon()) };
+        let renewed = pki().authority().unwrap().renew(&leaf, &folder.new.key_pem(), &SeededEntropy::new(35)).unwrap();
+        replace(&folder.path("new.pem"), &renewed.certificate_pem());
+        let mut stream = open(&mut folder.client(&world, "new"), "a").await;
+        let begun = Instant::now();
+        world.clock.advance_millis(if days == 1 { DAY_MILLIS + 1000 } else { 2 * DAY_MILLIS + 1000 });
+        ended(&mut stream, begun, what).await;
+    }
 }
 
 #[tokio::test]
