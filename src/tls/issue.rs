@@ -43,7 +43,9 @@ pub enum IssueError {
     #[error("a certificate policy is an object identifier in dotted form, like 2.16.578.1.26.1.3.2")]
     Policy,
     /// A name that a subject cannot have.
-    #[error("a subject's name is 1 to 64 characters without line ends and control characters")]
+    #[error(
+        "a subject's name is 1 to 64 characters without line ends, control characters and characters that are not seen or turn the text around"
+    )]
     Name,
 }
 
@@ -434,6 +436,17 @@ impl KeyKind {
     }
 }
 
+/// Whether a reader of a name does not see this character, or sees others in another order because of it: Unicode's Cc, Cf, Zl and Zp, as far as
+/// they are given out.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
 /// A signing request for an enterprise certificate (SEID 2.0, ETSI EN 319 412-3): C=NO, O, 2.5.4.97 and CN as subject, digitalSignature and
 /// clientAuth asked for. PEM of the request and of the fresh private key. The CN is the organisation's name unless another is given.
 ///
@@ -447,7 +460,7 @@ pub fn csr(
 ) -> Result<(String, Zeroizing<String>), IssueError> {
     let common_name = common_name.unwrap_or(organisation_name);
     // X.520 gives O and CN 64 characters each.
-    let fits = |name: &str| (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(char::is_control);
+    let fits = |name: &str| (1..=64).contains(&name.chars().count()) && name.trim() == name && !name.chars().any(is_unseen);
     if !fits(organisation_name) || !fits(common_name) {
         return Err(IssueError::Name);
     }
@@ -529,7 +542,16 @@ mod tests {
             let identifier = parsed.params.distinguished_name.get(&DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()));
             assert_eq!(identifier, Some(&DnValue::Utf8String("NTRNO-800000017".to_owned())));
         }
-        for name in ["", " Eksempel", "Eksempel\nkommune", &"x".repeat(65)] {
+        let unseen = [
+            "Eksempel\u{202e}enummok",
+            "Eksempel\u{2066}",
+            "\u{feff}Eksempel",
+            "Ek\u{200b}sempel",
+            "Ek\u{ad}sempel",
+            "a\u{2028}b",
+            "\u{e0041}",
+        ];
+        for name in ["", " Eksempel", "Eksempel\nkommune", &"x".repeat(65)].into_iter().chain(unseen) {
             assert!(matches!(csr(EXAMPLE.parse().unwrap(), name, None, KeyKind::P256), Err(IssueError::Name)), "{name:?}");
             assert!(matches!(csr(EXAMPLE.parse().unwrap(), "Eksempel", Some(name), KeyKind::P256), Err(IssueError::Name)), "{name:?}");
         }

@@ -362,7 +362,8 @@ pub fn write_csr(
     kind: KeyKind,
 ) -> Result<(PathBuf, PathBuf), PkiError> {
     let (request_file, key_file) = (dir.join("request.pem"), dir.join("key.pem"));
-    if key_file.exists() {
+    // Also what only points to a key that is not there now: it may be on a disk that is not mounted.
+    if key_file.symlink_metadata().is_ok() {
         return Err(PkiError::KeyExists(key_file));
     }
     files::make_private_dir(dir)?;
@@ -469,6 +470,13 @@ mod tests {
         let before = fs::read(&key_file).unwrap();
         assert_eq!(mode(&key_file), 0o600);
         assert!(matches!(write_csr(dir.path(), number, "Eksempel", None, KeyKind::P256), Err(PkiError::KeyExists(_))));
+        // Nor what points to a key that is elsewhere, and not there now.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("key.pem");
+        std::os::unix::fs::symlink(elsewhere.path().join("gone/key.pem"), &link).unwrap();
+        let refused = write_csr(elsewhere.path(), number, "Eksempel", None, KeyKind::P256);
+        assert!(matches!(refused, Err(PkiError::KeyExists(file)) if file == link));
+        assert!(link.is_symlink() && !elsewhere.path().join("request.pem").exists());
         assert_eq!(fs::read(&key_file).unwrap(), before);
     }
 }
