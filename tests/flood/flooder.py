@@ -127,9 +127,13 @@ def sockets(port: int, count: int, share: float, hello: bytes = b"") -> dict:
     while not told_to_end():
         for number, event in poll.poll(0):
             if hello and event == select.EPOLLOUT:
-                silent[number].send(hello)
-                poll.modify(number, events)
-                continue
+                try:
+                    silent[number].send(hello)
+                    poll.modify(number, events)
+                    continue
+                except OSError:
+                    # Closed by the server between the event and the sending: it counts as every other that is closed.
+                    pass
             answered += bool(hello and event & select.EPOLLIN and answer_begins(silent[number]))
             poll.unregister(number)
             silent.pop(number).close()
