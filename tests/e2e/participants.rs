@@ -111,19 +111,23 @@ async fn two_districts_merge_with_an_undelivered_result_under_way() {
 
 #[tokio::test]
 async fn a_municipality_leaves_a_joint_unit() {
-    let world = World::start().await;
+    let world = World::on(Kind::Embedded, settings(), ServerLimits::default()).await;
     let at_3411 = || pb::ConditionNotice { municipality_of_stay: "3411".to_owned(), ..notice() };
-    let send = |replaces: Option<String>| pb::SendConditionNoticeRequest {
+    let send = |world: &World, replaces: Option<String>| pb::SendConditionNoticeRequest {
         replaces,
         body: Some(pb::send_condition_notice_request::Body::Content(at_3411())),
         ..world.send_notice()
     };
     let mut joint = MunicipalServiceClient::new(world.channel(UNIT_2));
     let poll = pb::MunicipalServiceReceiveRequest { reader_id: "r".to_owned(), max_items: 0, until_empty: true };
-    let first = send(None);
+    let first = send(&world, None);
     let opened = accepted_notice(world.prosecution().send_condition_notice(first.clone()).await.unwrap().into_inner());
     let items = drain(joint.receive(poll.clone()).await.unwrap().into_inner()).await;
     joint.acknowledge(pb::MunicipalServiceAcknowledgeRequest { item_numbers: vec![items[0].item_number] }).await.unwrap();
+    // One that nobody has fetched, and one that was fetched and is not acknowledged.
+    world.prosecution().send_condition_notice(send(&world, None)).await.unwrap();
+    let fetched = drain(joint.receive(poll.clone()).await.unwrap().into_inner()).await;
+    world.prosecution().send_condition_notice(send(&world, None)).await.unwrap();
 
     load(&world, |all| {
         let left = "3411".parse().unwrap();
@@ -132,12 +136,24 @@ async fn a_municipality_leaves_a_joint_unit() {
     })
     .await;
 
+    // What was in its mailbox stays there, and is nobody else's; over a restart, too.
+    drop(joint);
+    let world = world.restarted().await;
+    let mut joint = MunicipalServiceClient::new(world.channel(UNIT_2));
+    assert!(world.unit_polls("r").await.is_empty());
+    let left = drain(joint.receive(poll.clone()).await.unwrap().into_inner()).await;
+    assert_eq!(left.len(), 2);
+    assert!(left.iter().any(|item| item.item_number == fetched[0].item_number));
+    let stranger = world.unit().report_non_attendance(world.send_report(&opened.case_ref)).await;
+    refused(stranger, Code::NotFound, "REFERENCE_UNKNOWN");
+    let numbers = left.iter().map(|item| item.item_number).collect();
+    joint.acknowledge(pb::MunicipalServiceAcknowledgeRequest { item_numbers: numbers }).await.unwrap();
     joint.report_non_attendance(world.send_report(&opened.case_ref)).await.expect("its cases stay with the unit that has them");
-    world.prosecution().send_condition_notice(send(None)).await.unwrap();
+    world.prosecution().send_condition_notice(send(&world, None)).await.unwrap();
     let new = world.unit_polls("r").await;
     assert_eq!(new.len(), 1, "new notices go to the municipality's own unit");
     assert!(drain(joint.receive(poll.clone()).await.unwrap().into_inner()).await.is_empty());
-    world.prosecution().send_condition_notice(send(Some(first.message_id))).await.unwrap();
+    world.prosecution().send_condition_notice(send(&world, Some(first.message_id))).await.unwrap();
     let told = drain(joint.receive(poll).await.unwrap().into_inner()).await;
     assert_eq!(told[0].item, Some(ToUnit::Withdrawal(pb::NoticeWithdrawalReason::CaseTransferred.into())));
     assert_eq!(told[0].replaces_item, Some(items[0].item_number));

@@ -141,7 +141,12 @@ impl Home {
 
     /// Sends a notice of its own and returns its message id.
     pub fn notice(&self, gateway: &Gateway, name: &str) -> String {
-        fs::write(self.path(&format!("{name}.json")), notice(name)).unwrap();
+        self.notice_at(gateway, name, "0301")
+    }
+
+    /// The same about a person who stays in this municipality.
+    pub fn notice_at(&self, gateway: &Gateway, name: &str, municipality: &str) -> String {
+        fs::write(self.path(&format!("{name}.json")), notice(name, municipality)).unwrap();
         let line = format!("send notice ~/{name}.json --receipt-out ~/{name}.tlog-proof");
         let accepted = self.run(gateway, POLICE, &line).well().one();
         accepted["message_id"].as_str().unwrap().to_owned()
@@ -210,7 +215,7 @@ pub fn until(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A sample notice with dates of the present, about a person of this synthetic name.
-fn notice(name: &str) -> String {
+fn notice(name: &str, municipality: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/notice-attendance.json");
     let mut notice: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let today = samband::clock::Clock::now(&samband::clock::SystemClock).oslo_date();
@@ -219,6 +224,7 @@ fn notice(name: &str) -> String {
         notice[field] = date(-40).into();
     }
     notice["subject"]["given_name"] = name.to_uppercase().into();
+    notice["municipality_of_stay"] = municipality.into();
     notice["probation_end"] = date(300).into();
     notice["attendance"]["latest_date"] = date(20).into();
     notice.to_string()

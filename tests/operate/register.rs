@@ -127,6 +127,27 @@ fn a_register_that_is_refused_is_told_everywhere_and_the_gateway_starts_with_the
 }
 
 #[test]
+fn a_municipality_that_leaves_a_joint_unit_takes_new_notices_with_it_and_leaves_mail_and_cases() {
+    const JOINT: &str = "ru-hamar";
+    let home = home();
+    let gateway = home.start();
+    let config = configured(&home, &gateway);
+    let mail = |who: &str| {
+        let line = format!("receive --as municipal --out {} --ack", home.text(&format!("inbox-{who}")));
+        home.run(&gateway, who, &line).well().json()
+    };
+    home.notice_at(&gateway, "anna", "3411");
+    let ran = samband(&["participants", "move-municipality", "3411", "--to", UNIT, "--config", &config, "--yes"]).well();
+    assert!(ran.err.contains("in force as generation"), "{}", ran.err);
+    home.notice_at(&gateway, "berit", "3411");
+    let (joint, own) = (mail(JOINT), mail(UNIT));
+    assert_eq!((joint.len(), own.len()), (1, 1), "each what was sent while it served: {joint:?} {own:?}");
+    let name = |items: &[serde_json::Value]| items[0]["notice"]["subject"]["given_name"].as_str().unwrap().to_owned();
+    assert_eq!((name(&joint), name(&own)), ("ANNA".to_owned(), "BERIT".to_owned()));
+    gateway.stop();
+}
+
+#[test]
 fn a_gateway_that_never_had_a_register_does_not_start_without_one() {
     let home = home();
     fs::remove_dir_all(home.data()).unwrap();
