@@ -51,7 +51,10 @@ impl Gateway {
     pub async fn browse(&self, caller: &Caller, filter: RecordFilter, turn: Turn, max: usize) -> Result<Browsed, Refusal> {
         let page = if turn == Turn::Newest { PageOf::First } else { PageOf::Further };
         let size = self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
-        match self.turned(&self.sight(caller), filter, size, turn, max.min(self.settings.records_per_call_max)).await {
+        let (sight, max) = (self.sight(caller), max.min(self.settings.records_per_call_max));
+        let names_one = filter.case_ref.is_some() || filter.message_id.is_some();
+        let turned = self.turned(&sight, filter, size, turn, max);
+        match if names_one { self.evenly(&sight, turned).await } else { turned.await } {
             Ok(browsed) => Ok(browsed),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
         }
@@ -78,7 +81,7 @@ impl Gateway {
         match turn {
             Turn::After(index) => {
                 let from_index = index.saturating_add(1).clamp(first, end);
-                let found = self.visible(sight, RecordFilter { from_index, to_index: Some(end), ..filter }, max).await?;
+                let found = self.look_through(sight, RecordFilter { from_index, to_index: Some(end), ..filter }, max).await?;
                 let Found { entries, next_index, erased, unreadable } = found;
                 Ok(Browsed {
                     entries,
@@ -111,7 +114,8 @@ impl Gateway {
             let mut stretch = Vec::new();
             let mut from_index = start;
             loop {
-                let page = self.visible(sight, RecordFilter { from_index, to_index: Some(low), ..filter.clone() }, max.max(256)).await?;
+                let page =
+                    self.look_through(sight, RecordFilter { from_index, to_index: Some(low), ..filter.clone() }, max.max(256)).await?;
                 if from_index == start {
                     erased += page.erased;
                 }

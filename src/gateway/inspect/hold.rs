@@ -48,7 +48,8 @@ impl Gateway {
     pub async fn place_hold(&self, caller: &Caller, case_ref: CaseRef, reason: HoldReason, until: Date) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::PlaceHold).await?;
         let acted = async {
-            let Some(case) = self.case_within(&self.sight(caller), case_ref).await? else {
+            let sight = self.sight(caller);
+            let Some(case) = self.evenly(&sight, self.case_within(&sight, case_ref)).await? else {
                 return Err(StoreError::Denied(Reason::ReferenceUnknown.into()));
             };
             let ground = self.hold_ground.get().cloned();
@@ -67,7 +68,8 @@ impl Gateway {
     pub async fn lift_hold(&self, caller: &Caller, case_ref: CaseRef) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::LiftHold).await?;
         let acted = async {
-            if self.case_within(&self.sight(caller), case_ref).await?.is_none() {
+            let sight = self.sight(caller);
+            if self.evenly(&sight, self.case_within(&sight, case_ref)).await?.is_none() {
                 return Err(StoreError::Denied(Reason::HoldUnknown.into()));
             }
             self.store.act(Command::LiftHold { permit, case_ref }).await

@@ -11,6 +11,7 @@ mod search;
 mod survey;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -36,6 +37,20 @@ const QUERIES_MAX: usize = 1024;
 const LAST_CHECKS_MAX: usize = 64;
 /// Scans of the log at once: one reads, one checks, and traffic keeps its cores.
 const SCANS_MAX: usize = 1;
+
+/// How long an answer about one case or message takes at least, for whoever may see a part of the log; one that took longer takes twice as long, or
+/// four times, and so on. Records of others are read before they can be left out, and that must not be seen: a case of thirty records costs a few
+/// milliseconds.
+const EVEN: Duration = Duration::from_millis(25);
+
+/// When an answer that took `elapsed` leaves, see [`EVEN`].
+fn even(elapsed: Duration) -> Duration {
+    let mut wait = EVEN;
+    while wait < elapsed {
+        wait = wait.saturating_mul(2);
+    }
+    wait
+}
 
 /// What inspecting remembers. Nothing in it is needed after a restart.
 #[derive(Debug)]
@@ -74,6 +89,17 @@ impl Gateway {
     #[must_use]
     pub fn sight(&self, caller: &Caller) -> Sight {
         Sight::of(caller.id(), &self.store.register())
+    }
+
+    /// Does `work`, which looks for one case or message. Whoever may see a part of the log is answered no sooner for what is not there than for what is
+    /// another's.
+    async fn evenly<T>(&self, sight: &Sight, work: impl Future<Output = T>) -> T {
+        let begun = tokio::time::Instant::now();
+        let done = work.await;
+        if sight.parties().is_some() {
+            tokio::time::sleep_until(begun + even(begun.elapsed())).await;
+        }
+        done
     }
 
     /// A call that reads one thing and names no query: an event each.

@@ -2,6 +2,7 @@
 
 mod cut;
 mod damaged;
+mod even;
 mod evidence;
 mod holds;
 mod periods;
