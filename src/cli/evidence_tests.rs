@@ -79,7 +79,7 @@ async fn a_bundle_is_taken_checked_and_reported_and_only_by_an_auditor() {
 
     for (line, code) in [
         (format!("{export} --case 04HMAS-W9NF6Y-Y41J5S --out ~/none.tar"), 1),
-        (format!("{export} --from-index 5 --to-index 5 --out ~/none.tar"), 1),
+        (format!("{export} --from-index 5 --to-index 5 --out ~/none.tar"), 2),
         (format!("{export} --since 2099-01-01 --from-index 999 --out ~/none.tar"), 1),
     ] {
         assert_eq!(bed.run("tilsyn", &line).await.unwrap_err().code(), code, "{line}");
