@@ -36,6 +36,7 @@ use crate::audit::event::Event;
 use crate::clock::Clock;
 use crate::domain::hold::HoldGround;
 use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::participant::Role;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
@@ -190,7 +191,12 @@ impl Gateway {
 
     /// The answer to an error of the store; a rule's no is recorded.
     async fn failed(&self, caller: &Caller, verb: Verb, error: StoreError, message_id: Option<MessageId>) -> Refusal {
-        self.refuse(caller, verb, denial_of(&error), message_id).await
+        let denial = match (denial_of(&error), &error) {
+            // Trying again helps nobody, and an auditor can tell the operator what to do.
+            (_, StoreError::Damaged { .. }) if caller.participant.role == Role::Auditor => Reason::DataDamaged.into(),
+            (denial, _) => denial,
+        };
+        self.refuse(caller, verb, denial, message_id).await
     }
 }
 

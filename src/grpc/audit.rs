@@ -15,7 +15,7 @@ use crate::audit::counts::{Column, Counts};
 use crate::audit::question::Period;
 use crate::audit::record::Record;
 use crate::domain::time::{Timestamp, parse_date};
-use crate::gateway::{Gateway, Lacks, LogState, ProofOf, Proofs, Refusal, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
+use crate::gateway::{Gateway, Lacks, LogState, ProofOf, Proofs, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
 
@@ -102,9 +102,18 @@ fn filter(request: &pb::ListRecordsRequest) -> Result<RecordFilter, Status> {
 struct List {
     rows: Rows,
     page: VecDeque<LogEntry>,
+    /// Entries of the page that cannot be read; each is told in its place.
+    damaged: VecDeque<u64>,
     next_index: Option<u64>,
     erased: u64,
+    unreadable: u64,
     ended: bool,
+}
+
+impl List {
+    const fn new(rows: Rows) -> Self {
+        Self { rows, page: VecDeque::new(), damaged: VecDeque::new(), next_index: None, erased: 0, unreadable: 0, ended: false }
+    }
 }
 
 impl Source for List {
@@ -113,6 +122,12 @@ impl Source for List {
     async fn next(&mut self) -> Result<Option<pb::ListRecordsResponse>, Status> {
         use pb::list_records_response::Row;
         loop {
+            let next = self.page.front().map_or(u64::MAX, |entry| entry.index);
+            if let Some(index) = self.damaged.front().copied().filter(|index| *index < next) {
+                self.damaged.pop_front();
+                self.unreadable += 1;
+                return Ok(Some(pb::ListRecordsResponse { row: Some(Row::Unreadable(index)) }));
+            }
             if let Some(entry) = self.page.pop_front() {
                 return Ok(Some(pb::ListRecordsResponse { row: Some(Row::Entry(self::entry(&entry))) }));
             }
@@ -122,12 +137,13 @@ impl Source for List {
             match self.rows.next().await.map_err(status::of_end)? {
                 Some(page) => {
                     self.page = page.entries.into();
+                    self.damaged = page.unreadable.into_iter().map(|(index, _)| index).collect();
                     self.next_index = page.next_index;
                     self.erased += page.erased;
                 }
                 None => {
                     self.ended = true;
-                    let end = pb::ListEnd { next_index: self.next_index, erased: self.erased };
+                    let end = pb::ListEnd { next_index: self.next_index, erased: self.erased, unreadable: self.unreadable };
                     return Ok(Some(pb::ListRecordsResponse { row: Some(Row::End(end)) }));
                 }
             }
@@ -157,8 +173,7 @@ impl pb::audit_service_server::AuditService for Audit {
         let request = request.into_inner();
         let max = (request.max_records > 0).then(|| usize::try_from(request.max_records).unwrap_or(usize::MAX));
         let rows = self.0.records(&caller, filter(&request)?, max).await.map_err(status::of_refusal)?;
-        let list = List { rows, page: VecDeque::new(), next_index: None, erased: 0, ended: false };
-        Ok(Response::new(answers(list, deadline)))
+        Ok(Response::new(answers(List::new(rows), deadline)))
     }
 
     async fn get_proof(&self, request: Request<pb::GetProofRequest>) -> Result<Response<pb::GetProofResponse>, Status> {
@@ -181,6 +196,7 @@ impl pb::audit_service_server::AuditService for Audit {
                 leaf: entry.leaf.to_vec().into(),
                 record: entry.record.as_ref().map(record),
                 proof: entry.proof,
+                unreadable: entry.unreadable,
             })
             .collect();
         Ok(Response::new(pb::GetProofResponse { proofs, next_index }))
@@ -212,11 +228,7 @@ impl pb::audit_service_server::AuditService for Audit {
         let case_ref = request.get_ref().case_ref.parse().map_err(|error| status::of_id("case_ref", error))?;
         let Timeline { case_ref: _, entries, more, erased, unreadable } =
             self.0.timeline(&caller, case_ref).await.map_err(status::of_refusal)?;
-        if !unreadable.is_empty() {
-            // The page can say which; here nothing is left out without an error.
-            return Err(status::of_refusal(Refusal(Reason::Internal.into())));
-        }
-        Ok(Response::new(pb::GetTimelineResponse { entries: entries.iter().map(entry).collect(), more, erased }))
+        Ok(Response::new(pb::GetTimelineResponse { entries: entries.iter().map(entry).collect(), more, erased, unreadable }))
     }
 
     async fn count_records(&self, request: Request<pb::CountRecordsRequest>) -> Result<Response<pb::CountRecordsResponse>, Status> {

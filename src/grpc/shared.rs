@@ -154,7 +154,7 @@ pub(super) async fn evidence(
 ) -> Result<(Vec<pb::Evidence>, Option<u64>), Status> {
     let id = message_id("message_id", text)?;
     let Proofs { proofs, next_index } = gateway.evidence(caller, verb, id, from_index).await.map_err(status::of_refusal)?;
-    let shown = proofs.into_iter().filter_map(|EntryProof { index, leaf: _, record, proof }| {
+    let shown = proofs.into_iter().filter_map(|EntryProof { index, leaf: _, record, unreadable: _, proof }| {
         let record = record?;
         let kind_name = record.row()?.name.to_owned();
         Some(pb::Evidence { kind_name, time: Some(timestamp(record.time)), log_index: index, proof })

@@ -73,6 +73,7 @@ pub const fn code_of(reason: Reason) -> Code {
         Reason::Unavailable => Code::Unavailable,
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::Internal => Code::Internal,
+        Reason::DataDamaged => Code::DataLoss,
         Reason::Unimplemented | Reason::CompressionNotOffered => Code::Unimplemented,
         Reason::StreamTakenOver => Code::Aborted,
         Reason::StaleMessageId

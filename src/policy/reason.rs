@@ -186,6 +186,8 @@ reasons! {
     Unimplemented = 98, "UNIMPLEMENTED", "there is no such call; exactly three messages are relayed";
     /// Another reader's stream took over.
     StreamTakenOver = 99, "STREAM_TAKEN_OVER", "a newer stream with the same reader_id took over; let only one run";
+    /// What an auditor's answer needs cannot be read as it was written.
+    DataDamaged = 100, "DATA_DAMAGED", "the gateway's own data is damaged where this answer needs it; ask the operator to stop the gateway, run `samband audit fsck`, which names file and place, and bring back the newest copy";
     /// Too many calls at work.
     TooManyCalls = 110, "TOO_MANY_CALLS", "this participant has as many calls at work as it may; wait for an answer, then send the next";
     /// Too many bytes of requests at work.
@@ -204,7 +206,7 @@ impl Reason {
     /// Whether the gateway or the line was at its bounds, or the bytes were no call; the others are a rule's no. Bounds are summed by the minute.
     #[must_use]
     pub const fn is_a_bound(self) -> bool {
-        matches!(self.number(), 90..=99 | 110..=119)
+        matches!(self.number(), 90..=100 | 110..=119)
     }
 
     /// Whether it answers "who tried what was forbidden?": the caller had no right to the call, or named what is not its own. What is another's and
@@ -296,9 +298,13 @@ impl Reason {
             // Too much at once of what the caller may do.
             Self::RateLimited | Self::TooManyStreams | Self::TooManyCalls | Self::TooManyBytes | Self::Overloaded => false,
             // Another's doing, or the gateway's.
-            Self::MailboxFull | Self::StorageFull | Self::Unavailable | Self::DeadlineExceeded | Self::Internal | Self::StreamTakenOver => {
-                false
-            }
+            Self::MailboxFull
+            | Self::StorageFull
+            | Self::Unavailable
+            | Self::DeadlineExceeded
+            | Self::Internal
+            | Self::DataDamaged
+            | Self::StreamTakenOver => false,
         }
     }
 }

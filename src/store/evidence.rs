@@ -114,5 +114,5 @@ pub fn entry_proof<S: NodeSource>(
             (None, bare.encode())
         }
     };
-    Ok(EntryProof { index, leaf: *leaf.as_bytes(), record, proof: Bytes::from(text) })
+    Ok(EntryProof { index, leaf: *leaf.as_bytes(), record, unreadable: false, proof: Bytes::from(text) })
 }

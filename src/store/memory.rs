@@ -370,7 +370,7 @@ impl Store for MemoryStore {
         let size = inner.entries.len() as u64;
         let proof = evidence::receipt(record, openings, index, size, &inner.nodes, &self.head(&inner, size)?)
             .map_err(|_| StoreError::Damaged { place: format!("entry {index} of the log in memory") })?;
-        Ok(Some(EntryProof { index, leaf: *entry.leaf.as_bytes(), record: Some(record.clone()), proof }))
+        Ok(Some(EntryProof { index, leaf: *entry.leaf.as_bytes(), record: Some(record.clone()), unreadable: false, proof }))
     }
 
     async fn consistency(&self, old_size: u64, new_size: u64) -> Result<Option<Vec<Hash>>, StoreError> {

@@ -251,9 +251,11 @@ pub struct EntryProof {
     pub index: u64,
     /// The leaf's 33 bytes.
     pub leaf: [u8; 33],
-    /// The record, or nothing once its month is erased.
+    /// The record, or nothing once its month is erased, or when it cannot be read.
     pub record: Option<Record>,
-    /// The proof against the durable head, as a tlog-proof file. Without `extra` once the record is erased.
+    /// The record is kept and cannot be read as it was written: the log still proves its leaf.
+    pub unreadable: bool,
+    /// The proof against the durable head, as a tlog-proof file. Without `extra` when there is no record.
     pub proof: Bytes,
 }
 
@@ -334,7 +336,7 @@ pub trait Store: Send + Sync + 'static {
     /// A page of the log, by index.
     async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError>;
 
-    /// The proof of one entry against the durable head; `None` past its size.
+    /// The proof of one entry against the durable head; `None` past its size. A record that cannot be read is said to be so, not an error.
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError>;
 
     /// The proof of one entry against the durable head that opens only what the sender of the message it is about may know; `None` past its size

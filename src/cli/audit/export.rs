@@ -154,7 +154,8 @@ fn unreadable(index: u64, from: u64, to: u64) -> CliError {
         (false, false) => "nothing else is in this range".to_owned(),
     };
     CliError::Failed(format!(
-        "not written, as a bundle says nothing of a damaged record: that of entry {index} cannot be read. `samband audit fsck` at the stopped gateway \
+        "not written, as a bundle says nothing of a damaged record: that of entry {index} cannot be read. `samband audit prove {index}` proves \
+         that the entry stands in the log, `samband audit fsck` at the stopped gateway \
          tells why; {around}"
     ))
 }

@@ -137,6 +137,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     let client = Client::new(&args.connect)?;
     let bar = out.progress(0, "records");
     let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), None, true);
+    let mut damaged: Vec<u64> = Vec::new();
     let cut = loop {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
@@ -150,7 +151,12 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
                     (shown, is_none) = (shown.saturating_add(1), false);
                 }
                 (None, Some(end)) => break end.clone(),
-                (None, None) => {}
+                (None, None) => {
+                    if let Some(index) = row["unreadable"].as_u64() {
+                        bar.suspend(|| out.result(&format!("{index:>6}  {DAMAGED}"), &json!({"index": index, "unreadable": true})));
+                        damaged.push(index);
+                    }
+                }
             }
         };
         // The first page tells of all from there on; a later one tells of the same entries again.
@@ -165,7 +171,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
         }
     };
     bar.finish_and_clear();
-    if is_none {
+    if is_none && damaged.is_empty() {
         out.note("none of the records that are kept and that you may see match");
     }
     if let Some(next) = cut {
@@ -174,14 +180,25 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     if let Some(erased) = erased.filter(|erased| *erased > 0) {
         out.note(&format!("{erased} records in this range are erased by their retention rule; their leaves still stand in the log"));
     }
-    Ok(())
+    let Some(first) = damaged.first() else { return Ok(()) };
+    Err(CliError::Failed(format!(
+        "the list is not whole: {} of its entries cannot be read, the first is {first}. `samband audit prove {first}` proves that it stands in the \
+         log; ask the operator to stop the gateway and run `samband audit fsck`",
+        damaged.len()
+    )))
 }
+
+/// What stands in place of a record that cannot be read.
+pub const DAMAGED: &str = "damaged: the record is kept and cannot be read";
 
 /// One record on one line.
 #[must_use]
 pub fn line(entry: &Value) -> String {
     let index = entry["index"].as_u64().unwrap_or_default();
-    let Some(record) = entry.get("record") else { return format!("{index:>6}  erased") };
+    let Some(record) = entry.get("record") else {
+        let is_damaged = entry["unreadable"].as_bool().unwrap_or_default();
+        return format!("{index:>6}  {}", if is_damaged { DAMAGED } else { "erased" });
+    };
     let text = |name: &str| record[name].as_str().unwrap_or_default();
     let mut parts = vec![format!("{index:>6}  {}  {:<17}", text("time"), text("kind_name"))];
     for (name, label) in [
@@ -236,6 +253,12 @@ mod tests {
             json!({"index": 7, "record": {"kind": 40, "kind_name": "REFUSED", "time": "t", "actor": "ru-oslo", "verb": 11, "reason": 3}});
         let line = line(&entry);
         assert!(line.contains("by ru-oslo  ProsecutionService/Receive  CALL_NOT_ALLOWED"), "{line}");
+    }
+
+    #[test]
+    fn damage_does_not_read_as_erasure() {
+        assert_eq!(line(&json!({"index": 7})), "     7  erased");
+        assert_eq!(line(&json!({"index": 7, "unreadable": true})), "     7  damaged: the record is kept and cannot be read");
     }
 
     #[test]

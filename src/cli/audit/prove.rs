@@ -45,7 +45,7 @@ pub struct ProveArgs {
 /// See [`CliError`].
 pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
     let client = Client::new(&args.connect)?;
-    let mut from = 0;
+    let (mut from, mut damaged) = (0, Vec::new());
     loop {
         let request = match (args.index, args.message_id) {
             (_, Some(id)) => json!({"message_id": id.to_string(), "from_index": from}),
@@ -59,12 +59,25 @@ pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
             let file = args.out.join(format!("{index}.tlog-proof"));
             write_durably(&file, &text)?;
             write_durably(&args.out.join(format!("{index}.leaf")), &leaf)?;
-            let json = json!({"index": index, "record": proof.get("record"), "proof_file": file.display().to_string()});
+            let unreadable = proof["unreadable"].as_bool().unwrap_or_default();
+            if unreadable {
+                damaged.push(index.to_string());
+            }
+            let json = json!({
+                "index": index, "record": proof.get("record"), "unreadable": unreadable, "proof_file": file.display().to_string(),
+            });
             out.result(&format!("{}\n        {}", line(proof), file.display()), &json);
         }
         match next_page(&answer, from)? {
             Some(next) => from = next,
-            None => return Ok(()),
+            None if damaged.is_empty() => return Ok(()),
+            None => {
+                return Err(CliError::Failed(format!(
+                    "entry {}: the proof shows that it stands in the log and does not open it, as its record cannot be read; ask the operator to stop \
+                     the gateway, run `samband audit fsck` and bring back the newest copy",
+                    damaged.join(", ")
+                )));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::PageOf;
+use super::search::Found;
 use super::survey::Range;
 use crate::audit::event::Asked;
 use crate::audit::question::Period;
@@ -17,7 +18,7 @@ use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{ENTRIES_AT_ONCE, RecordFilter, StoreError};
+use crate::store::{ENTRIES_AT_ONCE, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Records of one case; a case of more is exported by period.
 const CASE_RECORDS_MAX: usize = 10_000;
@@ -95,14 +96,17 @@ impl Gateway {
         let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
         if let Some(case_ref) = of.case_ref {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };
-            let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?.whole()?;
+            let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?;
             if found.next_index.is_some() {
                 return Ok(Err(Reason::PeriodTooLong));
             }
-            let (Some(first), Some(last)) = (found.entries.first(), found.entries.last()) else {
+            let is_all_named = found.unreadable.len() < UNREADABLE_MAX;
+            // One that cannot be read may be of the case: it is within the range and told as such, as left out at an end it would not be missed.
+            let indices = || found.entries.iter().map(|entry| entry.index).chain(Found::indices(&found.unreadable));
+            let (Some(first), Some(last)) = (indices().min(), indices().max()) else {
                 return Ok(Err(Reason::EntryUnknown));
             };
-            (from, to) = (first.index, last.index + 1);
+            (from, to) = (first, if is_all_named { last + 1 } else { to });
         }
         if from >= to {
             return Ok(Err(Reason::EntryUnknown));

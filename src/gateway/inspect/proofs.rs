@@ -52,7 +52,8 @@ impl Gateway {
         }
     }
 
-    /// Proofs against the newest cosigned head that covers the entry, else the newest head. An entry outside the caller's scope is unknown to it.
+    /// Proofs against the newest cosigned head that covers the entry, else the newest head. An entry outside the caller's scope is unknown to it;
+    /// one that is erased or cannot be read shows nothing of whose it is, and its leaf is proved to anyone.
     /// The event names the entry or the message; further pages about a message end where the first one's log did, and make none.
     ///
     /// # Errors
@@ -69,8 +70,13 @@ impl Gateway {
             ProofOf::Index(index) => Ok((vec![index], None)),
             ProofOf::Message(id, from_index) => {
                 let filter = RecordFilter { message_id: Some(id), from_index, to_index: Some(size), ..RecordFilter::default() };
-                let found = self.visible(&sight, filter, PROOFS_MAX).await.and_then(Found::whole);
-                found.map(|found| (found.entries.into_iter().map(|entry| entry.index).collect(), found.next_index))
+                let found = self.visible(&sight, filter, PROOFS_MAX).await.and_then(Found::all_named);
+                // One that cannot be read may be about the message: it is proved and said to be so.
+                found.map(|Found { entries, next_index, unreadable, .. }| {
+                    let mut indices: Vec<u64> = entries.iter().map(|entry| entry.index).chain(Found::indices(&unreadable)).collect();
+                    indices.sort_unstable();
+                    (indices, next_index)
+                })
             }
         };
         let (indices, next_index): (Vec<u64>, _) = match found {

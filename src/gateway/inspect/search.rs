@@ -41,11 +41,11 @@ pub struct Found {
 }
 
 impl Found {
-    /// What was found, for whoever may leave nothing out.
-    pub(super) fn whole(self) -> Result<Self, StoreError> {
+    /// What was found, for whoever is to be told of each entry that cannot be read: of a hundred there may be more than are named.
+    pub(super) fn all_named(self) -> Result<Self, StoreError> {
         match self.unreadable.first() {
-            Some((_, error)) => Err(error.clone()),
-            None => Ok(self),
+            Some((_, error)) if self.unreadable.len() >= UNREADABLE_MAX => Err(error.clone()),
+            _ => Ok(self),
         }
     }
 
@@ -187,7 +187,8 @@ impl Gateway {
 }
 
 impl Rows {
-    /// The next page; none after the last. A page may be empty. The first tells of all that is erased from there on, so that a sum is right.
+    /// The next page; none after the last. A page may be empty. The first tells of all that is erased from there on, so that a sum is right. Each entry
+    /// that may match and cannot be read is named; a page with too many of them is an error.
     ///
     /// # Errors
     /// The caller's key is no longer enrolled, or the store's refusal.
@@ -202,8 +203,7 @@ impl Rows {
         }
         // The scope in force now, as the permit is.
         let sight = self.gateway.sight(&self.caller);
-        // A list that goes on to programs leaves nothing out without an error.
-        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.and_then(Found::whole) {
+        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.and_then(Found::all_named) {
             Ok(Found { entries, next_index, erased, unreadable }) => {
                 self.left = self.left.saturating_sub(entries.len());
                 match next_index {

@@ -254,7 +254,14 @@ impl Engine {
         if let Some(slot) = self.tail_slot(index) {
             return Ok(Some(slot));
         }
-        self.archive.load().slot(index)
+        loop {
+            let archive = self.archive.load_full();
+            let found = archive.slot(index);
+            // What is unreadable in files that a turn replaced meanwhile is read again in the new ones, and no damage.
+            if found.is_ok() || Arc::ptr_eq(&archive, &self.archive.load_full()) {
+                return found;
+            }
+        }
     }
 
     /// The same, if it is in memory and its frame is closed.

@@ -342,7 +342,15 @@ impl Store for EmbeddedStore {
             return Ok(None);
         }
         self.off_thread(move |engine| {
-            let slot = engine.slot(index).map_err(|error| error.to_store_error())?;
+            let (slot, unreadable) = match engine.slot(index) {
+                Ok(slot) => (slot, false),
+                Err(OpenError::Stopped) => return Err(StoreError::Stopped),
+                // The published log holds its leaf and proves that, as it does for what is erased.
+                Err(error) => {
+                    tracing::error!(index, %error, "the record of an entry cannot be read; stop the gateway and run `samband audit fsck`");
+                    (None, true)
+                }
+            };
             let leaf = match &slot {
                 Some(slot) => evidence::leaf(&slot.entry.record, &slot.entry.openings),
                 None => {
@@ -353,7 +361,7 @@ impl Store for EmbeddedStore {
             let made = evidence::entry_proof(leaf, record, index, head.size, &engine.all_nodes(), &head.signed)
                 .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
             engine.check_proof(&leaf, &made.proof)?;
-            Ok(Some(made))
+            Ok(Some(EntryProof { unreadable, ..made }))
         })
         .await
     }
@@ -370,7 +378,7 @@ impl Store for EmbeddedStore {
             let proof = evidence::receipt(&record, &openings, index, head.size, &engine.all_nodes(), &head.signed)
                 .map_err(|error| StoreError::Damaged { place: error.to_string() })?;
             engine.check_proof(&leaf, &proof)?;
-            Ok(Some(EntryProof { index, leaf: *leaf.as_bytes(), record: Some(record), proof }))
+            Ok(Some(EntryProof { index, leaf: *leaf.as_bytes(), record: Some(record), unreadable: false, proof }))
         })
         .await
     }

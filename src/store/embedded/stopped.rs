@@ -190,7 +190,12 @@ impl StoppedLog {
         }
         let (mut from, mut to) = (from.min(to).max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
         if let Some(case) = wanted.case_ref {
-            let is_of_case = |index: &u64| matches!(self.held(*index), Held::Record(held) if held.0.case_ref == Some(case));
+            // One that cannot be read may be of the case: left out at an end of the range, it would not be missed.
+            let is_of_case = |index: &u64| match self.held(*index) {
+                Held::Record(held) => held.0.case_ref == Some(case),
+                Held::Unreadable => true,
+                Held::Erased | Held::Closed => false,
+            };
             let (first, last) = ((from..to).find(is_of_case), (from..to).rev().find(is_of_case));
             (from, to) = first.zip(last).map_or((0, 0), |(first, last)| (first, last + 1));
         }

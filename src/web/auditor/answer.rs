@@ -112,7 +112,7 @@ const fn status_of(reason: Reason) -> StatusCode {
         Reason::EntryUnknown | Reason::RecordErased => StatusCode::NOT_FOUND,
         Reason::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Reason::StorageFull | Reason::Unavailable | Reason::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        Reason::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Reason::Internal | Reason::DataDamaged => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -1,7 +1,10 @@
 //! One record that cannot be read takes no page away: the rest is shown, and which it is.
 
+use super::super::Found;
 use super::*;
+use crate::audit::tlog_proof::TlogProof;
 use crate::gateway::Lacks;
+use crate::store::embedded::stopped::{StoppedLog, Wanted};
 
 #[tokio::test]
 async fn a_damaged_record_is_named_and_the_rest_is_shown() {
@@ -44,10 +47,91 @@ async fn a_damaged_record_is_named_and_the_rest_is_shown() {
     let reviews = gateway.reviews(&caller).await.unwrap();
     assert!(reviews.erased_before.is_some() && reviews.unreadable.contains(&0) && !reviews.is_all(), "{reviews:?}");
     assert_eq!(reviews.lacks, Lacks { erased: false, unreadable: true }, "damage is not told as erasure");
+}
 
-    // What programs are given leaves nothing out.
+/// A case whose first record is damaged: the store, and the case with the index of that record.
+async fn damaged_case(home: &Home) -> (Arc<EmbeddedStore>, Bed, crate::domain::id::CaseRef, crate::domain::id::MessageId, u64) {
+    let (store, bed) = home.open(1);
+    bed.load(register(1, auditors)).await;
+    let (message_id, notice) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    store.turn_now().await.unwrap();
+    flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * notice.index + 100);
+    (store, bed, notice.case_ref.unwrap(), message_id, notice.index)
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_a_gap_that_lists_proofs_and_exports_tell() {
+    let home = Home::new();
+    let (_store, bed, case, message_id, index) = damaged_case(&home).await;
+    let gateway = gateway(&bed);
+    let caller = bed.caller(ALL);
+
+    // A list names it and goes on.
+    let of_case = RecordFilter { case_ref: Some(case), ..RecordFilter::default() };
     let mut rows = gateway.records(&caller, of_case, None).await.unwrap();
-    assert_eq!(rows.next().await.unwrap_err().0.reason, Reason::Internal);
+    let page = rows.next().await.unwrap().unwrap();
+    let listed: Vec<u64> = page.entries.iter().map(|entry| entry.index).collect();
+    assert_eq!((Found::indices(&page.unreadable).collect::<Vec<_>>(), listed.len()), (vec![index], 2), "{page:?}");
+
+    // The leaf stands in the log, and that is proved; the entry is not told as erased.
+    let of_entry = gateway.proofs(&caller, ProofOf::Index(index)).await.unwrap().proofs.remove(0);
+    assert!(of_entry.unreadable && of_entry.record.is_none());
+    let proof = TlogProof::parse(std::str::from_utf8(&of_entry.proof).unwrap()).unwrap();
+    proof.verify(&of_entry.leaf, &bed.world.verifier).unwrap();
+    assert!(proof.extra().unwrap_or_default().is_empty(), "nothing opens it");
+    let of_message = gateway.proofs(&caller, ProofOf::Message(message_id, 0)).await.unwrap().proofs;
+    let told: Vec<(u64, bool)> = of_message.iter().map(|proof| (proof.index, proof.unreadable)).collect();
+    assert_eq!(told, [(index, true), (listed[0], false), (listed[1], false)]);
+
+    // An export of the case begins with the gap, and there is one around it.
+    let exported = async |of: ExportOf| {
+        let mut export = gateway.export(&caller, ExportOf { case_ref: Some(case), ..of }).await.unwrap();
+        let mut held = Vec::new();
+        while let Some(entries) = export.next().await.unwrap() {
+            held.extend(entries.into_iter().map(|entry| (entry.index, entry.held)));
+        }
+        held
+    };
+    let held = exported(ExportOf::default()).await;
+    assert!(matches!(held[0], (at, Held::Unreadable) if at == index), "{held:?}");
+    let around = exported(ExportOf { from_index: Some(index + 1), ..ExportOf::default() }).await;
+    assert!(around.iter().all(|(_, held)| matches!(held, Held::Record(_) | Held::Closed)), "{around:?}");
+    let opened: Vec<u64> = around.iter().filter(|(_, held)| matches!(held, Held::Record(_))).map(|(at, _)| *at).collect();
+    assert_eq!(opened[..2], listed, "and who read about it since");
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_for_damage_says_so_to_an_auditor() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    bed.load(register(1, auditors)).await;
+    for _ in 0..120 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    for index in 0..110 {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    // As many as may be named, and there may be more: nothing is left out without an error.
+    let mut rows = gateway.records(&bed.caller(ALL), RecordFilter::default(), None).await.unwrap();
+    let refused = rows.next().await.unwrap_err().0;
+    assert_eq!((refused.reason, refused.retry_after_millis), (Reason::DataDamaged, None));
+    assert!(Reason::DataDamaged.advice().contains("samband audit fsck") && !Reason::DataDamaged.advice().contains("try again"));
+}
+
+#[tokio::test]
+async fn an_export_of_a_stopped_gateway_tells_a_damaged_record_at_the_edge_of_its_case() {
+    let home = Home::new();
+    let (store, bed, case, _, index) = damaged_case(&home).await;
+    drop((store, bed));
+    let data = home.dir.path().join("data");
+    let log = StoppedLog::open(&data, zeroize::Zeroizing::new([1; 32]), None).unwrap();
+    let wanted = Wanted { from_index: None, to_index: None, since: None, until: None, case_ref: Some(case) };
+    let (from, to) = log.range(&wanted).unwrap().unwrap();
+    assert!(from == index && to > index + 1, "{from} {to}");
+    assert!(matches!(log.entries(from, to, Some(case))[0].held, Held::Unreadable));
 }
 
 #[tokio::test]

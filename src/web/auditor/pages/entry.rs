@@ -21,6 +21,7 @@ pub(super) struct Entry {
     index: u64,
     leaf: String,
     shown: Option<Shown>,
+    unreadable: bool,
     fields: Vec<(&'static str, String)>,
     /// Lines of the proof file.
     proof: String,
@@ -33,7 +34,7 @@ impl Entry {
         let leaf = proof.leaf.iter().map(|byte| format!("{byte:02x}")).collect();
         let fields = proof.record.as_ref().map(fields).unwrap_or_default();
         let shown = proof.record.as_ref().map(|record| Shown::of(index, record));
-        Ok(Self { index, leaf, shown, fields, proof: String::from_utf8_lossy(&proof.proof).into_owned() })
+        Ok(Self { index, leaf, shown, unreadable: proof.unreadable, fields, proof: String::from_utf8_lossy(&proof.proof).into_owned() })
     }
 }
 
@@ -75,6 +76,16 @@ impl Page for Entry {
         html! {
             @match &self.shown {
                 Some(shown) => (self.living(lang, shown)),
+                None if self.unreadable => {
+                    (alert("danger", &html! {
+                        p { strong { (lang.say("Skadet. ", "Damaged. ")) } (lang.say("Oppføringen er ikke slettet, men kan ikke leses slik den ble skrevet.", "The record is not erased, but cannot be read as it was written.")) }
+                        p { (lang.say("Bladet under beviser at her sto en oppføring; hva den var, kan det ikke si før den er lest. Ingen kan bytte den ut uten at det synes: bare den som ble skrevet, åpner bladet.", "The leaf below proves that there was an entry here; which one it cannot say until it is read. Nobody can put another in its place unseen: only the one that was written opens the leaf.")) }
+                        p {
+                            (lang.say("Be driften stoppe Samband, kjøre ", "Ask the operator to stop Samband, run ")) code { "samband audit fsck" }
+                            (lang.say(", som sier hvor skaden er, og hente tilbake den nyeste kopien av dataene.", ", which says where the damage is, and bring back the newest copy of the data."))
+                        }
+                    }))
+                }
                 None => {
                     (alert("info", &html! {
                         p { strong { (lang.say("Slettet. ", "Erased. ")) } (lang.say("Oppføringen er ", "The entry is ")) (erased_rule(lang)) "." }
@@ -145,11 +156,29 @@ impl Entry {
             index: 256,
             leaf: "01".repeat(33),
             shown,
+            unreadable: false,
             fields: vec![("note", "<i>&".to_owned())],
             proof: "c2sp.org/<x>".to_owned(),
         };
         let mut samples: Vec<Self> = crate::audit::event::TABLE.iter().map(|row| of(Some(super::tests::shown(256, row.number)))).collect();
         samples.push(of(None));
+        samples.push(Self { unreadable: true, ..of(None) });
         samples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_entry_is_not_told_as_erased() {
+        let mut samples = Entry::samples();
+        let (damaged, erased) = (samples.pop().unwrap(), samples.pop().unwrap());
+        for (lang, damage, erasure) in [(Lang::Nb, "Skadet. ", "Slettet. "), (Lang::En, "Damaged. ", "Erased. ")] {
+            let (damaged, erased) = (damaged.main(lang).into_string(), erased.main(lang).into_string());
+            assert!(damaged.contains(damage) && !damaged.contains(erasure) && damaged.contains("samband audit fsck"), "{damaged}");
+            assert!(erased.contains(erasure) && !erased.contains(damage), "{erased}");
+        }
     }
 }

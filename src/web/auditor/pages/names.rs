@@ -234,6 +234,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::DeadlineExceeded => ("det tok for lang tid", "it took too long"),
         Reason::Overloaded => ("for mye å gjøre akkurat nå", "too busy just now"),
         Reason::Internal => ("en feil i Samband", "a fault of Samband"),
+        Reason::DataDamaged => ("dataene her er skadet", "the data here is damaged"),
         Reason::Unimplemented => ("finnes ikke", "does not exist"),
         Reason::TooManyCalls => ("for mange kall samtidig", "too many calls at once"),
         Reason::TooManyBytes => ("for mye data samtidig", "too much data at once"),
