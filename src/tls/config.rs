@@ -27,7 +27,7 @@ use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
 use super::revocation::ListStatus;
 use super::trust::{Trust, shown_name};
-use super::verifier::ChainVerifier;
+use super::verifier::{ChainVerifier, Revocation};
 
 /// Why TLS settings are refused.
 #[derive(Debug, thiserror::Error)]
@@ -452,23 +452,23 @@ impl Loaded {
         certificates.extend(own[1..].iter().map(|certificate| named(certificate, Holder::GatewayChain)));
         drop(own);
 
-        let mut roots = RootCertStore::empty();
-        let ders = parts.authorities();
-        for (_, file, der) in &ders {
-            roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
-        }
-        for (_, file, der) in &ders {
-            certificates.push(named(&own::parsed(file, der)?, Holder::ClientCa));
+        let mut anchors = Vec::new();
+        for (_, file, der) in parts.authorities() {
+            let certificate = named(&own::parsed(file, &der)?, Holder::ClientCa);
+            anchors.push((der, certificate.not_after));
+            certificates.push(certificate);
         }
         for (_, file, der) in parts.issuing() {
             certificates.push(named(&own::parsed(file, &der)?, Holder::IssuingCa));
         }
-        let (lists, vouchers) = (parts.lists().clone(), parts.vouchers(clock.now())?);
+        let now = clock.now();
+        let (lists, vouchers) = (parts.lists().clone(), parts.vouchers(now)?);
         let needs_lists = !files.crl_files.is_empty();
         let unlisted = vouchers.all().filter(|ca| needs_lists && !lists.has(&ca.name, &ca.key));
         let unlisted = unlisted.map(|ca| ca.shown.clone()).collect();
 
-        let verifier = Arc::new(ChainVerifier::new(roots, needs_lists, lists, *crl_grace_millis, trust.clone())?);
+        let revocation = Revocation { needs_lists, lists, vouchers, grace_millis: *crl_grace_millis };
+        let verifier = Arc::new(ChainVerifier::new(anchors, revocation, trust.clone(), now)?);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier.clone())

@@ -37,6 +37,8 @@ pub enum HandshakeReason {
     UnknownIssuer,
     /// Past the certificate's validity.
     Expired,
+    /// The configured CA that it leads to is past its own validity.
+    AuthorityExpired,
     /// Before the certificate's validity.
     NotYetValid,
     /// Not a client certificate.
@@ -67,10 +69,11 @@ pub enum HandshakeReason {
 
 impl HandshakeReason {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoCertificate,
         Self::UnknownIssuer,
         Self::Expired,
+        Self::AuthorityExpired,
         Self::NotYetValid,
         Self::WrongPurpose,
         Self::Revoked,
@@ -93,6 +96,7 @@ impl HandshakeReason {
             Self::NoCertificate => "no_certificate",
             Self::UnknownIssuer => "unknown_issuer",
             Self::Expired => "expired",
+            Self::AuthorityExpired => "authority_expired",
             Self::NotYetValid => "not_yet_valid",
             Self::WrongPurpose => "wrong_purpose",
             Self::Revoked => "revoked",

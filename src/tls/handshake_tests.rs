@@ -537,6 +537,7 @@ async fn settings_without_an_authority_are_refused() {
 }
 
 mod apart;
+mod generations;
 mod life;
 mod turns;
 mod vouched;

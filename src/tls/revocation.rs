@@ -203,14 +203,31 @@ impl Lists {
         self.0.is_empty()
     }
 
-    /// The lists themselves.
-    pub(super) fn ders(&self) -> Vec<CertificateRevocationListDer<'static>> {
-        self.0.values().map(|list| list.der.clone()).collect()
+    /// The lists themselves, of those that `are_asked`.
+    pub(super) fn ders(&self, are_asked: impl Fn(&SpeaksFor) -> bool) -> Vec<CertificateRevocationListDer<'static>> {
+        self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list.der.clone()).collect()
     }
 
-    /// Whether a list of the CA of this name is past its grace.
-    pub(super) fn is_closed(&self, name: &IssuerName, grace_millis: i64, now: Timestamp) -> bool {
-        self.of_name(name).any(|(_, list)| list.state(grace_millis, now) == ListState::Closed)
+    /// The names under which there are lists of several keys, each with these, that of the newest list first.
+    pub(super) fn of_several_keys(&self) -> BTreeMap<IssuerName, Vec<CaKey>> {
+        let mut newest: BTreeMap<IssuerName, BTreeMap<CaKey, Timestamp>> = BTreeMap::new();
+        for (at, list) in &self.0 {
+            let time = newest.entry(at.name).or_default().entry(at.key).or_insert(list.this_update);
+            *time = list.this_update.max(*time);
+        }
+        newest.retain(|_, keys| keys.len() > 1);
+        let in_order = |keys: BTreeMap<CaKey, Timestamp>| {
+            let mut keys: Vec<_> = keys.into_iter().collect();
+            keys.sort_by_key(|(key, time)| (std::cmp::Reverse(*time), *key));
+            keys.into_iter().map(|(key, _)| key).collect()
+        };
+        newest.into_iter().map(|(name, keys)| (name, in_order(keys))).collect()
+    }
+
+    /// Whether a list of the CA of this name, and of this key if one is given, is past its grace.
+    pub(super) fn is_closed(&self, name: &IssuerName, key: Option<&CaKey>, grace_millis: i64, now: Timestamp) -> bool {
+        let mut lists = self.of_name(name).filter(|(at, _)| key.is_none_or(|key| at.key == *key));
+        lists.any(|(_, list)| list.state(grace_millis, now) == ListState::Closed)
     }
 
     fn of_name(&self, name: &IssuerName) -> impl Iterator<Item = (&SpeaksFor, &Arc<List>)> {
@@ -363,7 +380,7 @@ mod tests {
             lists
         };
         for both in [lists(&[&old, &new]), lists(&[&new, &old])] {
-            assert_eq!((both.ders().len(), both.next_update()), (1, Some(day(3))));
+            assert_eq!((both.ders(|_| true).len(), both.next_update()), (1, Some(day(3))));
         }
         let goes_back = |pem: &str, before: &[&str]| {
             let mut now = Lists::default();

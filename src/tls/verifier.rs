@@ -1,11 +1,13 @@
 //! One judgement of a client's chain, for handshakes and for connections that are open when what they are judged by has changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -15,8 +17,9 @@ use crate::domain::time::Timestamp;
 use super::config::{TlsError, provider};
 use super::connection::HandshakeReason;
 use super::peer::sha256;
-use super::revocation::Lists;
+use super::revocation::{Lists, is_signed_by};
 use super::trust::Trust;
+use super::vouchers::{CaKey, IssuerName, Voucher, Vouchers};
 
 /// An open connection is judged anew at least this often, in milliseconds, so that an intermediate's end is noticed, too.
 const LOOK_AGAIN_MILLIS: i64 = 60 * 60 * 1000;
@@ -31,11 +34,36 @@ pub(super) fn reads_lists(roots: &Arc<RootCertStore>, lists: Vec<CertificateRevo
     WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).with_crls(lists).build().is_ok()
 }
 
+/// A CA of `client_ca_files` and the last second in which it is valid.
+pub(super) type Anchor = (CertificateDer<'static>, Timestamp);
+
+/// Of each CA's name under which there are lists of several keys, the key whose lists are asked.
+type Choice = BTreeMap<IssuerName, CaKey>;
+
+/// Verifications that are kept ready; beyond, all are made anew.
+const READY_MAX: usize = 8;
+
+/// Webpki's verifications with the anchors that are in date from one moment until another.
+#[derive(Debug)]
+struct Ready {
+    from: Timestamp,
+    until: Timestamp,
+    by_choice: BTreeMap<Choice, Option<Arc<dyn ClientCertVerifier>>>,
+}
+
 /// Chain, validity, purpose and revocation by webpki, for every certificate of the chain and with an unknown status refused; then the age of
 /// the lists and the list of issuers.
+///
+/// Webpki asks neither until when an anchor is valid nor which key made a list, and takes the first list of an issuer's name. So it is given the
+/// anchors that are in date, and of each name the lists of one key: of that which signed what the client shows.
 #[derive(Debug)]
 pub(super) struct ChainVerifier {
-    chain: Arc<dyn ClientCertVerifier>,
+    /// With every anchor and no list, for hints and to tell why a chain is refused.
+    any: Arc<dyn ClientCertVerifier>,
+    ready: Mutex<Ready>,
+    anchors: Vec<Anchor>,
+    /// The CAs that have lists of several keys under one name, those of the newest list first.
+    renewed: BTreeMap<IssuerName, Vec<Voucher>>,
     /// Whether lists are configured: then a chain without one is refused, also when none of them all can be used.
     needs_lists: bool,
     lists: Lists,
@@ -43,20 +71,89 @@ pub(super) struct ChainVerifier {
     trust: Trust,
 }
 
+/// What lists there are and who signed them.
+pub(super) struct Revocation {
+    /// Whether lists are configured.
+    pub(super) needs_lists: bool,
+    pub(super) lists: Lists,
+    pub(super) vouchers: Vouchers,
+    pub(super) grace_millis: i64,
+}
+
 impl ChainVerifier {
     /// # Errors
     /// No CA, or lists that webpki cannot read.
-    pub(super) fn new(roots: RootCertStore, needs_lists: bool, lists: Lists, grace_millis: i64, trust: Trust) -> Result<Self, TlsError> {
-        // The whole chain is checked and an unknown status denied unless asked otherwise; the age of lists is checked here, with the grace.
-        let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-        if !lists.is_empty() {
-            builder = builder.with_crls(lists.ders());
+    pub(super) fn new(anchors: Vec<Anchor>, revocation: Revocation, trust: Trust, now: Timestamp) -> Result<Self, TlsError> {
+        let Revocation { needs_lists, lists, vouchers, grace_millis } = revocation;
+        let any = webpki(anchors.iter().map(|(der, _)| der), Vec::new())?.ok_or(TlsError::NoAuthority)?;
+        let renewed = lists.of_several_keys().into_iter().map(|(name, keys)| {
+            let of_key = |key: &CaKey| vouchers.named(&name).find(|voucher| voucher.key == *key).cloned();
+            (name, keys.iter().filter_map(of_key).collect())
+        });
+        let renewed = renewed.collect();
+        let ready = Mutex::new(Ready { from: now, until: now, by_choice: BTreeMap::new() });
+        let verifier = Self { any, ready, anchors, renewed, needs_lists, lists, grace_millis, trust };
+        verifier.ready(&verifier.choice(&[]), now)?;
+        Ok(verifier)
+    }
+
+    /// Webpki's verification at `now` with the lists of `choice`; none if no anchor is in date.
+    fn ready(&self, choice: &Choice, now: Timestamp) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+        let mut ready = self.ready.lock();
+        if now < ready.from || ready.until <= now {
+            let until = self.next_anchor_end(now).unwrap_or(Timestamp::from_millis(i64::MAX));
+            *ready = Ready { from: now, until, by_choice: BTreeMap::new() };
         }
-        let chain = builder.build().map_err(|error| match error {
-            VerifierBuilderError::NoRootAnchors => TlsError::NoAuthority,
-            _ => TlsError::Crl,
-        })?;
-        Ok(Self { chain, needs_lists, lists, grace_millis, trust })
+        if let Some(chain) = ready.by_choice.get(choice) {
+            return Ok(chain.clone());
+        }
+        if ready.by_choice.len() >= READY_MAX {
+            ready.by_choice.clear();
+        }
+        let chain = webpki(self.in_date(now), self.lists.ders(|at| choice.get(&at.name).is_none_or(|key| *key == at.key)))?;
+        ready.by_choice.insert(choice.clone(), chain.clone());
+        Ok(chain)
+    }
+
+    fn in_date(&self, now: Timestamp) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.anchors.iter().filter(move |(_, not_after)| now < ends(*not_after)).map(|(der, _)| der)
+    }
+
+    /// Why a chain has no issuer here, if it would have one with other lists or at another time. Webpki says of one that leads to two CAs of a name
+    /// only that neither will do.
+    fn why_unknown(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+        at: Timestamp,
+    ) -> Option<HandshakeReason> {
+        let accepts = |chain: &Arc<dyn ClientCertVerifier>| chain.verify_client_cert(leaf, others, now).is_ok();
+        if !accepts(&self.any) {
+            return None;
+        }
+        let in_date = webpki(self.in_date(at), Vec::new()).ok().flatten();
+        let is_in_date = in_date.is_some_and(|chain| accepts(&chain));
+        Some(if is_in_date { HandshakeReason::RevocationUnknown } else { HandshakeReason::AuthorityExpired })
+    }
+
+    fn next_anchor_end(&self, now: Timestamp) -> Option<Timestamp> {
+        self.anchors.iter().map(|(_, not_after)| ends(*not_after)).filter(|end| now < *end).min()
+    }
+
+    /// Whose lists are to be asked for `chain`, the client's certificate first.
+    fn choice(&self, chain: &[X509Certificate<'_>]) -> Choice {
+        let of_name = |(name, keys): (&IssuerName, &Vec<Voucher>)| {
+            let signer = chain.iter().filter(|below| sha256(below.issuer().as_raw()) == *name).find_map(|below| self.signer(name, below));
+            signer.or_else(|| keys.first()).map(|voucher| (*name, voucher.key))
+        };
+        self.renewed.iter().filter_map(of_name).collect()
+    }
+
+    /// The key that signed `below`, of a CA that has lists of several keys.
+    fn signer(&self, name: &IssuerName, below: &X509Certificate<'_>) -> Option<&Voucher> {
+        let keys = self.renewed.get(name)?;
+        keys.iter().find(|ca| is_signed_by(below.as_raw(), &below.signature_value, &ca.spki))
     }
 
     pub(super) const fn lists(&self) -> &Lists {
@@ -81,9 +178,9 @@ impl ChainVerifier {
     /// Until when a chain that was accepted at `now` need not be judged again, as long as nothing is reloaded.
     pub(super) fn look_again(&self, not_after: Option<Timestamp>, now: Timestamp) -> Timestamp {
         // Validity is in whole seconds, the last one included.
-        let ends = not_after.map(|at| at.plus_millis(1000)).filter(|at| now < *at);
+        let own = not_after.map(ends).filter(|at| now < *at);
         let closes = self.lists.next_closing(self.grace_millis, now);
-        [ends, closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
+        [own, self.next_anchor_end(now), closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
     }
 
     fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), HandshakeReason> {
@@ -95,17 +192,54 @@ impl ChainVerifier {
         let others = others.iter().map(|other| parse(other.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let now = Timestamp::from_millis(i64::try_from(now.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX));
         // Every issuer that a chain over these certificates can have; what a client sends along without need can only close more.
-        let issuers = others.iter().chain([&leaf]).map(|certificate| sha256(certificate.issuer().as_raw()));
-        if issuers.into_iter().any(|issuer| self.lists.is_closed(&issuer, self.grace_millis, now)) {
+        let is_closed = |below: &X509Certificate<'_>| {
+            let name = sha256(below.issuer().as_raw());
+            let key = self.renewed.contains_key(&name).then(|| self.signer(&name, below).map(|ca| ca.key));
+            match key {
+                None => self.lists.is_closed(&name, None, self.grace_millis, now),
+                // Of a CA that was renewed the lists of the key that signed count; what none of its keys signed is in no chain of it.
+                Some(key) => key.is_some_and(|key| self.lists.is_closed(&name, Some(&key), self.grace_millis, now)),
+            }
+        };
+        if others.iter().chain([&leaf]).any(is_closed) {
             return Err(HandshakeReason::RevocationListOverdue);
         }
         self.trust.judge(&leaf, &others)
     }
 }
 
+/// From when on what is valid until `not_after` is not: validity is in whole seconds, the last one included.
+const fn ends(not_after: Timestamp) -> Timestamp {
+    not_after.plus_millis(1000)
+}
+
+fn refused(reason: HandshakeReason) -> Error {
+    CertificateError::Other(OtherError(Arc::new(Refused(reason)))).into()
+}
+
+/// Webpki's verification by `anchors` with `lists`; none without an anchor. The whole chain is checked and an unknown status denied unless asked
+/// otherwise; the age of lists is checked here, with the grace.
+fn webpki<'a>(
+    anchors: impl Iterator<Item = &'a CertificateDer<'static>>,
+    lists: Vec<CertificateRevocationListDer<'static>>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for der in anchors {
+        roots.add(der.clone())?;
+    }
+    if roots.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    if !lists.is_empty() {
+        builder = builder.with_crls(lists);
+    }
+    builder.build().map(Some).map_err(|_| TlsError::Crl)
+}
+
 impl ClientCertVerifier for ChainVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
+        self.any.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -114,10 +248,18 @@ impl ClientCertVerifier for ChainVerifier {
         others: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(leaf, others, now)?;
+        let at = Timestamp::from_millis(i64::try_from(now.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX));
+        let shown = if self.renewed.is_empty() { Vec::new() } else { std::iter::once(leaf).chain(others).collect() };
+        let shown: Vec<_> = shown.into_iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, shown)| shown).collect();
+        let chain = self.ready(&self.choice(&shown), at).map_err(|_| Error::General("no verification can be made".to_owned()))?;
+        let unknown = || Err(CertificateError::UnknownIssuer.into());
+        let verified = chain.map_or_else(unknown, |chain| chain.verify_client_cert(leaf, others, now)).map_err(|error| {
+            let is_unknown = HandshakeReason::of_error(&error) == HandshakeReason::UnknownIssuer;
+            is_unknown.then(|| self.why_unknown(leaf, others, now, at)).flatten().map_or(error, refused)
+        })?;
         match self.judge(leaf, others, now) {
             Ok(()) => Ok(verified),
-            Err(reason) => Err(CertificateError::Other(OtherError(Arc::new(Refused(reason)))).into()),
+            Err(reason) => Err(refused(reason)),
         }
     }
 
@@ -127,7 +269,7 @@ impl ClientCertVerifier for ChainVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
+        self.any.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -136,10 +278,10 @@ impl ClientCertVerifier for ChainVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
+        self.any.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.any.supported_verify_schemes()
     }
 }

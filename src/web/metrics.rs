@@ -1,10 +1,11 @@
 //! Figures as Prometheus text, version 0.0.4. Counts only: no label names a case or a person, and a participant only with the end of its certificate.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::domain::time::Timestamp;
 use crate::store::{NOTICE_AGES_DAYS, Stats};
-use crate::tls::expiry::Certificate;
+use crate::tls::expiry::{Certificate, Holder};
 use crate::tls::{ListState, ListStatus};
 
 /// Media type of [`text`].
@@ -59,19 +60,32 @@ fn ends(out: &mut String, certificates: &[Certificate], lists: &[ListStatus], no
         name,
         "Seconds until a configured certificate, or one that a participant has shown since the start, expires; negative once it has.",
     );
+    // One row of each name, as Prometheus asks: of a CA that was renewed under its name that which ends first.
+    let mut first: BTreeMap<&Holder, Timestamp> = BTreeMap::new();
     for Certificate { holder, not_after } in certificates {
+        let end = first.entry(holder).or_insert(*not_after);
+        *end = (*end).min(*not_after);
+    }
+    for (holder, not_after) in &first {
         let (kind, whose, key) = (holder.kind(), label(holder.name()), label(holder.key_label().unwrap_or_default()));
         line(out, format_args!("{name}{{kind=\"{kind}\",name=\"{whose}\",key=\"{key}\"}} {}", seconds(*not_after)));
     }
+    // One row an issuer, whatever lists it has: the worst.
+    let mut worst: BTreeMap<&str, (Timestamp, bool)> = BTreeMap::new();
+    for ListStatus { issuer, next_update, state, .. } in lists {
+        let (due, is_closed) = worst.entry(issuer).or_insert((*next_update, false));
+        *due = (*due).min(*next_update);
+        *is_closed |= *state == ListState::Closed;
+    }
     let name = "samband_revocation_list_seconds_left";
     head(out, name, "Seconds until a revocation list is due for renewal; negative once it is overdue.");
-    for ListStatus { issuer, next_update, .. } in lists {
-        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), seconds(*next_update)));
+    for (issuer, (due, _)) in &worst {
+        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), seconds(*due)));
     }
     let name = "samband_revocation_list_closed";
     head(out, name, "1 when a revocation list is past its grace and everyone that its CA issued for is refused.");
-    for ListStatus { issuer, state, .. } in lists {
-        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), u8::from(*state == ListState::Closed)));
+    for (issuer, (_, is_closed)) in &worst {
+        line(out, format_args!("{name}{{issuer=\"{}\"}} {}", label(issuer), u8::from(*is_closed)));
     }
 }
 
@@ -97,7 +111,6 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::expiry::Holder;
 
     #[test]
     fn every_figure_stands_on_its_own_line_below_its_help_and_type() {
@@ -113,6 +126,7 @@ mod tests {
         let now = Timestamp::from_millis(1_000_000);
         let certificates = vec![
             Certificate { holder: Holder::Gateway, not_after: Timestamp::from_millis(987_000) },
+            Certificate { holder: Holder::ClientCa("A \"B\" C".to_owned()), not_after: Timestamp::from_millis(1_099_000) },
             Certificate { holder: Holder::ClientCa("A \"B\" C".to_owned()), not_after: Timestamp::from_millis(1_014_000) },
             Certificate {
                 holder: Holder::Participant("lab".parse().unwrap(), "k1".to_owned()),
@@ -120,7 +134,8 @@ mod tests {
             },
         ];
         let at = Timestamp::from_millis(984_000);
-        let lists = vec![ListStatus { issuer: "D".to_owned(), next_update: at, closes_at: at, state: ListState::Closed }];
+        let list = |next_update, state| ListStatus { issuer: "D".to_owned(), next_update, closes_at: at, state };
+        let lists = vec![list(at, ListState::Closed), list(now, ListState::Overdue)];
         let (register_generation, register_file_in_force) = (17, false);
         let figures = Figures {
             stats,

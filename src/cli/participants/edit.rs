@@ -284,8 +284,8 @@ fn shake(path: &Path, chain: &[impl AsRef<[u8]>], config: &Config, out: Output) 
         R::WrongPurpose => "it is no client certificate (extended key usage clientAuth)",
         R::Revoked => "its issuer has revoked it",
         R::Expired => "it or one of its issuers has run out",
-        // These pass, or are the lists' fault and not the certificate's.
-        R::NotYetValid | R::RevocationUnknown | R::RevocationListOverdue => {
+        // These pass, or are the fault of the lists or the CAs and not the certificate's.
+        R::NotYetValid | R::AuthorityExpired | R::RevocationUnknown | R::RevocationListOverdue => {
             out.note(&format!("{place}: the gateway would refuse it now ({word}); it is entered all the same"));
             return Ok(());
         }

@@ -201,6 +201,43 @@ async fn an_intermediate_that_runs_out_and_an_anchor_that_is_taken_out_end_open_
 }
 
 #[tokio::test]
+async fn a_configured_ca_past_its_own_end_lets_nobody_in_and_ends_open_connections() {
+    let bench = Bench::new();
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, &bench.entropy).unwrap();
+    let pinned = root.subordinate(&AuthorityName::plain("Pinned CA"), day(10), NOW, &bench.entropy).unwrap();
+    let file = put(&bench, "both.pem", &[pinned.certificate_pem(), bench.authority.certificate_pem()].concat());
+    let list = put(&bench, "pinned.crl.pem", &pinned.crl(&[], NOW, day(90)).unwrap());
+    let own_list = put(&bench, "crl.pem", &bench.authority.crl(&[], NOW, day(90)).unwrap());
+    let mut gateway = bench.listen_by(|files| (files.client_ca_files, files.crl_files) = (vec![file], vec![list, own_list])).await;
+    let below = pinned.issue(&bench.leaf(), &bench.entropy).unwrap();
+    let connector = bench.connector(&below, gateway.address);
+    let _below = dial(&connector).await;
+    let below_open = gateway.next().await;
+    let other = bench.connector(&bench.issue(&bench.leaf()), gateway.address);
+    let _other = dial(&other).await;
+    let other_open = gateway.next().await;
+    // The last second is a valid one. Nothing is reloaded.
+    let end = day(10).plus_millis(1000);
+    assert_eq!(gateway.close_unwelcome(end.plus_millis(-1)), 0);
+    assert_eq!(gateway.settings.check(below_open.peer(), end), Err(HandshakeReason::AuthorityExpired));
+    assert_eq!(gateway.close_unwelcome(end), 1);
+    assert!(below_open.peer().is_closed() && !other_open.peer().is_closed());
+    bench.clock.set(end);
+    gateway.refuses(&connector, HandshakeReason::AuthorityExpired).await;
+    let _again = dial(&other).await;
+    drop(gateway.next().await);
+    let stranger = CertificateAuthority::new("Stranger CA", NOW, &bench.entropy).unwrap();
+    let foreign = stranger.issue(&bench.leaf(), &bench.entropy).unwrap();
+    gateway.refuses(&bench.connector(&foreign, gateway.address), HandshakeReason::UnknownIssuer).await;
+    // A clock that was set back, and a reload at which no CA is in date any more.
+    assert_eq!(gateway.settings.judge(&[below.certificate_der()], NOW), Ok(()));
+    put(&bench, "both.pem", pinned.certificate_pem());
+    gateway.settings.reload();
+    assert_eq!(gateway.settings.judge(&[below.certificate_der()], end), Err(HandshakeReason::AuthorityExpired));
+    assert_eq!(gateway.settings.judge(&[foreign.certificate_der()], end), Err(HandshakeReason::UnknownIssuer));
+}
+
+#[tokio::test]
 async fn only_listed_issuers_and_policies_get_in_when_there_is_a_list() {
     let bench = Bench::new();
     let entropy = &bench.entropy;
