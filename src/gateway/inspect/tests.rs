@@ -60,6 +60,13 @@ fn gateway(bed: &Bed) -> Arc<Gateway> {
     Gateway::new(Arc::clone(&bed.world.store), clock, Settings::default())
 }
 
+/// The usual register with the auditors, in this bed, and the gateway over it.
+async fn ready(bed: Bed) -> (Bed, Arc<Gateway>) {
+    let gateway = gateway(&bed);
+    bed.load(register(1, auditors)).await;
+    (bed, gateway)
+}
+
 struct Home {
     dir: tempfile::TempDir,
     clock: Arc<crate::clock::MockClock>,
@@ -96,6 +103,19 @@ impl Home {
         let store = EmbeddedStore::open(options).unwrap();
         let world = World { store: Arc::clone(&store) as _, clock: Arc::clone(&self.clock), verifier, origin, fail_next: None };
         (store, Bed::starting_at(world, first))
+    }
+
+    /// A first store here, ready to be asked.
+    async fn ready(&self) -> (Arc<EmbeddedStore>, Bed, Arc<Gateway>) {
+        let (store, bed) = self.open(1);
+        let (bed, gateway) = ready(bed).await;
+        (store, bed, gateway)
+    }
+
+    /// That and the store in memory.
+    async fn both(&self) -> [(Bed, Arc<Gateway>); 2] {
+        let (_, bed, gateway) = self.ready().await;
+        [ready(memory_bed()).await, (bed, gateway)]
     }
 }
 
@@ -199,9 +219,7 @@ async fn a_result_that_reached_another_is_found_whoever_the_record_of_acceptance
 
 #[tokio::test]
 async fn overdue_is_what_nobody_acknowledged_or_ended() {
-    let bed = memory_bed();
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (bed, gateway) = ready(memory_bed()).await;
     bed.send_notice(&wish(), None).await.unwrap();
     let (withdrawn, _) = bed.send_notice(&wish(), None).await.unwrap();
     bed.send_notice(&wish(), None).await.unwrap();
@@ -301,9 +319,7 @@ async fn a_query_is_one_event_before_its_first_row_and_none_for_its_further_page
 #[tokio::test]
 async fn a_further_page_shows_nothing_that_came_after_its_query_was_asked() {
     let home = Home::new();
-    for bed in [memory_bed(), home.open(1).1] {
-        let gateway = gateway(&bed);
-        bed.load(register(1, auditors)).await;
+    for (bed, gateway) in home.both().await {
         let caller = bed.caller(ALL);
         let filter = RecordFilter { kinds: vec![kind::NOTICE_ACCEPTED], ..RecordFilter::default() };
         let asked = async || {
@@ -330,9 +346,7 @@ async fn a_further_page_shows_nothing_that_came_after_its_query_was_asked() {
 
 #[tokio::test]
 async fn reviews_that_are_too_many_to_list_are_counted() {
-    let bed = memory_bed();
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (bed, gateway) = ready(memory_bed()).await;
     let caller = bed.caller(ALL);
     let review = |day: &str| Event::Reviewed { auditor: id(ALL), key_label: "k".into(), from: date(day), to: date(day) };
     gateway.note(review("2026-11-20")).await.unwrap();
@@ -347,9 +361,7 @@ async fn reviews_that_are_too_many_to_list_are_counted() {
 
 #[tokio::test]
 async fn a_review_is_an_event_and_what_it_leaves_is_shown() {
-    let bed = memory_bed();
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (bed, gateway) = ready(memory_bed()).await;
     bed.advance_days(10);
     let caller = bed.caller(ALL);
     let refused = gateway.review(&caller, date("2026-11-20"), date("2026-11-30")).await.unwrap_err();

@@ -15,9 +15,7 @@ async fn ask_about(gateway: &Arc<Gateway>, bed: &Bed, message_id: crate::domain:
 #[tokio::test]
 async fn proofs_about_a_message_go_on_until_there_are_no_more() {
     let home = Home::new();
-    for bed in [memory_bed(), home.open(1).1] {
-        let gateway = gateway(&bed);
-        bed.load(register(1, auditors)).await;
+    for (bed, gateway) in home.both().await {
         let (message_id, accepted) = bed.send_notice(&wish(), None).await.unwrap();
         ask_about(&gateway, &bed, message_id, 120).await;
         bed.take(RU_OSLO).await;
@@ -40,9 +38,7 @@ async fn proofs_about_a_message_go_on_until_there_are_no_more() {
 #[tokio::test]
 async fn whoever_reads_an_entry_is_told_with_what_was_read() {
     let home = Home::new();
-    for bed in [memory_bed(), home.open(1).1] {
-        let gateway = gateway(&bed);
-        bed.load(register(1, auditors)).await;
+    for (bed, gateway) in home.both().await {
         let (message_id, accepted) = bed.send_notice(&wish(), None).await.unwrap();
         let caller = bed.caller(ALL);
         let last_read = async || {
@@ -67,9 +63,7 @@ async fn whoever_reads_an_entry_is_told_with_what_was_read() {
 #[tokio::test]
 async fn what_others_asked_about_a_message_keeps_no_evidence_from_its_sender() {
     let home = Home::new();
-    for bed in [memory_bed(), home.open(1).1] {
-        let gateway = gateway(&bed);
-        bed.load(register(1, auditors)).await;
+    for (bed, gateway) in home.both().await {
         let (message_id, _) = bed.send_notice(&wish(), None).await.unwrap();
         ask_about(&gateway, &bed, message_id, 260).await;
         bed.take(RU_OSLO).await;
@@ -83,9 +77,7 @@ async fn what_others_asked_about_a_message_keeps_no_evidence_from_its_sender() {
 
 #[tokio::test]
 async fn a_case_is_found_behind_a_thousand_questions_about_it() {
-    let bed = memory_bed();
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (bed, gateway) = ready(memory_bed()).await;
     let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
     let case = notice.case_ref.unwrap();
     for _ in 0..1005 {
@@ -103,9 +95,7 @@ async fn a_case_is_found_behind_a_thousand_questions_about_it() {
 #[tokio::test]
 async fn a_list_of_many_pages_counts_what_is_erased_once() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
     let case = notice.case_ref.unwrap();
     bed.send_notice(&wish(), None).await.unwrap();

@@ -9,9 +9,7 @@ use crate::store::embedded::stopped::{StoppedLog, Wanted};
 #[tokio::test]
 async fn a_damaged_record_is_named_and_the_rest_is_shown() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
     let case = notice.case_ref.unwrap();
     bed.take(RU_OSLO).await;
@@ -104,9 +102,7 @@ async fn a_damaged_record_is_a_gap_that_lists_proofs_and_exports_tell() {
 #[tokio::test]
 async fn what_cannot_be_answered_for_damage_says_so_to_an_auditor() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     for _ in 0..120 {
         bed.send_notice(&wish(), None).await.unwrap();
     }
@@ -137,9 +133,7 @@ async fn an_export_of_a_stopped_gateway_tells_a_damaged_record_at_the_edge_of_it
 #[tokio::test]
 async fn days_whose_records_are_erased_are_not_told_as_reviewed() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     let caller = bed.caller(ALL);
     let fresh = gateway.reviews(&caller).await.unwrap();
     assert!(fresh.unreviewed.is_empty() && fresh.erased_before.is_none() && !fresh.is_all(), "nothing is over yet: {fresh:?}");

@@ -24,9 +24,7 @@ fn an_answer_leaves_at_the_next_of_few_times() {
 #[tokio::test]
 async fn a_scoped_auditor_waits_as_long_for_another_s_case_as_for_none() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     let mut hamar = wish();
     (hamar.municipality, hamar.control) = ("3403", false);
     let (of_other, notice) = bed.send_notice(&hamar, None).await.unwrap();

@@ -5,9 +5,7 @@ use super::*;
 #[tokio::test]
 async fn evidence_shows_a_sender_its_own_message_and_nothing_more() {
     let home = Home::new();
-    for bed in [memory_bed(), home.open(1).1] {
-        let gateway = gateway(&bed);
-        bed.load(register(1, auditors)).await;
+    for (bed, gateway) in home.both().await {
         let (notice_id, notice) = bed.send_notice(&wish(), None).await.unwrap();
         let evidence = |who: &'static str, verb, message| {
             let (gateway, caller) = (Arc::clone(&gateway), bed.caller(who));
@@ -58,9 +56,7 @@ async fn evidence_shows_a_sender_its_own_message_and_nothing_more() {
 #[tokio::test]
 async fn evidence_of_later_months_is_given_when_the_acceptance_is_erased() {
     let home = Home::new();
-    let (store, bed) = home.open(1);
-    let gateway = gateway(&bed);
-    bed.load(register(1, auditors)).await;
+    let (store, bed, gateway) = home.ready().await;
     let (notice_id, _) = bed.send_notice(&wish(), None).await.unwrap();
     let until = async |day: &str| {
         while bed.store().now().oslo_date() < date(day) {
