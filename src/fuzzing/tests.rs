@@ -1,5 +1,5 @@
 //! The corpora and mutations of them, on a stable toolchain. `SAMBAND_FUZZ_RUNS` inputs a target (4000), the same each time; `cargo fuzz` does
-//! the rest.
+//! the rest. `SAMBAND_FUZZ_CORPUS` is a folder of further corpora: what `cargo fuzz` found, tried once more where arithmetic is checked.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,9 @@ fn folder() -> PathBuf {
 }
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder().join("corpus").join(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let further = std::env::var_os("SAMBAND_FUZZ_CORPUS").map(PathBuf::from);
+    let folders = std::iter::once(folder().join("corpus")).chain(further).map(|folder| folder.join(target));
+    let mut files: Vec<PathBuf> = folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()).collect();
     files.sort_unstable();
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::audit::event::{ContentCommit, ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::control::ControlFacts;
@@ -73,6 +74,7 @@ pub struct Case {
     /// Keyed commitment to the person's number.
     pub subject_commit: [u8; 32],
     /// At least one, oldest first.
+    #[serde(deserialize_with = "at_least_one")]
     pub notices: Vec<NoticeVersion>,
     /// Where it stands.
     pub state: CaseState,
@@ -84,6 +86,12 @@ pub struct Case {
     pub messages: Vec<u64>,
 }
 
+/// A base that holds a case without a notice is one that no program wrote: whoever reads it is told so, instead of whoever looks for the notice in force.
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NoticeVersion>, D::Error> {
+    let notices = Vec::deserialize(deserializer)?;
+    if notices.is_empty() { Err(D::Error::custom("a case has no notice")) } else { Ok(notices) }
+}
+
 impl Case {
     /// Messages that one case may hold.
     pub const MESSAGES_MAX: usize = 1024;
@@ -91,7 +99,7 @@ impl Case {
     /// The notice in force.
     #[must_use]
     pub fn current(&self) -> &NoticeVersion {
-        self.notices.last().expect("a case is opened with its first notice and notices are never taken out")
+        self.notices.last().expect("a case is opened with its first notice, notices are never taken out, and none is read without")
     }
 
     /// The first day on which nothing more is relayed.

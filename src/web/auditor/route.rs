@@ -156,6 +156,13 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_cut_at_a_space_leads_back() {
+        let form = Form::parse(&format!("participant={}+{}", "a".repeat(63), "b".repeat(9)));
+        assert_eq!(form.participant, "a".repeat(63));
+        assert_eq!(Form::parse(form.query().strip_prefix('?').unwrap()), form);
+    }
+
+    #[test]
     fn hostile_and_misspelt_paths_are_nothing() {
         for bad in [
             "",

@@ -65,7 +65,11 @@ impl Form {
         let mut form = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match form.field(&name) {
-                Some(field) if field.is_empty() => *field = value.trim().chars().take(VALUE_CHARS_MAX).collect(),
+                Some(field) if field.is_empty() => {
+                    let cut: String = value.trim().chars().take(VALUE_CHARS_MAX).collect();
+                    // What was cut may end in a space, and the form's own path would lead to another form.
+                    cut.trim_end().clone_into(field);
+                }
                 _ => form.unknown = true,
             }
         }
