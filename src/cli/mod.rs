@@ -132,6 +132,8 @@ pub fn main() -> ExitCode {
         out.error(&error);
         return error.exit();
     }
+    // A kernel built without huge pages gives none, and may not know the setting.
+    _ = memory::in_small_pages();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -365,6 +366,9 @@ def main() -> int:
     gateway.start()
     gateway.wait_until_serving()
     soak = Soak(gateway, history, args.minutes * 60)
+    # None where the kernel has no huge pages to give.
+    huge_pages = re.search(r"^THP_enabled:\s+(\d)", Path(f"/proc/{gateway.process.pid}/status").read_text(), re.MULTILINE)
+    soak.demand(huge_pages is None or huge_pages[1] == "0", "the system may give the gateway huge pages")
     try:
         load = play(soak, rng, args.pace)
         soak.done.set()
