@@ -93,6 +93,11 @@ fn how_new_a_list_was_is_remembered_for_each_generation() {
         assert_eq!(faults(&settings), (false, vec![Fault::OlderList]));
         assert!(matches!(both.load(), Err(TlsError::OlderList(file)) if file == both.bench.path("old.crl.pem")));
     }
+    // Of the other one, too, at the same time.
+    both.put("old.crl.pem", &list(&[&old], 70, 5000));
+    assert!(both.load().is_ok());
+    both.put("new.crl.pem", &both.new.numbered_crl(&[], 1, NOW.plus_millis(10_000), day(90)).unwrap());
+    assert!(matches!(both.load(), Err(TlsError::OlderList(file)) if file == both.bench.path("new.crl.pem")));
 }
 
 #[test]
