@@ -188,16 +188,14 @@ fn a_log_key_of_another_log_or_shape_is_refused() {
     }
 }
 
-/// A configuration of which `serve` would refuse nothing.
-fn whole(dir: &Path) -> Config {
-    let certs = dir.join("certs");
-    pki::dev(&certs, NOW, &SeededEntropy::new(1), Existing::Keep, &pki::development_register().unwrap()).unwrap();
-    let crl = pki::DevPki::at(&certs).authority().unwrap().crl(&[], NOW, NOW.plus_millis(DUE_DAYS * DAY_MILLIS)).unwrap();
-    fs::write(dir.join("crl.pem"), crl).unwrap();
+/// Certificates, keys and the configuration of a development gateway in `dir`; `trust` is what its `[tls]` ends with.
+pub(crate) fn lay_out(dir: &Path, now: Timestamp, trust: &str) -> pki::DevPki {
+    let register = pki::development_register().unwrap();
+    let made = pki::dev(&dir.join("certs"), now, &SeededEntropy::new(1), Existing::Keep, &register).unwrap();
     crate::tls::files::write(&dir.join("storage-key"), "5a".repeat(32).as_bytes(), 0o600).unwrap();
     crate::tls::files::write(&dir.join("log-key"), LOG_KEY.as_bytes(), 0o600).unwrap();
     let text = r#"
-        listen = "127.0.0.1:8443"
+        listen = "127.0.0.1:0"
         data_dir = "data"
         origin = "samband.example.no/log"
         storage_key_file = "storage-key"
@@ -209,10 +207,18 @@ fn whole(dir: &Path) -> Config {
         certificate_file = "certs/gateway/cert.pem"
         key_file = "certs/gateway/key.pem"
         client_ca_files = ["certs/ca.pem"]
-        crl_files = ["crl.pem"]
     "#;
-    fs::write(dir.join("samband.toml"), text).unwrap();
-    Config::load(&dir.join("samband.toml")).unwrap()
+    fs::write(dir.join("samband.toml"), format!("{text}{trust}\n")).unwrap();
+    made
+}
+
+/// A configuration of which `serve` would refuse nothing.
+fn whole(dir: &Path) -> Config {
+    let made = lay_out(dir, NOW, "crl_files = [\"crl.pem\"]");
+    let crl = made.authority().unwrap().crl(&[], NOW, NOW.plus_millis(DUE_DAYS * DAY_MILLIS)).unwrap();
+    fs::write(dir.join("crl.pem"), crl).unwrap();
+    let config = Config::load(&dir.join("samband.toml")).unwrap();
+    Config { listen: "127.0.0.1:8443".parse().unwrap(), ..config }
 }
 
 fn findings(config: &Config, at: Timestamp) -> Vec<String> {

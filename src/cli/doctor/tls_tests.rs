@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::{Health, files};
 use crate::cli::gateway::Serving;
 use crate::clock::{Clock, SeededEntropy, SystemClock};
+use crate::config::tests::lay_out;
 use crate::config::{self, Config, Severity};
 use crate::domain::time::DAY_MILLIS;
 use crate::tls::TlsSettings;
 use crate::tls::issue::{AuthorityName, CertificateAuthority, Issued, Leaf, Purpose};
-use crate::tls::pki::{DevPki, Existing, dev, development_register};
 
 struct Gateway {
     dir: tempfile::TempDir,
@@ -21,27 +21,7 @@ struct Gateway {
 impl Gateway {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let certs = dir.path().join("certs");
-        dev(&certs, SystemClock.now(), &SeededEntropy::new(1), Existing::Keep, &development_register().unwrap()).unwrap();
-        let log_key = format!("PRIVATE+KEY+samband.example.no/log+01234567+{}", "AQEB".repeat(11));
-        crate::tls::files::write(&dir.path().join("storage-key"), "5a".repeat(32).as_bytes(), 0o600).unwrap();
-        crate::tls::files::write(&dir.path().join("log-key"), log_key.as_bytes(), 0o600).unwrap();
-        let text = r#"
-            listen = "127.0.0.1:0"
-            data_dir = "data"
-            origin = "samband.example.no/log"
-            storage_key_file = "storage-key"
-            log_key_file = "log-key"
-            high_water_file = "high-water"
-            participants_file = "certs/participants.toml"
-            identity_mode = "test"
-            [tls]
-            certificate_file = "certs/gateway/cert.pem"
-            key_file = "certs/gateway/key.pem"
-            client_ca_files = ["certs/ca.pem"]
-        "#;
-        fs::write(dir.path().join("samband.toml"), text).unwrap();
-        let authority = DevPki::at(&certs).authority().unwrap();
+        let authority = lay_out(dir.path(), SystemClock.now(), "").authority().unwrap();
         Self { dir, authority }
     }
 
