@@ -5,7 +5,10 @@
 
 pub mod kind;
 
-use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use super::message::{ItemNumber, MessageKind};
 pub use super::reload::{ReloadFault, ReloadedFile};
@@ -18,6 +21,18 @@ use crate::domain::report::ReportFacts;
 use crate::domain::result::ResultFacts;
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
+
+thread_local!(static IS_INSIDE: Cell<bool> = const { Cell::new(false) });
+
+/// The event in [`Event::OfResult`], which is no such event itself: without end in each other they would use up the stack of whoever reads them.
+fn told_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Event>, D::Error> {
+    if IS_INSIDE.replace(true) {
+        return Err(D::Error::custom("an event of a result is in another one"));
+    }
+    let event = Box::deserialize(deserializer);
+    IS_INSIDE.set(false);
+    event
+}
 
 /// HMAC-SHA256 of a message's canonical content under the sender's salt.
 pub type ContentCommit = [u8; 32];
@@ -320,6 +335,7 @@ pub enum Event {
         /// The requisition, by which the laboratory knows the case.
         requisition_id: RequisitionId,
         /// What happened.
+        #[serde(deserialize_with = "told_once")]
         event: Box<Event>,
     },
     /// Certificates, trust anchors and revocation lists are in force from here.

@@ -13,6 +13,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Val
 use super::{REQUESTS, SUBMITTED, TARGETS, log_signer, origin, witness_key};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::cosignature::tests::TestWitness;
+use crate::audit::event::Event;
 use crate::audit::leaf::{AuditorOpening, Opening as _, Openings};
 use crate::audit::nodes::RecentNodes;
 use crate::audit::proof::inclusion_proof;
@@ -20,6 +21,7 @@ use crate::audit::question::Question;
 use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::{bundle, tlog_proof::TlogProof};
 use crate::clock::SeededEntropy;
+use crate::domain::id::{CaseRef, RequisitionId};
 use crate::domain::time::Timestamp;
 use crate::grpc::pb;
 use crate::tls::issue::{CertificateAuthority, Leaf};
@@ -113,6 +115,17 @@ fn no_parser_of_foreign_bytes_panics_on_its_corpus_or_on_what_becomes_of_it() {
             holds(name, *target, &mutated(&seeds, &mut random));
         }
     }
+}
+
+/// Found by the journal's fuzzer where the stack is small: the corpus has the input.
+#[test]
+fn an_event_of_a_result_stands_in_no_other() {
+    let of_result = |event: Event| Event::OfResult { requisition_id: RequisitionId::from_bytes([7; 10]), event: Box::new(event) };
+    let once = of_result(Event::CaseForgotten { case_ref: CaseRef::from_bytes([7; 10]) });
+    let bytes = |event: &Event| postcard::to_stdvec(event).unwrap();
+    assert_eq!(postcard::from_bytes(&bytes(&once)), Ok(once.clone()));
+    assert!(postcard::from_bytes::<Event>(&bytes(&of_result(once.clone()))).is_err());
+    assert_eq!(postcard::from_bytes(&bytes(&once)), Ok(once), "what was refused leaves nothing behind");
 }
 
 #[test]
