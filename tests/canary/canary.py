@@ -428,7 +428,8 @@ def wait_for_erasure(gateway: Canary, journals: list[Path]) -> None:
 
 
 def back_up(gateway: Canary, folder: Path) -> list[Path]:
-    subprocess.run(["bash", ROOT / "deploy/backup.sh", gateway.folder / "data", folder / "archive", folder / "keys"], check=True)
+    with gateway.held_still():
+        subprocess.run(["bash", ROOT / "deploy/backup.sh", gateway.folder / "data", folder / "archive", folder / "keys"], check=True)
     return files(folder)
 
 

@@ -6,6 +6,7 @@ Made from `proto/` alone, with grpcio's own stubs; it shares no code with the pr
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -163,6 +165,24 @@ class Gateway:
             return int(children.read_text().split()[0])
         except (FileNotFoundError, IndexError):
             return None
+
+    @contextmanager
+    def held_still(self):
+        """The process does nothing meanwhile, so that its folder can be copied as a snapshot of the file system would have it."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            end, stopped = time.monotonic() + 10, 0
+            # Under strace a stopped thread looks as one at a system call does, so it is looked at more than once.
+            while stopped < 3:
+                states = [re.search(r"^State:\s+(\w)", path.read_text(), re.MULTILINE) for path in Path(f"/proc/{pid}/task").glob("*/status")]
+                stopped = stopped + 1 if all(state and state[1] in "Tt" for state in states) else 0
+                if time.monotonic() > end:
+                    raise RuntimeError("the gateway does not hold still")
+                time.sleep(0.02)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def wait_until_serving(self, seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds

@@ -53,7 +53,8 @@ class Erasure(unittest.TestCase):
         return [f"{label} in {path.name}" for path, content in contents.items() for label, needle in needles.items() if needle in content]
 
     def back_up(self):
-        subprocess.run(["bash", ROOT / "deploy/backup.sh", self.data, self.backup / "archive", self.backup / "keys"], check=True)
+        with self.gateway.held_still():
+            subprocess.run(["bash", ROOT / "deploy/backup.sh", self.data, self.backup / "archive", self.backup / "keys"], check=True)
 
     def guesses(self, values: dict[str, bytes]) -> dict[str, bytes]:
         """The values, and every hash of them that somebody who guesses them could compute with the keys that are there."""
