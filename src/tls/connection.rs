@@ -57,6 +57,8 @@ pub enum HandshakeReason {
     TestCertificate,
     /// Its issuer, or one above it, has a common name that cannot be read or stands there twice, where names count.
     UnclearName,
+    /// More certificates, bytes or ways to a CA than a client may show; nothing of it was verified.
+    ChainTooLong,
     /// Not done in time.
     Timeout,
     /// Not TLS 1.3, an alert, or the connection broke.
@@ -69,7 +71,7 @@ pub enum HandshakeReason {
 
 impl HandshakeReason {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoCertificate,
         Self::UnknownIssuer,
         Self::Expired,
@@ -83,6 +85,7 @@ impl HandshakeReason {
         Self::PolicyNotListed,
         Self::TestCertificate,
         Self::UnclearName,
+        Self::ChainTooLong,
         Self::Timeout,
         Self::Protocol,
         Self::Limit,
@@ -106,6 +109,7 @@ impl HandshakeReason {
             Self::PolicyNotListed => "policy_not_listed",
             Self::TestCertificate => "test_certificate",
             Self::UnclearName => "unclear_name",
+            Self::ChainTooLong => "chain_too_long",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
             Self::Limit => "limit",

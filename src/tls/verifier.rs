@@ -10,10 +10,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer as _;
 
 use crate::domain::time::Timestamp;
 
+use super::chain::shown;
 use super::config::{TlsError, provider};
 use super::connection::HandshakeReason;
 use super::peer::sha256;
@@ -183,14 +183,12 @@ impl ChainVerifier {
         [own, self.next_anchor_end(now), closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
     }
 
-    fn judge(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>], now: UnixTime) -> Result<(), HandshakeReason> {
+    /// Judges a chain that is verified, the client's certificate first.
+    fn judge(&self, shown: &[X509Certificate<'_>], now: Timestamp) -> Result<(), HandshakeReason> {
         if self.needs_lists && self.lists.is_empty() {
             return Err(HandshakeReason::RevocationUnknown);
         }
-        let parse = |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate).map_err(|_| HandshakeReason::Other);
-        let leaf = parse(leaf.as_ref())?;
-        let others = others.iter().map(|other| parse(other.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let now = Timestamp::from_millis(i64::try_from(now.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX));
+        let (leaf, others) = shown.split_first().ok_or(HandshakeReason::NoCertificate)?;
         // Every issuer that a chain over these certificates can have; what a client sends along without need can only close more.
         let is_closed = |below: &X509Certificate<'_>| {
             let name = sha256(below.issuer().as_raw());
@@ -201,10 +199,10 @@ impl ChainVerifier {
                 Some(key) => key.is_some_and(|key| self.lists.is_closed(&name, Some(&key), self.grace_millis, now)),
             }
         };
-        if others.iter().chain([&leaf]).any(is_closed) {
+        if shown.iter().any(is_closed) {
             return Err(HandshakeReason::RevocationListOverdue);
         }
-        self.trust.judge(&leaf, &others)
+        self.trust.judge(leaf, others)
     }
 }
 
@@ -249,15 +247,14 @@ impl ClientCertVerifier for ChainVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let at = Timestamp::from_millis(i64::try_from(now.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX));
-        let shown = if self.renewed.is_empty() { Vec::new() } else { std::iter::once(leaf).chain(others).collect() };
-        let shown: Vec<_> = shown.into_iter().filter_map(|der| X509Certificate::from_der(der).ok()).map(|(_, shown)| shown).collect();
+        let shown = shown(leaf, others).map_err(refused)?;
         let chain = self.ready(&self.choice(&shown), at).map_err(|_| Error::General("no verification can be made".to_owned()))?;
         let unknown = || Err(CertificateError::UnknownIssuer.into());
         let verified = chain.map_or_else(unknown, |chain| chain.verify_client_cert(leaf, others, now)).map_err(|error| {
             let is_unknown = HandshakeReason::of_error(&error) == HandshakeReason::UnknownIssuer;
             is_unknown.then(|| self.why_unknown(leaf, others, now, at)).flatten().map_or(error, refused)
         })?;
-        match self.judge(leaf, others, now) {
+        match self.judge(&shown, at) {
             Ok(()) => Ok(verified),
             Err(reason) => Err(refused(reason)),
         }

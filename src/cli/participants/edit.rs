@@ -290,6 +290,7 @@ fn shake(path: &Path, chain: &[impl AsRef<[u8]>], config: &Config, out: Output) 
             return Ok(());
         }
         R::UnclearName => "its issuer's common name stands there twice or cannot be read",
+        R::ChainTooLong => "its file holds more certificates than a gateway looks at; leave the certificate and its intermediates",
         R::NoCertificate | R::Timeout | R::Protocol | R::Limit | R::Other => "it cannot be judged",
     };
     Err(CliError::Config(format!("{place}: the gateway would refuse this certificate at every handshake ({word}): {why}")))

@@ -29,8 +29,14 @@ fn put(bench: &Bench, file: &str, text: &str) -> PathBuf {
 impl Bench {
     /// A client that shows its certificate and that of its issuer.
     fn chain_connector(&self, issued: &Issued, issuer: &CertificateAuthority, to: SocketAddr) -> Connector {
+        self.shown_connector(issued, &[issuer], to)
+    }
+
+    /// A client that shows its certificate and those of `authorities`.
+    fn shown_connector(&self, issued: &Issued, authorities: &[&CertificateAuthority], to: SocketAddr) -> Connector {
         let files = self.save("client", issued);
-        fs::write(&files.certificate_file, [issued.certificate_pem(), issuer.certificate_pem().to_owned()].concat()).unwrap();
+        let pems = authorities.iter().map(|authority| authority.certificate_pem()).collect::<String>();
+        fs::write(&files.certificate_file, issued.certificate_pem() + &pems).unwrap();
         let settings = ClientSettings::load(&files, self.clock.clone()).unwrap();
         Connector::new(&settings, &to.to_string(), "localhost", Backoff::default()).unwrap()
     }
@@ -437,4 +443,22 @@ async fn a_list_may_be_der_as_issuers_publish_it() {
     fs::write(&file, &der).unwrap();
     let gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
     gateway.refuses(&bench.connector(&revoked, gateway.address), HandshakeReason::Revoked).await;
+}
+
+#[tokio::test]
+async fn a_chain_that_would_cost_much_is_refused_unverified_whatever_its_certificates_say() {
+    let bench = Bench::new();
+    let mut gateway = bench.listen().await;
+    let (good, to) = (bench.issue(&bench.leaf()), gateway.address);
+    // Anybody can make these in the name that the gateway's greeting tells.
+    let own = [(); 8].map(|()| CertificateAuthority::new("Test CA", NOW, &bench.entropy).unwrap());
+    let own: Vec<_> = own.iter().collect();
+    let strange = own[0].issue(&bench.leaf(), &bench.entropy).unwrap();
+    gateway.refuses(&bench.shown_connector(&strange, &own[..2], to), HandshakeReason::UnknownIssuer).await;
+    gateway.refuses(&bench.shown_connector(&strange, &own[..3], to), HandshakeReason::ChainTooLong).await;
+    gateway.refuses(&bench.shown_connector(&strange, &own, to), HandshakeReason::ChainTooLong).await;
+    // Its own good chain helps nobody who sends so much along.
+    gateway.refuses(&bench.shown_connector(&good, &own, to), HandshakeReason::ChainTooLong).await;
+    let _stream = dial(&bench.shown_connector(&good, &[&bench.authority, &bench.authority], to)).await;
+    gateway.next().await;
 }
