@@ -201,6 +201,13 @@ pub struct RecordFilter {
 }
 
 impl RecordFilter {
+    /// Whether every entry of a range of indices is asked for, whatever its record says.
+    #[must_use]
+    pub fn is_a_plain_range(&self) -> bool {
+        let Self { from_index, to_index, .. } = *self;
+        *self == Self { from_index, to_index, ..Self::default() }
+    }
+
     /// Whether `record` is asked for. The index range is the store's to keep.
     #[must_use]
     pub fn matches(&self, record: &Record) -> bool {

@@ -36,7 +36,8 @@ pub struct Found {
     pub next_index: Option<u64>,
     /// Entries from the page's first index on whose records are erased: they could not be compared.
     pub erased: u64,
-    /// Entries that were met and cannot be read, by index, and why; of more than a hundred, the first.
+    /// Entries that were met and cannot be read, by index, and why; of more than a hundred, the first. Whoever sees a part of the log is told of them
+    /// only where it asks for a plain range of indices.
     pub unreadable: Vec<(u64, StoreError)>,
 }
 
@@ -66,7 +67,7 @@ pub struct Timeline {
     pub more: bool,
     /// Entries of the log whose records are erased: whether they were about this case, nobody can tell.
     pub erased: u64,
-    /// Entries that may be of this case and cannot be read, by index; of more than a hundred, the first.
+    /// Entries that may be of this case and cannot be read, by index; of more than a hundred, the first. None for whoever sees a part of the log.
     pub unreadable: Vec<u64>,
 }
 
@@ -158,6 +159,9 @@ impl Gateway {
     /// The same, in the time that it takes.
     pub(super) async fn look_through(&self, sight: &Sight, mut filter: RecordFilter, max: usize) -> Result<Found, StoreError> {
         let mut found = Found { entries: Vec::new(), next_index: Some(filter.from_index), erased: 0, unreadable: Vec::new() };
+        // What is met of a case, a message, a party, a kind or a time was proposed by what the record said, or lies between two others that may be
+        // closed to this reader. Nobody can tell whether a record that cannot be read is within a scope, so that is said to who sees everything.
+        let tells_unreadable = sight.parties().is_none() || filter.is_a_plain_range();
         let mut is_first = true;
         while let Some(next) = found.next_index.filter(|_| found.entries.len() < max) {
             filter.from_index = next;
@@ -168,7 +172,7 @@ impl Gateway {
             }
             is_first = false;
             found.next_index = next_index;
-            let room = UNREADABLE_MAX.saturating_sub(found.unreadable.len());
+            let room = if tells_unreadable { UNREADABLE_MAX.saturating_sub(found.unreadable.len()) } else { 0 };
             found.unreadable.extend(unreadable.into_iter().take(room));
             for entry in entries {
                 if !entry.record.as_ref().is_some_and(|record| sight.sees(record)) {

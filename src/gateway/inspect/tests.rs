@@ -6,6 +6,7 @@ mod even;
 mod evidence;
 mod holds;
 mod periods;
+mod unjudged;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

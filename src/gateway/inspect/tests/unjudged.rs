@@ -1,0 +1,189 @@
+//! A damaged record cannot be judged to be within a scope: whoever sees a part of the log does not learn from a filter what the record was.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::domain::hold::HoldReason;
+use crate::domain::id::{CaseRef, MessageId};
+use crate::gateway::Refusal;
+
+/// Which damaged entries each way of asking names, by what was asked.
+type Told = BTreeMap<String, Vec<u64>>;
+
+/// What every list, page, timeline, proof and export that `filter` speaks in names as damaged.
+async fn told_of(gateway: &Arc<Gateway>, caller: &Caller, what: &str, filter: &RecordFilter) -> Told {
+    let mut told = Told::new();
+    let mut rows = gateway.records(caller, filter.clone(), None).await.unwrap();
+    let mut listed = Vec::new();
+    while let Some(page) = rows.next().await.unwrap() {
+        listed.extend(page.unreadable.into_iter().map(|(index, _)| index));
+    }
+    told.insert(format!("list of {what}"), listed);
+    let found = gateway.search(caller, filter, None, 100).await.unwrap();
+    told.insert(format!("search of {what}"), found.unreadable.into_iter().map(|(index, _)| index).collect());
+    for turn in [Turn::Newest, Turn::Before(u64::MAX), Turn::After(0)] {
+        let page = gateway.browse(caller, filter.clone(), turn, 100).await.unwrap();
+        told.insert(format!("{turn:?} page of {what}"), page.unreadable);
+    }
+    if let Some(case_ref) = filter.case_ref {
+        told.insert(format!("timeline of {what}"), gateway.timeline(caller, case_ref).await.unwrap().unreadable);
+        told.insert(format!("happenings of {what}"), gateway.happenings(caller, case_ref).await.unwrap().unreadable);
+        let of = ExportOf { case_ref: Some(case_ref), ..ExportOf::default() };
+        let exported = match gateway.export(caller, of).await {
+            // By its place within the range it is told to anyone; it must not make the range.
+            Ok(mut export) => {
+                let (mut entries, from, to) = (Vec::new(), export.frame().from, export.frame().to);
+                while let Some(more) = export.next().await.unwrap() {
+                    entries.extend(more);
+                }
+                let is_an_end = |entry: &OpenEntry| entry.index == from || entry.index + 1 == to;
+                let damaged = entries.iter().filter(|entry| is_an_end(entry) && matches!(entry.held, Held::Unreadable));
+                damaged.map(|entry| entry.index).collect()
+            }
+            Err(Refusal(denial)) => {
+                assert_eq!(denial.reason, Reason::EntryUnknown);
+                Vec::new()
+            }
+        };
+        told.insert(format!("export of {what}"), exported);
+    }
+    if let Some(message_id) = filter.message_id {
+        let proved = match gateway.proofs(caller, ProofOf::Message(message_id, 0)).await {
+            Ok(found) => found.proofs.into_iter().filter(|proof| proof.unreadable).map(|proof| proof.index).collect(),
+            Err(Refusal(denial)) => {
+                assert_eq!(denial.reason, Reason::EntryUnknown);
+                Vec::new()
+            }
+        };
+        told.insert(format!("proofs of {what}"), proved);
+    }
+    told
+}
+
+/// One of each filter that could speak of a record, and some that do not.
+fn filters(bed: &Bed, cases: &[CaseRef], messages: &[MessageId]) -> Vec<(String, RecordFilter)> {
+    let none = RecordFilter::default;
+    let mut filters = Vec::new();
+    for kind in [kind::NOTICE_ACCEPTED, kind::RESULT_ACCEPTED, kind::HANDED_OUT, kind::AUDIT_ASKED] {
+        filters.push((format!("kind {kind}"), RecordFilter { kinds: vec![kind], ..none() }));
+    }
+    for who in [OSLO, INNLANDET, RU_OSLO, RU_HAMAR, LAB, ALL] {
+        filters.push((format!("participant {who}"), RecordFilter { participant: Some(id(who)), ..none() }));
+    }
+    for (n, case) in cases.iter().enumerate() {
+        filters.push((format!("case {n}"), RecordFilter { case_ref: Some(*case), ..none() }));
+    }
+    for (n, message) in messages.iter().enumerate() {
+        filters.push((format!("message {n}"), RecordFilter { message_id: Some(*message), ..none() }));
+    }
+    let now = bed.store().now();
+    filters.push(("what is since".into(), RecordFilter { from_time: Some(noon()), ..none() }));
+    filters.push(("what was before".into(), RecordFilter { to_time: Some(now.plus_millis(1)), ..none() }));
+    filters
+}
+
+#[tokio::test]
+async fn no_filter_tells_a_scoped_auditor_what_a_damaged_record_of_others_was() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    let (_, seen) = bed.send_notice(&wish(), None).await.unwrap();
+    let (message_id, notice) =
+        bed.send_notice(&crate::store::contract::case_bed::NoticeWish { municipality: "3403", ..wish() }, None).await.unwrap();
+    let case = notice.case_ref.unwrap();
+    bed.take(RU_HAMAR).await;
+    store.turn_now().await.unwrap();
+    flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * notice.index + 100);
+
+    let cases = [case, seen.case_ref.unwrap(), CaseRef::from_bytes([9; 10])];
+    let asked = filters(&bed, &cases, &[message_id, bed.fresh()]);
+    let (mut of_all, mut ways) = (Told::new(), 0);
+    for (what, filter) in &asked {
+        for who in [OF_UNIT, OF_LAB] {
+            for (way, told) in told_of(&gateway, &bed.caller(who), what, filter).await {
+                assert!(told.is_empty(), "{who}, {way}: {told:?}");
+                ways += 1;
+            }
+        }
+        of_all.extend(told_of(&gateway, &bed.caller(ALL), what, filter).await);
+    }
+    assert_eq!(ways, 2 * of_all.len());
+    // Whoever sees everything is told as before.
+    let named = |way: &str| of_all[way].contains(&notice.index);
+    for what in ["kind 10", "participant politi-oslo", "participant ru-hamar", "case 0", "message 0", "what is since", "what was before"] {
+        for way in ["list", "search", "After(0) page"] {
+            assert!(named(&format!("{way} of {what}")), "{way} of {what}");
+        }
+    }
+    assert!(["kind 10", "case 0", "message 0"].iter().all(|what| named(&format!("Newest page of {what}"))));
+    assert!(named("timeline of case 0") && named("happenings of case 0") && named("export of case 0") && named("proofs of message 0"));
+
+    // By its place it is told to all alike: that says nothing of what it was.
+    for who in [OF_UNIT, OF_LAB, ALL] {
+        let caller = bed.caller(who);
+        for from_index in [0, notice.index] {
+            let filter = RecordFilter { from_index, to_index: Some(notice.index + 1), ..RecordFilter::default() };
+            let told = told_of(&gateway, &caller, "a range", &filter).await;
+            assert!(told.len() == 5 && told.values().all(|indices| *indices == [notice.index]), "{who}: {told:?}");
+        }
+        assert!(gateway.proofs(&caller, ProofOf::Index(notice.index)).await.unwrap().proofs[0].unreadable);
+        let surveyed = gateway.answer(&caller, &[Question::ResultsElsewhere], ALWAYS).await.unwrap();
+        assert_eq!((surveyed.checked.failed, &surveyed.checked.failed_at[..]), (1, &[notice.index][..]), "{who}");
+        let of = ExportOf { from_index: Some(notice.index), to_index: Some(notice.index + 1), ..ExportOf::default() };
+        let entries = gateway.export(&caller, of).await.unwrap().next().await.unwrap().unwrap();
+        assert!(matches!(entries[0].held, Held::Unreadable));
+    }
+
+    // A hold on the case is neither placed, lifted nor listed.
+    let until = date("2027-06-30");
+    gateway.place_hold(&bed.caller(ALL), case, HoldReason::Complaint, until).await.unwrap();
+    for who in [OF_UNIT, OF_LAB] {
+        let caller = bed.caller(who);
+        let placed = gateway.place_hold(&caller, case, HoldReason::Complaint, until).await.unwrap_err();
+        let lifted = gateway.lift_hold(&caller, case).await.unwrap_err();
+        assert_eq!((placed.0.reason, lifted.0.reason), (Reason::ReferenceUnknown, Reason::HoldUnknown));
+        assert_eq!(gateway.holds(&caller).await.unwrap(), []);
+    }
+    assert_eq!(gateway.holds(&bed.caller(ALL)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_scoped_auditor_is_not_told_which_damaged_record_may_be_a_review_and_its_own_days_count_as_unreviewed() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    bed.advance_days(3);
+    let mut damaged = Vec::new();
+    for who in [ALL, OF_UNIT] {
+        damaged.push(*store.durable().borrow());
+        gateway.review(&bed.caller(who), date("2026-11-20"), date("2026-11-20")).await.unwrap();
+        gateway.review(&bed.caller(who), date("2026-11-21"), date("2026-11-22")).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    for index in &damaged {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    let of_unit = gateway.reviews(&bed.caller(OF_UNIT)).await.unwrap();
+    assert!(of_unit.unreadable.is_empty(), "{of_unit:?}");
+    assert_eq!(of_unit.unreviewed, [(date("2026-11-20"), date("2026-11-20"))]);
+    assert!(!of_unit.is_all());
+    assert!(gateway.reviews(&bed.caller(OF_LAB)).await.unwrap().unreadable.is_empty());
+    assert_eq!(gateway.reviews(&bed.caller(ALL)).await.unwrap().unreadable, damaged);
+}
+
+#[tokio::test]
+async fn more_damage_than_is_named_refuses_a_scoped_auditor_nothing_that_it_asks_by_filter() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    for _ in 0..120 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    for index in 4..120 {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    let results = RecordFilter { kinds: vec![kind::RESULT_ACCEPTED], ..RecordFilter::default() };
+    let told = told_of(&gateway, &bed.caller(OF_LAB), "results", &results).await;
+    assert!(told.len() == 5 && told.values().all(Vec::is_empty), "{told:?}");
+    // By place: more than may be named is said as ever.
+    let mut rows = gateway.records(&bed.caller(OF_LAB), RecordFilter::default(), None).await.unwrap();
+    assert_eq!(rows.next().await.unwrap_err().0.reason, Reason::DataDamaged);
+}
