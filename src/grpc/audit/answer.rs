@@ -84,7 +84,7 @@ pub(super) fn answer(answer: &Answer) -> pb::Answer {
 }
 
 pub(super) fn checked(checked: &Checked) -> pb::Checked {
-    let Checked { from, to, period, before, begins: _, ends: _, source: _, failed, failed_at, in_tree, size, root } = checked;
+    let Checked { from, to, period, before, begins, ends, source: _, failed, failed_at, in_tree, size, root } = checked;
     pb::Checked {
         from_index: *from,
         to_index: *to,
@@ -99,6 +99,10 @@ pub(super) fn checked(checked: &Checked) -> pb::Checked {
         before_opened: before.opened,
         before_erased: before.erased,
         before_closed: before.closed,
+        period_failed: period.failed,
+        before_failed: before.failed,
+        begins: *begins,
+        ends: *ends,
     }
 }
 
@@ -125,5 +129,41 @@ pub(super) fn review(review: &Review) -> pb::StatedReview {
         auditor: review.auditor.to_string(),
         key_label: review.key_label.clone(),
         days: Some(days(review.from, review.to)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::range::{Source, Tally};
+    use crate::audit::tree::Hash;
+
+    #[test]
+    fn what_failed_outside_the_period_is_told_apart_from_what_failed_of_it() {
+        let period = Tally { opened: 900, erased: 5, closed: 7, failed: 2 };
+        let before = Tally { opened: 30, erased: 3, closed: 4, failed: 1 };
+        // One more failed after the period.
+        let (failed, failed_at) = (4, vec![11, 100, 101, 1_040]);
+        let root = Hash::empty_root();
+        for (begins, ends) in [(true, false), (false, true)] {
+            let check = Checked {
+                from: 10,
+                to: 1_050,
+                period,
+                before,
+                begins,
+                ends,
+                source: Source::Log,
+                failed,
+                failed_at: failed_at.clone(),
+                in_tree: true,
+                size: 2_000,
+                root,
+            };
+            let told = checked(&check);
+            assert_eq!((told.opened, told.opened + told.period_failed), (period.opened, period.checkable()), "n of m of the period");
+            assert_eq!((told.before_failed, told.failed, told.failed_at), (1, 4, failed_at.clone()));
+            assert_eq!((told.begins, told.ends), (begins, ends));
+        }
     }
 }
