@@ -113,7 +113,7 @@ pub enum TlsError {
     FutureList(PathBuf),
     /// A file that lost a list.
     #[error(
-        "{}: no longer holds the revocation list of '{issuer}'; put one back, or take its CA out of client_ca_files and restart", file.display()
+        "{}: no longer holds the revocation list of '{issuer}', or that of a part of its certificates; put it back. If that CA is to go, take it out first; if it cuts its lists into other parts now, restart", file.display()
     )]
     ListMissing {
         /// The file.

@@ -2,10 +2,11 @@
 //!
 //! A [`Leaf`] can be made wrong on purpose, so that each refusal has a certificate to be refused.
 
+mod lists;
+
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertificateSigningRequest, CustomExtension, DistinguishedName,
-    DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData as _, RevokedCertParams,
-    RsaKeySize, SerialNumber, SigningKey as _,
+    BasicConstraints, CertificateParams, CertificateSigningRequest, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, RsaKeySize, SerialNumber, SigningKey as _,
 };
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
@@ -322,46 +323,6 @@ impl CertificateAuthority {
         }
         let key_hash = key_hash_of(&certificate).map_err(|_| IssueError::Unreadable)?;
         Ok(Issued { certificate, serial: params.serial_number.ok_or(IssueError::Unreadable)?, key, key_hash })
-    }
-
-    /// A revocation list, PEM, that names `revoked`; valid from an hour before `now` until `next_update`.
-    ///
-    /// # Errors
-    /// A time outside the calendar or `next_update` before its beginning.
-    pub fn crl(&self, revoked: &[&Issued], now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
-        let number = now.millis().max(1).unsigned_abs();
-        self.numbered_crl(revoked, number, now, next_update)
-    }
-
-    /// The same with a number of its own; otherwise a list's number is the time.
-    ///
-    /// # Errors
-    /// As [`CertificateAuthority::crl`].
-    pub fn numbered_crl(&self, revoked: &[&Issued], number: u64, now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
-        self.list(revoked.iter().map(|issued| issued.serial.clone()).collect(), number, now, next_update)
-    }
-
-    /// The same, naming authorities below this one; one that was read from a file is not named, as its number is not kept.
-    ///
-    /// # Errors
-    /// As [`CertificateAuthority::crl`].
-    pub fn authority_crl(&self, revoked: &[&Self], now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
-        let number = now.millis().max(1).unsigned_abs();
-        self.list(revoked.iter().filter_map(|authority| authority.serial.clone()).collect(), number, now, next_update)
-    }
-
-    fn list(&self, revoked: Vec<SerialNumber>, number: u64, now: Timestamp, next_update: Timestamp) -> Result<String, IssueError> {
-        let revocation_time = calendar(now)?.to_datetime();
-        let entry = |serial_number| RevokedCertParams { serial_number, revocation_time, reason_code: None, invalidity_date: None };
-        let params = CertificateRevocationListParams {
-            this_update: calendar(now.plus_millis(-BACKDATE_MILLIS))?.to_datetime(),
-            next_update: calendar(next_update)?.to_datetime(),
-            crl_number: SerialNumber::from_slice(&number.to_be_bytes()),
-            issuing_distribution_point: None,
-            revoked_certs: revoked.into_iter().map(entry).collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        Ok(params.signed_by(&self.issuer)?.pem()?)
     }
 
     /// Turns the stand-in attribute into a second 2.5.4.97 and signs again.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::config::TlsError;
 use super::files::{self, FileError};
-use super::revocation::{List, SpeaksFor};
+use super::revocation::{List, Lists, SpeaksFor};
 use super::vouchers::CaKey;
 
 /// The first line of the file.
@@ -31,7 +31,7 @@ const NUMBER_BYTES_MAX: usize = 20;
 pub(super) struct Mark {
     /// thisUpdate, seconds.
     pub(super) this_update: i64,
-    /// SHA-256 of the identifier of the key that signed it: numbers of another key are another row.
+    /// SHA-256 of the identifier of the key that signed it: where the key itself was not written down, this tells it.
     pub(super) signer: [u8; 32],
     /// The list's number, big-endian; empty if it has none.
     pub(super) number: Vec<u8>,
@@ -45,11 +45,25 @@ impl Mark {
         Self { this_update, signer, number: if number.len() <= NUMBER_BYTES_MAX { number.to_vec() } else { Vec::new() } }
     }
 
-    /// Whether a list of this mark is older than one of `before`: by its time, or by its number where the same key signed both.
-    fn is_older_than(&self, before: &Self) -> bool {
+    /// By this the newest of several is found: the time, and within one second the number. A list without one is the oldest of its second.
+    pub(super) fn age(&self) -> (i64, usize, &[u8]) {
+        (self.this_update, self.number.len(), &self.number)
+    }
+
+    /// Whether a list of this mark was made before one of `other`, whatever parts the two speak for.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        self.age() < other.age()
+    }
+
+    /// Whether nothing tells which of two lists is the newer.
+    pub(super) fn is_level(&self, other: &Self) -> bool {
+        self.age() == other.age()
+    }
+
+    /// Whether a list of this mark is older than one of `before`, which spoke for the same certificates of the same key: one row of numbers.
+    pub(super) fn is_older_than(&self, before: &Self) -> bool {
         let number = |mark: &Self| (mark.number.len(), mark.number.clone());
-        let by_number = self.signer == before.signer && !self.number.is_empty() && number(self) < number(before);
-        self.this_update < before.this_update || by_number
+        self.is_before(before) || (!self.number.is_empty() && number(self) < number(before))
     }
 }
 
@@ -80,9 +94,16 @@ impl Marks {
         files::write(file, self.to_text().as_bytes(), 0o600)
     }
 
-    /// Whether `list`, which speaks for `at`, is older than one that was in force.
-    pub(super) fn forbid(&self, at: &SpeaksFor, list: &List) -> bool {
+    /// Whether `list`, which speaks for `at`, is older than one that was in force; `lists` are those that are to be. A list of another part counts
+    /// only by its time, and only if there is none of that part to be asked first: what it revoked would be forgotten.
+    pub(super) fn forbid(&self, at: &SpeaksFor, list: &List, lists: &Lists) -> bool {
+        let of_same_key = |(of, mark): &(&SpeaksFor, &Mark)| {
+            of.name == at.name && (of.key == at.key || (of.key == SOME_KEY && mark.signer == list.mark().signer))
+        };
+        let is_there = |of: &SpeaksFor| lists.speaks_for(&SpeaksFor { key: at.key, ..*of });
+        let mut others = self.0.iter().filter(of_same_key).filter(|(of, _)| of.scope != at.scope && !is_there(of));
         self.before(at, list.mark()).is_some_and(|before| list.mark().is_older_than(before))
+            || others.any(|(_, mark)| list.mark().is_before(mark))
     }
 
     /// What is remembered of the lists that speak for `at`. Of a mark without a key only the identifier of the key tells that it was the same.
@@ -159,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_older_by_its_time_or_by_its_number_under_the_same_key() {
+    fn a_list_is_older_by_its_time_or_by_its_number() {
         let before = mark(100, 1, &[1, 0]);
         for (older, wanted) in [
             (mark(99, 1, &[2, 0]), true),
@@ -167,8 +188,10 @@ mod tests {
             (mark(100, 1, &[1, 0]), false),
             (mark(101, 1, &[0, 1, 0]), false),
             (mark(101, 1, &[1, 1]), false),
-            (mark(101, 2, &[1]), false),
+            (mark(101, 2, &[1]), true),
             (mark(101, 1, &[]), false),
+            (mark(100, 1, &[]), true),
+            (mark(100, 2, &[255]), true),
             (mark(99, 2, &[9, 9]), true),
         ] {
             assert_eq!(older.is_older_than(&before), wanted, "{older:?}");

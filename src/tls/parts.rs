@@ -198,7 +198,7 @@ impl Parts {
         let Chosen { lists, aside, .. } = parts.lists_under(now)?;
         for (_, part) in parts.places(ReloadedFile::RevocationList) {
             let is_older = |(at, list): (&SpeaksFor, &Arc<List>)| {
-                parts.marks.forbid(at, list) && part.in_force.lists().iter().any(|own| Arc::ptr_eq(own, list))
+                parts.marks.forbid(at, list, &lists) && part.in_force.lists().iter().any(|own| Arc::ptr_eq(own, list))
             };
             if lists.all().any(is_older) {
                 return Err(TlsError::OlderList(part.path.clone()));
@@ -459,7 +459,7 @@ impl Parts {
         let before = &self.lists;
         let forbidden = |list: &Arc<List>| {
             list.vouched(vouchers)
-                .is_some_and(|at| lists.goes_back(before, &at) || (self.marks.forbid(&at, list) && lists.is_newest(&at, list)))
+                .is_some_and(|at| lists.goes_back(before, &at) || (lists.is_newest(&at, list) && self.marks.forbid(&at, list, lists)))
         };
         // What this file had may be there in an older list of another file.
         let forgotten =
@@ -469,8 +469,7 @@ impl Parts {
         }
         // The lists of a CA that vouches no more may go, too.
         let lost = before.lost(lists);
-        let had =
-            part.in_force.lists().iter().find(|list| list.vouched(vouchers).is_some_and(|at| lost.contains_key(&(at.name, at.key))))?;
+        let had = part.in_force.lists().iter().find(|list| list.vouched(vouchers).is_some_and(|at| lost.contains(&at)))?;
         let is_forged = content.lists().iter().any(|list| list.name() == had.name() && list.vouched(vouchers).is_none());
         Some(if is_forged {
             TlsError::ListNotSigned(part.path.clone())

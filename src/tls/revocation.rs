@@ -3,7 +3,7 @@
 //! Whether a certificate is named by a list is the chain's verification to say, for every certificate of the chain. What is kept here is what it
 //! does not tell: which issuer's list is past its time, and the time until which that is borne.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use rustls_pki_types::CertificateRevocationListDer;
@@ -95,6 +95,13 @@ pub(super) struct SpeaksFor {
     pub(super) scope: [u8; 32],
 }
 
+impl SpeaksFor {
+    /// All certificates of the same key, as a list without a part speaks for them.
+    pub(super) fn whole(&self) -> Self {
+        Self { scope: sha256(&[]), ..*self }
+    }
+}
+
 /// The newest list of every issuer, and of each part where an issuer cuts its list into parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lists(BTreeMap<SpeaksFor, Arc<List>>);
@@ -164,7 +171,9 @@ impl Lists {
         match self.0.entry(at) {
             std::collections::btree_map::Entry::Vacant(place) => _ = place.insert(list.clone()),
             std::collections::btree_map::Entry::Occupied(mut place) => {
-                if (place.get().this_update, place.get().next_update) < (list.this_update, list.next_update) {
+                let held = place.get();
+                let is_newer = held.mark.is_before(&list.mark) || (held.mark.is_level(&list.mark) && held.next_update < list.next_update);
+                if is_newer {
                     place.insert(list.clone());
                 }
             }
@@ -174,8 +183,8 @@ impl Lists {
     /// Whether `self` has an older list than `before` for the certificates that a list `at` speaks for: it may not name some that the newer one
     /// does.
     pub(super) fn goes_back(&self, before: &Self, at: &SpeaksFor) -> bool {
-        let time = |lists: &Self| lists.0.get(at).map(|list| list.this_update);
-        time(self).is_some_and(|now| time(before).is_some_and(|old| now < old))
+        let mark = |lists: &Self| lists.0.get(at).map(|list| list.mark.clone());
+        mark(self).is_some_and(|now| mark(before).is_some_and(|old| now.is_older_than(&old)))
     }
 
     /// Whether `list` is the one that counts here.
@@ -188,10 +197,16 @@ impl Lists {
         self.0.iter()
     }
 
-    /// The issuers that have a list here and none in `after`, by their names and keys.
-    pub(super) fn lost(&self, after: &Self) -> BTreeMap<(IssuerName, CaKey), String> {
-        let lost = self.0.iter().filter(|(at, _)| !after.has(&at.name, &at.key));
-        lost.map(|(at, list)| ((at.name, at.key), list.issuer.clone())).collect()
+    /// What there are lists of here and not in `after`. A part of an issuer's certificates is not lost where a list of all of them takes its place
+    /// that is not older.
+    pub(super) fn lost(&self, after: &Self) -> BTreeSet<SpeaksFor> {
+        let is_covered = |at: &SpeaksFor, list: &List| after.0.get(&at.whole()).is_some_and(|whole| !whole.mark.is_before(&list.mark));
+        self.0.iter().filter(|(at, list)| !after.speaks_for(at) && !is_covered(at, list)).map(|(at, _)| *at).collect()
+    }
+
+    /// Whether there is a list of just this.
+    pub(super) fn speaks_for(&self, at: &SpeaksFor) -> bool {
+        self.0.contains_key(at)
     }
 
     /// Whether these are the same lists.
@@ -203,9 +218,11 @@ impl Lists {
         self.0.is_empty()
     }
 
-    /// The lists themselves, of those that `are_asked`.
+    /// The lists themselves, of those that `are_asked`, the newest first: of several that speak for a certificate the first is asked.
     pub(super) fn ders(&self, are_asked: impl Fn(&SpeaksFor) -> bool) -> Vec<CertificateRevocationListDer<'static>> {
-        self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list.der.clone()).collect()
+        let mut asked: Vec<_> = self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list).collect();
+        asked.sort_by(|one, other| other.mark.age().cmp(&one.mark.age()));
+        asked.into_iter().map(|list| list.der.clone()).collect()
     }
 
     /// The names under which there are lists of several keys, each with these, that of the newest list first.

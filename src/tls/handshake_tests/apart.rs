@@ -210,3 +210,74 @@ fn a_file_that_loses_an_issuers_list_is_refused_unless_the_ca_went_first() {
         ["Issuing CA".to_owned(), "Test CA".to_owned()].into()
     );
 }
+
+#[test]
+fn an_older_list_of_the_whole_or_of_another_part_does_not_take_the_place_of_a_newer_one_of_a_part() {
+    let two = Two::new();
+    let issued = two.bench.issue(&two.bench.leaf());
+    let marks = two.bench.path("marks");
+    let files = TlsFiles { marks_file: Some(marks), ..two.settings.files().clone() };
+    let ca = &two.bench.authority;
+    let whole =
+        |revoked: &[&Issued], number, hours: i64| ca.numbered_crl(revoked, number, NOW.plus_millis(hours * 3_600_000), day(9)).unwrap();
+    let part = |revoked: &[&Issued], number, url: &str, hours: i64| {
+        ca.part_crl(revoked, number, url, NOW.plus_millis(hours * 3_600_000), day(9)).unwrap()
+    };
+    let (one, other) = ("http://crl.example/1", "http://crl.example/2");
+    put(&two.bench, "crl.pem", &part(&[&issued], 11, one, -1));
+    let settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
+    let judge = |settings: &TlsSettings| settings.judge(&[issued.certificate_der()], NOW);
+    assert_eq!(judge(&settings), Err(HandshakeReason::Revoked));
+    settings.remember().unwrap();
+    let restarted = || TlsSettings::load(files.clone(), two.bench.clock.clone());
+    for (older, fault) in [
+        (whole(&[], 10, -5), Fault::OlderList),
+        (whole(&[], 10, -1), Fault::OlderList),
+        (part(&[], 10, other, -5), Fault::OlderList),
+        (part(&[], 10, one, -5), Fault::OlderList),
+    ] {
+        put(&two.bench, "crl.pem", &older);
+        assert_eq!(reload(&settings), (false, vec![("crl.pem".to_owned(), fault)]));
+        assert_eq!(judge(&settings), Err(HandshakeReason::Revoked));
+        assert!(matches!(restarted(), Err(TlsError::OlderList(file)) if file == two.bench.path("crl.pem")));
+    }
+    // A part is not there for another one, though it is newer; that a CA cuts its lists otherwise takes a restart.
+    put(&two.bench, "crl.pem", &part(&[], 12, other, 0));
+    assert_eq!(reload(&settings), (false, vec![("crl.pem".to_owned(), Fault::ListMissing)]));
+    assert!(restarted().is_ok());
+    // Nor does an older list of all count beside it before it, whatever their order.
+    put(&two.bench, "crl.pem", &[whole(&[], 10, -5), part(&[&issued], 12, one, 0), part(&[&issued], 13, other, 0)].concat());
+    assert_eq!(reload(&settings), (true, vec![]));
+    assert_eq!((judge(&settings), judge(&restarted().unwrap())), (Err(HandshakeReason::Revoked), Err(HandshakeReason::Revoked)));
+    put(&two.bench, "crl.pem", &whole(&[], 10, -5));
+    assert_eq!(reload(&settings), (false, vec![("crl.pem".to_owned(), Fault::OlderList)]));
+    // A newer one of all takes the place of all parts.
+    put(&two.bench, "crl.pem", &whole(&[], 14, 0));
+    assert_eq!(reload(&settings), (true, vec![]));
+    assert_eq!((judge(&settings), judge(&restarted().unwrap())), (Ok(()), Ok(())));
+}
+
+#[test]
+fn of_two_lists_of_one_second_the_number_tells_which_is_the_newer() {
+    let bench = Bench::new();
+    let issued = bench.issue(&bench.leaf());
+    let crl = |revoked: &[&Issued], number| bench.authority.numbered_crl(revoked, number, NOW, day(9)).unwrap();
+    let (five, six) = (crl(&[], 5), crl(&[&issued], 6));
+    let put = |name: &str, text: &str| files::write(&bench.path(name), text.as_bytes(), 0o600).unwrap();
+    let files =
+        TlsFiles { marks_file: Some(bench.path("marks")), ..bench.files(vec![bench.path("one.crl.pem"), bench.path("two.crl.pem")]) };
+    put("one.crl.pem", &five);
+    put("two.crl.pem", &five);
+    let settings = TlsSettings::load(files.clone(), bench.clock.clone()).unwrap();
+    let judge = |settings: &TlsSettings| settings.judge(&[issued.certificate_der()], NOW);
+    assert_eq!(judge(&settings), Ok(()));
+    put("two.crl.pem", &six);
+    assert_eq!((reload(&settings), judge(&settings)), ((true, vec![]), Err(HandshakeReason::Revoked)));
+    settings.remember().unwrap();
+    let restarted = || TlsSettings::load(files.clone(), bench.clock.clone());
+    assert_eq!(judge(&restarted().unwrap()), Err(HandshakeReason::Revoked));
+    put("two.crl.pem", &five);
+    assert_eq!(reload(&settings), (false, vec![("two.crl.pem".to_owned(), Fault::OlderList)]));
+    assert_eq!(judge(&settings), Err(HandshakeReason::Revoked));
+    assert!(matches!(restarted(), Err(TlsError::OlderList(_))));
+}
