@@ -158,11 +158,12 @@ impl Reloader {
     async fn round(&self, state: &mut State, asked: bool) {
         let Found { read, silent } = state.looks.round().await;
         let (register, tls): (Vec<_>, Vec<_>) = read.into_iter().partition(|(place, _)| *place == REGISTER);
-        if !tls.is_empty() {
-            self.tls(state, tls, asked).await;
-        }
+        // A suspension does not wait for large lists.
         for (_, read) in register {
             self.register(state, read, asked).await;
+        }
+        if !tls.is_empty() {
+            self.tls(state, tls, asked).await;
         }
         for place in silent {
             let error = "its file system does not answer; it is read when it does";

@@ -87,7 +87,7 @@ pub enum TlsError {
     ListNotSigned(PathBuf),
     /// A revocation list that no configured CA signed, which anybody could have made.
     #[error(
-        "{}: holds a revocation list of '{issuer}' that no CA of client_ca_files or issuing_ca_files signed; it is not used. Name its CA in issuing_ca_files, fetch it anew from its issuer, or take it out", file.display()
+        "{}: holds a revocation list of '{issuer}' that no CA of client_ca_files or issuing_ca_files signed that vouches now; it is not used. Name its CA in issuing_ca_files, fetch it anew from its issuer, or take it out", file.display()
     )]
     ListNotVouched {
         /// The file.
@@ -97,7 +97,7 @@ pub enum TlsError {
     },
     /// A CA that was named to vouch for its lists and cannot.
     #[error(
-        "{}: '{name}' has no chain to a CA of client_ca_files, or is not valid now, so it vouches for no revocation list; put its certificate of today here and its root into client_ca_files, or take it out", file.display()
+        "{}: '{name}' has no chain to a CA of client_ca_files, is revoked, or is not valid now, so it vouches for no revocation list; put its certificate of today here and its root into client_ca_files, or take it out", file.display()
     )]
     IdleAuthority {
         /// The file of CAs.
@@ -137,7 +137,9 @@ impl TlsError {
     #[must_use]
     pub const fn fault(&self) -> ReloadFault {
         match self {
-            Self::File(FileError::Io { .. } | FileError::TooLarge { .. } | FileError::NotARegularFile { .. }) => ReloadFault::Unreadable,
+            Self::File(
+                FileError::Io { .. } | FileError::TooLarge { .. } | FileError::TooManyLists(_) | FileError::NotARegularFile { .. },
+            ) => ReloadFault::Unreadable,
             Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
             Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
             Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,

@@ -13,8 +13,10 @@ use crate::regular_file::{self, Kind, Links, ReadError};
 
 /// The largest certificate, key or secret file, in bytes.
 pub const SECRET_BYTES_MAX: u64 = 1024 * 1024;
-/// The largest revocation list, in bytes.
-pub const CRL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The largest file of revocation lists, in bytes: some 200,000 revoked certificates, read and in force well within the five seconds of a revocation.
+pub const CRL_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Lists in one file. A CA has one, or a few where it cuts its list into parts; each costs signatures.
+pub const LISTS_MAX: usize = 64;
 
 /// Why a file cannot be used. Names the file, never its content.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,9 @@ pub enum FileError {
         /// The bound, in bytes.
         max: u64,
     },
+    /// More revocation lists than any file needs.
+    #[error("{}: holds more than {LISTS_MAX} revocation lists; keep those of the configured CAs", .0.display())]
+    TooManyLists(PathBuf),
     /// No PEM section of the kind asked for, or a broken one.
     #[error("{}: holds no readable PEM section '{section}'", path.display())]
     Pem {
@@ -84,6 +89,7 @@ impl FileError {
             | Self::NotARegularFile { path, .. }
             | Self::Mode { path, .. }
             | Self::TooLarge { path, .. }
+            | Self::TooManyLists(path)
             | Self::Pem { path, .. } => path,
         }
     }
@@ -143,7 +149,11 @@ pub(super) fn crls_in(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateRevoca
         return Ok(vec![bytes.to_vec().into()]);
     }
     let broken = || FileError::Pem { path: path.to_owned(), section: "X509 CRL" };
-    let found = CertificateRevocationListDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    let sections = CertificateRevocationListDer::pem_slice_iter(bytes).take(LISTS_MAX + 1);
+    let found = sections.collect::<Result<Vec<_>, _>>().map_err(|_| broken())?;
+    if found.len() > LISTS_MAX {
+        return Err(FileError::TooManyLists(path.to_owned()));
+    }
     if found.is_empty() { Err(broken()) } else { Ok(found) }
 }
 
@@ -230,6 +240,15 @@ mod tests {
         write(&file, b"new", 0o600).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_of_more_lists_than_any_file_needs_is_refused() {
+        let path = Path::new("crl.pem");
+        let lists = |count| "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n".repeat(count);
+        assert_eq!(crls_in(path, lists(LISTS_MAX).as_bytes()).unwrap().len(), LISTS_MAX);
+        let error = crls_in(path, lists(LISTS_MAX + 1).as_bytes()).unwrap_err();
+        assert!(matches!(&error, FileError::TooManyLists(named) if named == path) && error.to_string().contains("64"), "{error}");
     }
 
     #[test]

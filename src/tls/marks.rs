@@ -11,7 +11,7 @@ use std::path::Path;
 use super::config::TlsError;
 use super::files::{self, FileError};
 use super::revocation::{List, Lists, SpeaksFor};
-use super::vouchers::CaKey;
+use super::vouchers::{CaKey, Vouchers};
 
 /// The first line of the file.
 const HEADER: &str = "samband/revocation-list-marks/v2";
@@ -19,10 +19,12 @@ const HEADER: &str = "samband/revocation-list-marks/v2";
 const HEADER_BY_NAME: &str = "samband/revocation-list-marks/v1";
 /// Stands for the key in what was read of such a file.
 const SOME_KEY: CaKey = [0; 32];
-/// Marks that are kept; beyond, the oldest list is forgotten. Issuers have one, or a few where they cut their lists into parts.
+/// Marks that are kept, and the last one of each CA that vouches. Issuers have one, or a few where they cut their lists into parts.
 const MARKS_MAX: usize = 512;
+/// Of these of one CA.
+const PARTS_MAX: usize = 64;
 /// The largest file.
-const BYTES_MAX: u64 = 512 * 1024;
+const BYTES_MAX: u64 = 1024 * 1024;
 /// A number has at most 20 bytes (RFC 5280, 5.2.3).
 const NUMBER_BYTES_MAX: usize = 20;
 
@@ -117,9 +119,30 @@ impl Marks {
             self.0.remove(&of_some_key(at));
         }
         self.0.insert(*at, list.mark().clone());
-        while self.0.len() > MARKS_MAX {
-            let oldest = self.0.iter().min_by_key(|(_, mark)| mark.this_update).map(|(key, _)| *key);
-            oldest.map(|key| self.0.remove(&key));
+    }
+
+    /// Forgets the oldest of what is too many: first of a CA that has more than its share, then of CAs that vouch no more, then of whoever has the
+    /// most. So a CA makes others forget nothing, however many lists it signs, and of each that vouches the last one stays.
+    pub(super) fn bound(&mut self, vouchers: &Vouchers) {
+        loop {
+            let mut counts = BTreeMap::<_, usize>::new();
+            self.0.keys().for_each(|at| *counts.entry((at.name, at.key)).or_default() += 1);
+            let Some((most, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return };
+            let oldest = |is_asked: &dyn Fn(&SpeaksFor) -> bool| {
+                let asked = self.0.iter().filter(|(at, _)| is_asked(at));
+                asked.min_by(|(_, one), (_, other)| one.age().cmp(&other.age())).map(|(at, _)| *at)
+            };
+            let is_left = |at: &SpeaksFor| !vouchers.named(&at.name).any(|voucher| voucher.key == at.key || at.key == SOME_KEY);
+            let of_most = |at: &SpeaksFor| (at.name, at.key) == most;
+            let gone = if count > PARTS_MAX {
+                oldest(&of_most)
+            } else if self.0.len() <= MARKS_MAX {
+                None
+            } else {
+                oldest(&is_left).or_else(|| if count > 1 { oldest(&of_most) } else { None })
+            };
+            let Some(gone) = gone else { return };
+            self.0.remove(&gone);
         }
     }
 
@@ -154,7 +177,7 @@ impl Marks {
             let number = if number == "-" { Vec::new() } else { hex(number)? };
             marks.insert(at, Mark::new(this_update.parse().ok()?, hex(signer)?.try_into().ok()?, &number));
         }
-        (marks.len() <= MARKS_MAX).then_some(Self(marks))
+        Some(Self(marks))
     }
 }
 
@@ -238,5 +261,35 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(matches!(Marks::load(&file), Err(TlsError::File(_))));
+    }
+
+    #[test]
+    fn a_ca_with_many_lists_makes_no_other_forget_and_the_last_of_each_that_vouches_stays() {
+        let at = |name: u8, scope: u16| {
+            let mut bytes = [0; 32];
+            bytes[..2].copy_from_slice(&scope.to_be_bytes());
+            SpeaksFor { name: [name; 32], key: [name; 32], scope: bytes }
+        };
+        let bounded = |cas: u8, parts: u16, vouchers: &Vouchers| {
+            let mut marks = Marks::default();
+            // The oldest of all, of a CA with one list.
+            marks.0.insert(at(0, 0), mark(-1, 0, &[]));
+            for name in 1..=cas {
+                (0..parts).for_each(|part| _ = marks.0.insert(at(name, part), mark(i64::from(part), 0, &[])));
+            }
+            marks.bound(vouchers);
+            marks.0
+        };
+        let all = Vouchers::of_test(&(0..=200).map(|name| ([name; 32], [name; 32])).collect::<Vec<_>>());
+        let one = bounded(1, 600, &all);
+        assert_eq!(one.len(), 1 + PARTS_MAX);
+        assert!(one.contains_key(&at(0, 0)) && one.contains_key(&at(1, 599)) && !one.contains_key(&at(1, 600 - 65)));
+        let many = bounded(200, 5, &all);
+        assert_eq!(many.len(), MARKS_MAX);
+        assert!((1..=200).all(|name| many.contains_key(&at(name, 4))) && many.contains_key(&at(0, 0)));
+        // One that vouches no more goes first.
+        let others = Vouchers::of_test(&(1..=200).map(|name| ([name; 32], [name; 32])).collect::<Vec<_>>());
+        assert!(!bounded(200, 5, &others).contains_key(&at(0, 0)));
+        assert!(bounded(2, 5, &others).contains_key(&at(0, 0)), "while there is room it stays");
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
@@ -26,7 +26,7 @@ use super::peer::sha256;
 use super::revocation::{List, ListFault, Lists, SpeaksFor};
 use super::trust::Trust;
 use super::verifier;
-use super::vouchers::{Placed, Unused, Vouchers};
+use super::vouchers::{Placed, Revoked, Unused, Vouchers};
 
 /// Where the gateway's certificate stands in [`TlsFiles::all`].
 const CERTIFICATE: usize = 0;
@@ -71,6 +71,8 @@ enum Parsed {
 pub(super) struct Content {
     digest: [u8; 32],
     parsed: Parsed,
+    /// Whether the chain's verification can read its lists, once it was asked: that takes as long as the lists are large.
+    is_read: OnceLock<bool>,
 }
 
 impl Content {
@@ -92,7 +94,7 @@ impl Content {
                 Parsed::Lists(lists.collect::<Result<_, _>>().map_err(|fault| list_error(fault, path))?)
             }
         };
-        Ok(Self { digest, parsed })
+        Ok(Self { digest, parsed, is_read: OnceLock::new() })
     }
 
     fn certificates(&self) -> &[CertificateDer<'static>] {
@@ -112,6 +114,20 @@ impl Content {
     fn lists(&self) -> &[Arc<List>] {
         if let Parsed::Lists(lists) = &self.parsed { lists } else { &[] }
     }
+}
+
+/// The lists of `contents` that one of `vouchers` signed, and the others with the places of their files.
+fn signed<'a>(contents: &'a BTreeMap<usize, Arc<Content>>, vouchers: &Vouchers) -> (Lists, Vec<(usize, &'a Arc<List>)>) {
+    let (mut lists, mut unsigned) = (Lists::default(), Vec::new());
+    for (place, content) in contents {
+        for list in content.lists() {
+            match list.vouched(vouchers) {
+                Some(at) => lists.put(at, list),
+                None => unsigned.push((*place, list)),
+            }
+        }
+    }
+    (lists, unsigned)
 }
 
 fn list_error(fault: ListFault, path: &Path) -> TlsError {
@@ -165,6 +181,8 @@ pub(super) struct Parts {
     marks: Marks,
     /// The lists in force: of each key of a CA that vouches the newest.
     lists: Lists,
+    /// The CAs that these name.
+    revoked: Revoked,
     /// Files of which a part is not used although they are in force, by place, and why.
     aside: BTreeMap<usize, Unused>,
 }
@@ -176,6 +194,7 @@ struct Chosen {
     /// What is waiting and goes on waiting.
     held_back: BTreeMap<usize, TlsError>,
     lists: Lists,
+    revoked: Revoked,
     /// What of these files is not used.
     aside: BTreeMap<usize, Unused>,
 }
@@ -193,9 +212,9 @@ impl Parts {
             parts.push(Part { kind, path: path.to_owned(), in_force, waiting: None, is_bad: false });
         }
         let marks = files.marks_file.as_deref().map_or_else(|| Ok(Marks::default()), Marks::load)?;
-        let mut parts = Self { all: parts, marks, lists: Lists::default(), aside: BTreeMap::new() };
+        let mut parts = Self { all: parts, marks, lists: Lists::default(), revoked: Revoked::new(), aside: BTreeMap::new() };
         parts.check(&parts.all[CERTIFICATE].in_force, &parts.all[KEY].in_force, now)?;
-        let Chosen { lists, aside, .. } = parts.lists_under(now)?;
+        let Chosen { lists, revoked, aside, .. } = parts.lists_under(now)?;
         for (_, part) in parts.places(ReloadedFile::RevocationList) {
             let is_older = |(at, list): (&SpeaksFor, &Arc<List>)| {
                 parts.marks.forbid(at, list, &lists) && part.in_force.lists().iter().any(|own| Arc::ptr_eq(own, list))
@@ -204,8 +223,8 @@ impl Parts {
                 return Err(TlsError::OlderList(part.path.clone()));
             }
         }
-        (parts.lists, parts.aside) = (lists, aside);
-        parts.raise_marks();
+        (parts.lists, parts.revoked, parts.aside) = (lists, revoked, aside);
+        parts.raise_marks(now);
         Ok(parts)
     }
 
@@ -224,8 +243,10 @@ impl Parts {
     }
 
     /// Remembers the lists in force.
-    fn raise_marks(&mut self) {
+    fn raise_marks(&mut self, now: Timestamp) {
         self.lists.all().for_each(|(at, list)| self.marks.raise(at, list));
+        let vouchers = self.vouchers(now).unwrap_or_default();
+        self.marks.bound(&vouchers);
     }
 
     /// Takes what was read anew, by place, as far as it can be used: each file on its own. Says what is not in force of what was read now or
@@ -253,7 +274,7 @@ impl Parts {
         refused.extend(self.take_identity(now));
         refused.extend(self.take_authorities(now));
         refused.extend(self.take_lists(now));
-        self.raise_marks();
+        self.raise_marks(now);
         let mut aside = self.aside();
         aside.retain(|Refused { place, .. }| !self.all[*place].is_bad && self.all[*place].waiting.is_none());
         refused.extend(aside);
@@ -338,7 +359,7 @@ impl Parts {
     /// # Errors
     /// A certificate that cannot be read, which those in force can.
     pub(super) fn vouchers(&self, now: Timestamp) -> Result<Vouchers, TlsError> {
-        Ok(Vouchers::new(&self.authorities(), &self.issuing(), now)?)
+        Ok(Vouchers::new(&self.authorities(), &self.issuing(), &self.revoked, now)?)
     }
 
     /// The lists in force.
@@ -365,7 +386,7 @@ impl Parts {
 
     fn take_lists(&mut self, now: Timestamp) -> Vec<Refused> {
         // Those in force fit the CAs in force, or the CAs had not come into force.
-        let Ok(Chosen { contents, held_back, lists, aside }) = self.lists_under(now) else { return Vec::new() };
+        let Ok(Chosen { contents, held_back, lists, revoked, aside }) = self.lists_under(now) else { return Vec::new() };
         let refused = held_back.into_iter().map(|(place, error)| self.all[place].refused(place, error)).collect();
         for (place, content) in contents {
             let part = &mut self.all[place];
@@ -373,7 +394,7 @@ impl Parts {
                 part.comes_into_force();
             }
         }
-        (self.lists, self.aside) = (lists, aside);
+        (self.lists, self.revoked, self.aside) = (lists, revoked, aside);
         refused
     }
 
@@ -391,25 +412,29 @@ impl Parts {
         for (_, file, der) in &authorities {
             roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
         }
-        let (roots, vouchers) = (Arc::new(roots), self.vouchers(now)?);
+        let (roots, issuing) = (Arc::new(roots), self.issuing());
+        let everyone = Vouchers::new(&authorities, &issuing, &Revoked::new(), now)?;
         let mut held_back = BTreeMap::new();
         loop {
             let contents = self.readable(&roots, &mut held_back)?;
             let found = held_back.len();
-            let (mut lists, mut unsigned) = (Lists::default(), Vec::new());
-            for (place, content) in &contents {
-                for list in content.lists() {
-                    match list.vouched(&vouchers) {
-                        Some(at) => lists.put(at, list),
-                        None => unsigned.push((*place, list)),
-                    }
+            // What a CA that is revoked signed does not count, so that whoever has its key cannot undo or hold up anything.
+            let mut revoked = Revoked::new();
+            let (vouchers, lists, unsigned) = loop {
+                let vouchers = Vouchers::new(&authorities, &issuing, &revoked, now)?;
+                let (lists, unsigned) = signed(&contents, &vouchers);
+                let found = revoked.len();
+                revoked.append(&mut vouchers.revoked(&lists, &issuing)?);
+                if revoked.len() == found {
+                    break (vouchers, lists, unsigned);
                 }
-            }
+            };
             let mut aside: BTreeMap<_, _> = vouchers.idle().collect();
             for (place, list) in unsigned {
                 let part = &self.all[place];
                 // Of a CA that is configured there must be one that it signed. Beside one, another may be left of a key that it had before.
-                if vouchers.named(list.name()).next().is_none() || lists.has_name(list.name()) {
+                let is_of_revoked = list.vouched(&everyone).is_some();
+                if is_of_revoked || vouchers.named(list.name()).next().is_none() || lists.has_name(list.name()) {
                     aside.entry(place).or_insert_with(|| Unused::List(list.issuer().to_owned()));
                 } else if part.is_waiting(&contents[&place]) {
                     held_back.insert(place, TlsError::ListNotSigned(part.path.clone()));
@@ -423,7 +448,7 @@ impl Parts {
                 }
             }
             if held_back.len() == found {
-                return Ok(Chosen { contents, held_back, lists, aside });
+                return Ok(Chosen { contents, held_back, lists, revoked, aside });
             }
         }
     }
@@ -437,7 +462,8 @@ impl Parts {
         roots: &Arc<RootCertStore>,
         held_back: &mut BTreeMap<usize, TlsError>,
     ) -> Result<BTreeMap<usize, Arc<Content>>, TlsError> {
-        let is_read = |content: &Content| verifier::reads_lists(roots, content.lists().iter().map(|list| list.der().clone()).collect());
+        let ders = |content: &Content| content.lists().iter().map(|list| list.der().clone()).collect();
+        let is_read = |content: &Content| *content.is_read.get_or_init(|| verifier::reads_lists(roots, ders(content)));
         let mut contents = BTreeMap::new();
         for (place, part) in self.places(ReloadedFile::RevocationList) {
             let newest = part.waiting.as_ref().filter(|_| !held_back.contains_key(&place));

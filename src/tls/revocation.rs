@@ -4,8 +4,9 @@
 //! does not tell: which issuer's list is past its time, and the time until which that is borne.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls_pki_types::CertificateRevocationListDer;
 use x509_parser::asn1_rs::{Any, BitString};
 use x509_parser::prelude::FromDer as _;
@@ -72,14 +73,24 @@ pub struct ListStatus {
     pub state: ListState,
 }
 
+/// Keys of one name that are remembered as not having signed a list; beyond, all are asked anew.
+const OTHERS_MAX: usize = 64;
+
+/// Which keys were asked whether they signed a list: that does not change with the CAs that are configured, and a forged list costs its signatures
+/// once.
+#[derive(Debug, Default)]
+struct Asked {
+    signer: Option<CaKey>,
+    others: BTreeSet<CaKey>,
+}
+
 /// A list that was read, and what is kept of it.
 #[derive(Debug)]
 pub(super) struct List {
     der: CertificateRevocationListDer<'static>,
     name: IssuerName,
     scope: [u8; 32],
-    /// The key that signed it, once a CA that has it was asked: that does not change with the CAs that are configured.
-    signer: OnceLock<CaKey>,
+    asked: Mutex<Asked>,
     issuer: String,
     this_update: Timestamp,
     next_update: Timestamp,
@@ -123,7 +134,7 @@ impl List {
         let signer = list.extensions().iter().find(|extension| extension.oid == SIGNER).map_or(&[][..], |extension| extension.value);
         let number = list.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
         let mark = Mark::new(list.last_update().timestamp(), sha256(signer), &number);
-        Ok(Self { der, name, scope, signer: OnceLock::new(), issuer, this_update, next_update, mark })
+        Ok(Self { der, name, scope, asked: Mutex::default(), issuer, this_update, next_update, mark })
     }
 
     /// A list from the future would keep every real one away, as each is older.
@@ -136,15 +147,31 @@ impl List {
 
     /// Whose certificates it speaks for, if one of `vouchers` signed it.
     pub(super) fn vouched(&self, vouchers: &Vouchers) -> Option<SpeaksFor> {
-        let key = match self.signer.get() {
-            Some(key) => vouchers.knows(&self.name, key).then_some(*key)?,
-            None => {
-                let (_, list) = CertificateRevocationList::from_der(&self.der).ok()?;
-                let signed = vouchers.named(&self.name).find(|ca| is_signed_by(&self.der, &list.signature_value, &ca.spki))?;
-                *self.signer.get_or_init(|| signed.key)
+        let mut asked = self.asked.lock();
+        if asked.signer.is_none() {
+            let signature = signature_of(&self.der)?;
+            for ca in vouchers.named(&self.name) {
+                if asked.others.contains(&ca.key) {
+                    continue;
+                }
+                if is_signed_by(&self.der, &signature, &ca.spki) {
+                    asked.signer = Some(ca.key);
+                    break;
+                }
+                if asked.others.len() >= OTHERS_MAX {
+                    asked.others.clear();
+                }
+                asked.others.insert(ca.key);
             }
-        };
+        }
+        let key = asked.signer.filter(|key| vouchers.knows(&self.name, key))?;
         Some(SpeaksFor { name: self.name, key, scope: self.scope })
+    }
+
+    /// Whether it names the certificate of this serial number.
+    fn names(&self, serial: &[u8]) -> bool {
+        let list = CertificateRevocationList::from_der(&self.der);
+        list.is_ok_and(|(_, list)| list.iter_revoked_certificates().any(|revoked| revoked.raw_serial() == serial))
     }
 
     pub(super) const fn name(&self) -> &IssuerName {
@@ -262,6 +289,11 @@ impl Lists {
         self.of_name(name).any(|(at, _)| at.key == *key)
     }
 
+    /// Whether a list of the CA of this name and key names the certificate of this serial number.
+    pub(super) fn revokes(&self, name: &IssuerName, key: &CaKey, serial: &[u8]) -> bool {
+        self.of_name(name).any(|(at, list)| at.key == *key && list.names(serial))
+    }
+
     /// When the next list passes its grace.
     pub(super) fn next_closing(&self, grace_millis: i64, now: Timestamp) -> Option<Timestamp> {
         self.0.values().map(|list| list.next_update.plus_millis(grace_millis)).filter(|at| *at > now).min()
@@ -320,6 +352,14 @@ fn signed_part(der: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((signed, algorithm.data))
 }
 
+/// Of the same the signature.
+fn signature_of(der: &[u8]) -> Option<BitString<'_>> {
+    let (_, outer) = Any::from_der(der).ok()?;
+    let (after, _) = Any::from_der(outer.data).ok()?;
+    let (after, _) = Any::from_der(after).ok()?;
+    BitString::from_der(after).ok().map(|(_, signature)| signature)
+}
+
 /// Of `SEQUENCE { SEQUENCE algorithm, BIT STRING }`: the content of the algorithm, and the key.
 fn key_parts(spki: &[u8]) -> Option<(&[u8], &[u8])> {
     let (_, outer) = Any::from_der(spki).ok()?;
@@ -371,7 +411,7 @@ mod tests {
     fn vouchers(authority: &CertificateAuthority) -> Vouchers {
         use rustls_pki_types::pem::PemObject as _;
         let anchor = rustls_pki_types::CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes()).unwrap();
-        Vouchers::new(&[(2, std::path::Path::new("ca.pem"), anchor)], &[], NOW).unwrap()
+        Vouchers::new(&[(2, std::path::Path::new("ca.pem"), anchor)], &[], &BTreeSet::new(), NOW).unwrap()
     }
 
     /// Reads a list, holds it against `vouchers` and takes it in.
@@ -430,6 +470,20 @@ mod tests {
             assert_eq!(List::read(whole[..end].to_vec().into()).unwrap_err(), ListFault::Malformed);
         }
         assert_eq!(List::read([&whole[..], &[0]].concat().into()).unwrap_err(), ListFault::Malformed);
+    }
+
+    #[test]
+    fn a_key_that_did_not_sign_a_list_is_asked_once() {
+        let (ca, other) = (authority(1), authority(2));
+        let list = List::read(der(&ca.crl(&[], NOW, NOW.plus_millis(DAY_MILLIS)).unwrap())).unwrap();
+        assert_eq!(list.vouched(&vouchers(&other)), None);
+        assert!(list.asked.lock().signer.is_none() && list.asked.lock().others.len() == 1);
+        // Were the right one remembered so, it would not be asked.
+        let key = vouchers(&ca).all().next().unwrap().key;
+        list.asked.lock().others.insert(key);
+        assert_eq!(list.vouched(&vouchers(&ca)), None);
+        list.asked.lock().others.clear();
+        assert_eq!(list.vouched(&vouchers(&ca)).map(|at| at.key), Some(key));
     }
 
     #[test]

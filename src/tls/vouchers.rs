@@ -1,8 +1,9 @@
 //! Whose word counts for a revocation list: the configured CAs, each by its name and its key.
 //!
-//! An anchor (`client_ca_files`) vouches by itself. A CA below an anchor (`issuing_ca_files`) vouches while it is in date and its chain of configured
-//! CAs ends in an anchor; it lets nobody in. A list that none of them signed is not used: anybody could have made it.
+//! An anchor (`client_ca_files`) vouches by itself. A CA below an anchor (`issuing_ca_files`) vouches while it is in date, no list in force revokes it
+//! and its chain of configured CAs ends in an anchor; it lets nobody in. A list that none of them signed is not used: anybody could have made it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
@@ -13,7 +14,7 @@ use super::config::TlsError;
 use super::files::FileError;
 use super::own;
 use super::peer::sha256;
-use super::revocation::is_signed_by;
+use super::revocation::{Lists, is_signed_by};
 use super::trust::shown_name;
 
 /// SHA-256 of a CA's name, DER.
@@ -58,13 +59,16 @@ impl Unused {
     }
 }
 
+/// The CA certificates that lists in force name, by the SHA-256 of their DER.
+pub(super) type Revoked = BTreeSet<[u8; 32]>;
+
 /// A CA certificate with its file and the file's place.
 pub(super) type Placed<'a> = (usize, &'a Path, CertificateDer<'static>);
 
 impl Vouchers {
     /// # Errors
     /// A certificate that cannot be read, which those that were taken can.
-    pub(super) fn new(anchors: &[Placed<'_>], issuing: &[Placed<'_>], now: Timestamp) -> Result<Self, FileError> {
+    pub(super) fn new(anchors: &[Placed<'_>], issuing: &[Placed<'_>], revoked: &Revoked, now: Timestamp) -> Result<Self, FileError> {
         let mut vouchers = Self::default();
         for (_, file, der) in anchors {
             let certificate = own::parsed(file, der)?;
@@ -83,6 +87,7 @@ impl Vouchers {
             waiting.retain(|(_, certificate, der)| {
                 let name = sha256(certificate.issuer().as_raw());
                 let is_signed = is_in_date(certificate.validity())
+                    && !revoked.contains(&sha256(der))
                     && vouchers.named(&name).any(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
                 if is_signed {
                     vouchers.push(Voucher::of(certificate));
@@ -95,6 +100,12 @@ impl Vouchers {
         }
         vouchers.idle = waiting.into_iter().map(|(place, ca, _)| (place, shown_name(ca.subject()))).collect();
         Ok(vouchers)
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_test(cas: &[(IssuerName, CaKey)]) -> Self {
+        let voucher = |(name, key): &(IssuerName, CaKey)| Voucher { name: *name, key: *key, spki: Vec::new(), shown: String::new() };
+        Self { all: cas.iter().map(voucher).collect(), idle: Vec::new() }
     }
 
     /// A renewed certificate of a CA may have the same name and key: that is one CA.
@@ -115,6 +126,23 @@ impl Vouchers {
 
     pub(super) fn knows(&self, name: &IssuerName, key: &CaKey) -> bool {
         self.named(name).any(|voucher| voucher.key == *key)
+    }
+
+    /// Those of `issuing` that one of `lists` names, made by the CA that signed them. Whoever has the key of such a CA is not its holder.
+    ///
+    /// # Errors
+    /// A certificate that cannot be read, which those that were taken can.
+    pub(super) fn revoked(&self, lists: &Lists, issuing: &[Placed<'_>]) -> Result<Revoked, FileError> {
+        let mut revoked = Revoked::new();
+        for (_, file, der) in issuing {
+            let certificate = own::parsed(file, der)?;
+            let name = sha256(certificate.issuer().as_raw());
+            let mut above = self.named(&name).filter(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
+            if above.any(|above| lists.revokes(&name, &above.key, certificate.raw_serial())) {
+                revoked.insert(sha256(der));
+            }
+        }
+        Ok(revoked)
     }
 
     /// The CAs of `issuing_ca_files` that vouch for nothing, by the place of their file.

@@ -199,6 +199,8 @@ async fn questions(world: &World) -> Vec<Question> {
     audit("GetProof", "/samband.v1.AuditService/GetProof", body(&second.message_id), body(&fresh()), false);
     let body = |case: &String| of(&pb::ExportRequest { case_ref: Some(case.clone()), ..Default::default() });
     audit("Export", "/samband.v1.AuditService/Export", body(&third.case_ref), body(&nobodys(7)), false);
+    let body = |case: &String| of(&pb::PlaceHoldRequest { case_ref: case.clone(), reason: 1, until: "2027-01-31".to_owned() });
+    audit("PlaceHold", "/samband.v1.AuditService/PlaceHold", body(&third.case_ref), body(&nobodys(7)), false);
     let body = |case: &String| of(&pb::LiftHoldRequest { case_ref: case.clone() });
     audit("LiftHold", "/samband.v1.AuditService/LiftHold", body(&third.case_ref), body(&nobodys(7)), false);
     all

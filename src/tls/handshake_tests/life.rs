@@ -171,7 +171,8 @@ async fn every_certificate_of_the_chain_is_held_against_its_issuers_list() {
 
     // The root revokes the issuing CA: what it issued ends, too, though its own list names nobody.
     put(&bench, "root.crl.pem", &root.authority_crl(&[&issuing], NOW.plus_millis(1000), day(9)).unwrap());
-    gateway.reload();
+    let told: Vec<_> = gateway.settings.reload().refused.iter().map(|refused| refused.error.fault()).collect();
+    assert_eq!(told, [crate::audit::reload::ReloadFault::NotVouched; 2], "it vouches for its list no more");
     assert_eq!(gateway.settings.check(open.peer(), NOW), Err(HandshakeReason::Revoked));
     assert_eq!(gateway.close_unwelcome(NOW), 1);
     gateway.refuses(&connector, HandshakeReason::Revoked).await;

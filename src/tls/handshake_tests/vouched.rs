@@ -178,3 +178,33 @@ fn an_older_list_in_another_file_does_not_take_the_place_of_a_newer_one() {
     assert_eq!(reload(&settings), (false, told("crl.pem", Fault::OlderList)));
     assert_eq!(settings.judge(&[issued.certificate_der()], NOW), Err(HandshakeReason::Revoked));
 }
+
+#[test]
+fn a_ca_that_its_root_revokes_vouches_for_nothing_and_cannot_bring_itself_back() {
+    let below = Below::new();
+    let chain = below.chain();
+    let files = TlsFiles { marks_file: Some(below.bench.path("marks")), ..below.files(&["issuing.pem"]) };
+    let load = || TlsSettings::load(files.clone(), below.bench.clock.clone());
+    let settings = load().unwrap();
+    let old = fs::read_to_string(below.bench.path("root.crl.pem")).unwrap();
+    below.put("root.crl.pem", &below.root.authority_crl(&[&below.issuing], NOW.plus_millis(1000), day(900)).unwrap());
+    let idle = [("issuing.pem".to_owned(), Fault::NotVouched), ("issuing.crl.pem".to_owned(), Fault::NotVouched)];
+    assert_eq!(reload(&settings), (true, idle.to_vec()));
+    assert_eq!(settings.judge(&chain, NOW), Err(HandshakeReason::Revoked));
+    assert_eq!(settings.lists(NOW).len(), 1);
+    // Whoever has its key signs many lists.
+    let part = |number: u64| below.issuing.part_crl(&[], number, &format!("http://x/{number}"), NOW.plus_millis(60_000), day(900)).unwrap();
+    below.put("issuing.crl.pem", &(1..=60).map(part).collect::<String>());
+    assert_eq!(reload(&settings), (true, idle.to_vec()));
+    settings.remember().unwrap();
+    let marks = fs::read_to_string(below.bench.path("marks")).unwrap();
+    // That of the root, and what was there of the other.
+    assert_eq!(marks.lines().count(), 1 + 2);
+    for settings in [&settings, &load().unwrap()] {
+        assert_eq!((settings.judge(&chain, NOW), settings.unused().len()), (Err(HandshakeReason::Revoked), 2));
+    }
+    below.put("root.crl.pem", &old);
+    assert_eq!(reload(&settings).1[0], ("root.crl.pem".to_owned(), Fault::OlderList));
+    assert!(matches!(load(), Err(TlsError::OlderList(file)) if file == below.bench.path("root.crl.pem")));
+    assert_eq!(settings.judge(&chain, NOW), Err(HandshakeReason::Revoked));
+}
