@@ -70,6 +70,8 @@ impl Wishes {
 
 fn main() {
     let wishes = Wishes::parse();
+    // As the program does at its start.
+    _ = rustix::thread::disable_transparent_huge_pages(true);
     let _ = std::fs::remove_dir_all(&wishes.dir);
     std::fs::create_dir_all(&wishes.dir).expect("the folder can be made");
     println!("{}", raw::machine());

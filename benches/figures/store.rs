@@ -21,12 +21,13 @@ use crate::home::Home;
 use crate::messages::{Case, Kind, Messages};
 use crate::raw::{Goal, Threads, Usage, append, sync, table};
 
-/// Batches that are made before the clock runs: few enough to lie in the processor's cache still, as what comes off a wire does.
-const BATCHES_AT_ONCE: usize = 24;
+/// Batches that are made before the clock runs: enough that the first one, which nothing is under way beside, and the last ones are a small part of
+/// the time.
+const BATCHES_AT_ONCE: usize = 96;
+/// Acts that are made at once: few enough to lie in the processor's cache still, as what comes off a wire does, and no handful.
+const ACTS_AT_ONCE: std::ops::RangeInclusive<usize> = 256..=6144;
 /// Batches under way at a time: one whose receipts are made, one on its way to the disk, one that is decided, one that comes in.
 const UNDER_WAY: usize = 4;
-/// Acts that are made at once, for small batches.
-const ACTS_AT_ONCE: usize = 256;
 /// Messages to one figure at most, so that no turn falls into it.
 const MESSAGES_MAX: usize = 120_000;
 /// Cases that reports and results are sent to; none gets more messages than a case may have.
@@ -182,7 +183,8 @@ async fn batch_row(wishes: &Wishes, acts: &Acts<'_>, batch: usize, goals: &mut V
     let before = acts.home.frames();
     let (mut spent, mut done, mut switches, mut threads) = (Duration::ZERO, 0, 0, Threads::none());
     while spent.as_secs_f64() < wishes.seconds && done < MESSAGES_MAX {
-        let made: Vec<Command> = (0..ACTS_AT_ONCE.max(batch * BATCHES_AT_ONCE)).map(|_| acts.next(&cases)).collect();
+        let at_once = (batch * BATCHES_AT_ONCE).clamp(*ACTS_AT_ONCE.start(), *ACTS_AT_ONCE.end());
+        let made: Vec<Command> = (0..at_once).map(|_| acts.next(&cases)).collect();
         let count = made.len();
         let (used, usage, start) = (Threads::now(), Usage::now(), Instant::now());
         batches(&store, made, batch).await;

@@ -80,6 +80,8 @@ pub const DAY: i64 = DAY_MILLIS;
 #[tokio::main]
 async fn main() {
     let (command, wishes) = wishes(std::env::args().skip(1));
+    // As the program does at its start.
+    _ = rustix::thread::disable_transparent_huge_pages(true);
     match command.as_deref() {
         Some("generate") => history::generate(&wishes).await,
         Some("start") => figures::start(&wishes),
