@@ -44,14 +44,15 @@ pub struct EvidenceArgs {
 /// See [`CliError`]; a message of which nothing has become yet is none.
 pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
     let client = Client::new(&args.connect)?;
-    let (mut found, mut next) = (Vec::new(), Some(0));
+    let (mut found, mut next, mut is_damaged) = (Vec::new(), Some(0), false);
     while let Some(from) = next {
         let request = json!({"message_id": args.id.to_string(), "from_index": from});
         let answer = client.ask(args.role.service(), "GetEvidence", &request).await?;
         found.extend(answer["evidence"].as_array().cloned().unwrap_or_default());
+        is_damaged |= answer["damaged"].as_bool().unwrap_or_default();
         next = next_page(&answer, from)?;
     }
-    if found.is_empty() {
+    if found.is_empty() && !is_damaged {
         out.result(
             "there is nothing to prove: it was neither fetched nor returned, or the records of that are erased, which live 13 to 35 months",
             &json!({"evidence": []}),
@@ -71,5 +72,28 @@ pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
         let json = json!({"event": event, "time": time, "log_index": index, "proof_file": file.display().to_string()});
         out.result(&format!("{time}  {event} at place {index}\n        {}", file.display()), &json);
     }
-    Ok(())
+    whole(is_damaged)
+}
+
+/// # Errors
+/// Something may be lacking for damage.
+fn whole(is_damaged: bool) -> Result<(), CliError> {
+    if !is_damaged {
+        return Ok(());
+    }
+    let what = "a step may be lacking, as a record at the gateway is damaged; ask the operator to stop it, run `samband audit fsck` and bring back \
+                the newest copy, then run this again";
+    Err(CliError::Failed(what.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_may_hide_a_step_is_no_success() {
+        assert!(whole(false).is_ok());
+        let error = whole(true).unwrap_err();
+        assert!(error.code() == 1 && error.to_string().contains("samband audit fsck"), "{error}");
+    }
 }

@@ -28,7 +28,7 @@ pub use inspect::{
 };
 pub use register::{LoadError, Loaded, NotInForce, RegisterFile};
 pub use settings::Settings;
-pub use status::{Change, Changes, Statuses};
+pub use status::{Change, Changes, Evidence, Statuses};
 pub use submit::{Draft, Submitted, content_commit};
 pub use witnesses::{Cosigned, Heard, NotHeard, Saw, WitnessCall, WitnessState, WitnessStatus, Witnesses, ask};
 
@@ -36,7 +36,6 @@ use crate::audit::event::Event;
 use crate::clock::Clock;
 use crate::domain::hold::HoldGround;
 use crate::domain::id::{MessageId, ParticipantId};
-use crate::domain::participant::Role;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
@@ -192,8 +191,8 @@ impl Gateway {
     /// The answer to an error of the store; a rule's no is recorded.
     async fn failed(&self, caller: &Caller, verb: Verb, error: StoreError, message_id: Option<MessageId>) -> Refusal {
         let denial = match (denial_of(&error), &error) {
-            // Trying again helps nobody, and an auditor can tell the operator what to do.
-            (_, StoreError::Damaged { .. }) if caller.participant.role == Role::Auditor => Reason::DataDamaged.into(),
+            // Trying again helps nobody, and whoever asks can tell the operator what to do.
+            (_, StoreError::Damaged { .. }) => Reason::DataDamaged.into(),
             (denial, _) => denial,
         };
         self.refuse(caller, verb, denial, message_id).await

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::leases::Ending;
-use super::{Gateway, Proofs, Refusal};
+use super::{Gateway, Refusal};
 use crate::audit::event::kind;
 use crate::audit::record::Record;
 use crate::domain::id::MessageId;
@@ -12,7 +12,7 @@ use crate::domain::participant::{Register, Role};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{Accepted, Cursor, RecordFilter, StatusEntry};
+use crate::store::{Accepted, Cursor, EntryProof, RecordFilter, StatusEntry, StoreError};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -24,6 +24,17 @@ pub struct Statuses {
     pub known: Vec<StatusEntry>,
     /// No message of this sender.
     pub unknown: Vec<MessageId>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Its steps, by index.
+    pub proofs: Vec<EntryProof>,
+    /// Where the next call starts, if there is more.
+    pub next_index: Option<u64>,
+    /// A record that may be a step of it is kept and cannot be read.
+    pub is_damaged: bool,
 }
 
 /// One change in the feed.
@@ -92,24 +103,33 @@ impl Gateway {
 
     /// What became of an own message, each step with a proof that opens only what its sender may know, by log index. Deliveries
     /// of results that were logged before their texts left out the case have none. Steps whose records are erased have none either; those of
-    /// later months are given as long as they live.
+    /// later months are given as long as they live. A damaged record takes the proof of its own step away and no other's.
     ///
     /// # Errors
-    /// [`Reason::MessageUnknown`], not the caller's call, or the store's refusal.
-    pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId, from_index: u64) -> Result<Proofs, Refusal> {
+    /// [`Reason::MessageUnknown`], [`Reason::DataDamaged`] when it can be for damage alone, not the caller's call, or the store's refusal.
+    pub async fn evidence(&self, caller: &Caller, verb: Verb, message_id: MessageId, from_index: u64) -> Result<Evidence, Refusal> {
         drop(self.permit_or_refuse(caller, verb).await?);
         let found = async {
             // The record of its acceptance may be erased while later ones live; what the case remembers says then whose message it is.
-            let receipt = self.store.receipt(caller.id(), message_id).await?;
-            if receipt.is_none() && self.store.status(caller.id(), message_id).await?.is_none() {
+            let (receipt, damage) = match self.store.receipt(caller.id(), message_id).await {
+                Ok(receipt) => (receipt, None),
+                // That record, or one that may be it: then its steps tell too whose message it is.
+                Err(error @ StoreError::Damaged { .. }) => (None, Some(error)),
+                Err(error) => return Err(error),
+            };
+            let status = self.store.status(caller.id(), message_id).await?;
+            let accepted = receipt.map(|accepted| accepted.index).or(status.map(|status| status.cursor.index));
+            if accepted.is_none() && damage.is_none() {
                 return Ok(None);
             }
             let register = self.store.register();
-            let (mut proofs, mut next_index) = (Vec::new(), Some(from_index));
+            let (mut proofs, mut next_index, mut is_damaged) = (Vec::new(), Some(from_index), false);
             // By kind: refused calls name messages too, anybody's, and would stand in the way of what is asked for.
             while let Some(from_index) = next_index.filter(|_| proofs.len() < EVIDENCE_MAX) {
                 let filter = RecordFilter { message_id: Some(message_id), kinds: STEPS.to_vec(), from_index, ..RecordFilter::default() };
-                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?.whole()?;
+                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?;
+                // Its acceptance is none of its steps.
+                is_damaged |= page.unreadable.iter().any(|(index, _)| Some(*index) != accepted);
                 for entry in page.entries {
                     if entry.record.is_some_and(|record| is_evidence(&record, caller, &register)) {
                         proofs.extend(self.store.prove_for_sender(entry.index).await?);
@@ -117,7 +137,10 @@ impl Gateway {
                 }
                 next_index = page.next_index;
             }
-            Ok(Some(Proofs { proofs, next_index }))
+            match damage {
+                Some(error) if accepted.is_none() && proofs.is_empty() => Err(error),
+                _ => Ok(Some(Evidence { proofs, next_index, is_damaged })),
+            }
         };
         match found.await {
             Ok(Some(evidence)) => Ok(evidence),

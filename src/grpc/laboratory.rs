@@ -79,8 +79,9 @@ impl pb::laboratory_service_server::LaboratoryService for Laboratory {
     ) -> Result<Response<pb::LaboratoryServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let pb::LaboratoryServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
-        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::LaboratoryGetEvidence, message_id, *from_index).await?;
-        Ok(Response::new(pb::LaboratoryServiceGetEvidenceResponse { evidence, next_index }))
+        let (evidence, next_index, damaged) =
+            shared::evidence(&self.0, &caller, Verb::LaboratoryGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::LaboratoryServiceGetEvidenceResponse { evidence, next_index, damaged }))
     }
 
     async fn look_up(

@@ -164,8 +164,9 @@ impl pb::municipal_service_server::MunicipalService for Municipal {
     ) -> Result<Response<pb::MunicipalServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let pb::MunicipalServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
-        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::MunicipalGetEvidence, message_id, *from_index).await?;
-        Ok(Response::new(pb::MunicipalServiceGetEvidenceResponse { evidence, next_index }))
+        let (evidence, next_index, damaged) =
+            shared::evidence(&self.0, &caller, Verb::MunicipalGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::MunicipalServiceGetEvidenceResponse { evidence, next_index, damaged }))
     }
 
     async fn look_up(

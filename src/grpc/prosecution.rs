@@ -142,8 +142,9 @@ impl pb::prosecution_service_server::ProsecutionService for Prosecution {
     ) -> Result<Response<pb::ProsecutionServiceGetEvidenceResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let pb::ProsecutionServiceGetEvidenceRequest { message_id, from_index } = request.get_ref();
-        let (evidence, next_index) = shared::evidence(&self.0, &caller, Verb::ProsecutionGetEvidence, message_id, *from_index).await?;
-        Ok(Response::new(pb::ProsecutionServiceGetEvidenceResponse { evidence, next_index }))
+        let (evidence, next_index, damaged) =
+            shared::evidence(&self.0, &caller, Verb::ProsecutionGetEvidence, message_id, *from_index).await?;
+        Ok(Response::new(pb::ProsecutionServiceGetEvidenceResponse { evidence, next_index, damaged }))
     }
 
     async fn look_up(

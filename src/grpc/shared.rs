@@ -15,7 +15,7 @@ use crate::domain::participant::{Contact, MunicipalityNumber, Role, Standing};
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::domain::violation::Choice;
-use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Gateway, Proofs, ReceiveOptions, Submitted};
+use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Evidence, Gateway, ReceiveOptions, Submitted};
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
@@ -144,22 +144,22 @@ pub(super) async fn receipt(gateway: &Arc<Gateway>, caller: &Caller, verb: Verb,
     gateway.receipt(caller, verb, id).await.map_err(status::of_refusal)
 }
 
-/// Evidence of a message from a log index on, and where the next call starts if there is more.
+/// Evidence of a message from a log index on, where the next call starts if there is more, and whether a damaged record may be of it.
 pub(super) async fn evidence(
     gateway: &Arc<Gateway>,
     caller: &Caller,
     verb: Verb,
     text: &str,
     from_index: u64,
-) -> Result<(Vec<pb::Evidence>, Option<u64>), Status> {
+) -> Result<(Vec<pb::Evidence>, Option<u64>, bool), Status> {
     let id = message_id("message_id", text)?;
-    let Proofs { proofs, next_index } = gateway.evidence(caller, verb, id, from_index).await.map_err(status::of_refusal)?;
+    let Evidence { proofs, next_index, is_damaged } = gateway.evidence(caller, verb, id, from_index).await.map_err(status::of_refusal)?;
     let shown = proofs.into_iter().filter_map(|EntryProof { index, leaf: _, record, unreadable: _, proof }| {
         let record = record?;
         let kind_name = record.row()?.name.to_owned();
         Some(pb::Evidence { kind_name, time: Some(timestamp(record.time)), log_index: index, proof })
     });
-    Ok((shown.collect(), next_index))
+    Ok((shown.collect(), next_index, is_damaged))
 }
 
 pub(super) async fn statuses(

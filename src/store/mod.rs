@@ -238,6 +238,7 @@ pub struct Page {
 /// Entries that a page names as unreadable; where there are as many, there may be more.
 pub const UNREADABLE_MAX: usize = 100;
 
+#[cfg(test)]
 impl Page {
     /// The page, for whoever may leave nothing out.
     ///

@@ -144,3 +144,29 @@ async fn days_whose_records_are_erased_are_not_told_as_reviewed() {
     assert!(first > date("2026-11-20") && !erased.is_all(), "{erased:?}");
     assert_eq!(erased.lacks, Lacks { erased: true, unreadable: false });
 }
+
+#[tokio::test]
+async fn a_sender_whose_acceptance_is_damaged_is_told_so_and_given_the_proofs_that_are_sound() {
+    let home = Home::new();
+    let (_store, bed, _, message_id, index) = damaged_case(&home).await;
+    let gateway = gateway(&bed);
+    let (caller, verb) = (bed.caller(OSLO), Verb::ProsecutionGetEvidence);
+    let refused = gateway.receipt(&caller, Verb::ProsecutionGetReceipt, message_id).await.unwrap_err().0;
+    assert_eq!((refused.reason, refused.retry_after_millis), (Reason::DataDamaged, None));
+    let steps = async || {
+        let found = gateway.evidence(&caller, verb, message_id, 0).await.unwrap();
+        let kinds: Vec<u16> = found.proofs.iter().map(|proof| proof.record.as_ref().unwrap().kind).collect();
+        (kinds, found.is_damaged)
+    };
+    assert_eq!(steps().await, (vec![kind::HANDED_OUT, kind::ACKNOWLEDGED], false), "its acceptance is no step");
+
+    // Whoever sent none with that id is told no more than of one that nobody sent.
+    for (who, verb) in [(INNLANDET, verb), (LAB, Verb::LaboratoryGetEvidence)] {
+        let of = async |message_id| gateway.evidence(&bed.caller(who), verb, message_id, 0).await.unwrap_err().0;
+        assert_eq!(of(message_id).await, of(bed.fresh()).await);
+    }
+
+    // A step that is damaged takes away its own proof, and that is said.
+    flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * (index + 1) + 100);
+    assert_eq!(steps().await, (vec![kind::ACKNOWLEDGED], true));
+}
