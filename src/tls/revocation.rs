@@ -225,9 +225,12 @@ impl Lists {
     }
 
     /// What there are lists of here and not in `after`. A part of an issuer's certificates is not lost where a list of all of them takes its place
-    /// that is not older.
+    /// that is not older; nor all of them where that of a part does: then what is not of that part is refused, and what the newer one revokes is, too.
     pub(super) fn lost(&self, after: &Self) -> BTreeSet<SpeaksFor> {
-        let is_covered = |at: &SpeaksFor, list: &List| after.0.get(&at.whole()).is_some_and(|whole| !whole.mark.is_before(&list.mark));
+        let is_covered = |at: &SpeaksFor, list: &List| {
+            let mut others = after.of_name(&at.name).filter(|(of, _)| of.key == at.key && (*of == &at.whole() || *at == at.whole()));
+            others.any(|(_, other)| !other.mark.is_before(&list.mark))
+        };
         self.0.iter().filter(|(at, list)| !after.speaks_for(at) && !is_covered(at, list)).map(|(at, _)| *at).collect()
     }
 

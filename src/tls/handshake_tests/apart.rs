@@ -251,10 +251,15 @@ fn an_older_list_of_the_whole_or_of_another_part_does_not_take_the_place_of_a_ne
     assert_eq!((judge(&settings), judge(&restarted().unwrap())), (Err(HandshakeReason::Revoked), Err(HandshakeReason::Revoked)));
     put(&two.bench, "crl.pem", &whole(&[], 10, -5));
     assert_eq!(reload(&settings), (false, vec![("crl.pem".to_owned(), Fault::OlderList)]));
-    // A newer one of all takes the place of all parts.
+    // A newer one of all takes the place of all parts, and one of a part that of all: what it revokes is revoked.
     put(&two.bench, "crl.pem", &whole(&[], 14, 0));
     assert_eq!(reload(&settings), (true, vec![]));
     assert_eq!((judge(&settings), judge(&restarted().unwrap())), (Ok(()), Ok(())));
+    put(&two.bench, "crl.pem", &part(&[&issued], 15, one, 1));
+    assert_eq!(reload(&settings), (true, vec![]));
+    assert_eq!((judge(&settings), judge(&restarted().unwrap())), (Err(HandshakeReason::Revoked), Err(HandshakeReason::Revoked)));
+    put(&two.bench, "crl.pem", &whole(&[], 14, 0));
+    assert_eq!(reload(&settings), (false, vec![("crl.pem".to_owned(), Fault::OlderList)]));
 }
 
 #[test]
