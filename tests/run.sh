@@ -74,6 +74,7 @@ packages() {
     compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
     command -v testssl >/dev/null || missing+=(testssl.sh bsdextrautils dnsutils)
     command -v openssl >/dev/null || missing+=(openssl)
+    command -v curl >/dev/null || missing+=(curl)
     if [ "${#missing[@]}" -gt 0 ]; then
         as_root apt-get update
         as_root apt-get install -y --no-install-recommends ca-certificates "${missing[@]}"

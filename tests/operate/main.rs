@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod expiry;
+mod fetch;
 mod harness;
 mod index;
 mod look;
