@@ -27,7 +27,7 @@ use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
 use super::revocation::ListStatus;
 use super::trust::{Trust, shown_name};
-use super::verifier::{ChainVerifier, Revocation};
+use super::verifier::{Anchor, ChainVerifier, Revocation, ends};
 
 /// Why TLS settings are refused.
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +229,10 @@ struct Loaded {
     certificates: Vec<Certificate>,
     not_after: Timestamp,
     unlisted: Vec<String>,
+    /// When the configured CAs begin and end.
+    changes: Vec<Timestamp>,
+    /// The CAs that let participants in, by CN, with the first and the last second of each.
+    anchors: Vec<(String, Timestamp, Timestamp)>,
     digest: [u8; 32],
 }
 
@@ -252,6 +256,8 @@ pub struct TlsSettings {
     parts: Mutex<Parts>,
     /// What was written down of them.
     written: Mutex<Option<Marks>>,
+    /// What of the files in force is not used, as it was taken last, and when that was.
+    aside: Mutex<(Vec<String>, Timestamp)>,
     seen: Seen,
 }
 
@@ -267,10 +273,12 @@ impl TlsSettings {
     /// # Errors
     /// The first file that cannot be used, and why.
     pub fn load(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, TlsError> {
-        let parts = Parts::load(&files, clock.now())?;
+        let now = clock.now();
+        let parts = Parts::load(&files, now)?;
         let loaded = Loaded::new(&parts, &files, &clock, 1)?;
         let current = ArcSwap::from_pointee(loaded);
-        Ok(Self { files, clock, current, parts: Mutex::new(parts), written: Mutex::default(), seen: Seen::default() })
+        let aside = Mutex::new((told(&parts), now));
+        Ok(Self { files, clock, current, parts: Mutex::new(parts), written: Mutex::default(), aside, seen: Seen::default() })
     }
 
     /// Reads all files again and takes each; see [`TlsSettings::take`]. Blocking.
@@ -284,7 +292,8 @@ impl TlsSettings {
     pub fn take(&self, reads: Vec<(usize, Read)>) -> Taken {
         let mut parts = self.parts.lock();
         let (before, kept) = (self.current.load(), parts.clone());
-        let mut refused = parts.take(reads, &self.files.trust, self.clock.now());
+        let now = self.clock.now();
+        let mut refused = parts.take(reads, &self.files.trust, now);
         let digest = parts.digest();
         let mut changed = None;
         // A CA that vouches may have begun or ended since.
@@ -301,7 +310,40 @@ impl TlsSettings {
                 }
             }
         }
+        *self.aside.lock() = (told(&parts), now);
         Taken { changed, refused, good: parts.good() }
+    }
+
+    /// Whether a CA of `issuing_ca_files` has begun or ended since files were last taken: take none, so that what it vouched for is in force no more
+    /// and is told of.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (_, taken) = *self.aside.lock();
+        self.current.load().changes.iter().any(|at| taken < *at && *at <= now)
+    }
+
+    /// Whether a CA of `client_ca_files` is valid at `now`; otherwise nobody gets in.
+    #[must_use]
+    pub fn has_authority(&self, now: Timestamp) -> bool {
+        self.current.load().verifier.has_anchor(now)
+    }
+
+    /// What of the configured CAs and lists does not count at `now`, in words.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let current = self.current.load();
+        let out_of_date = current.anchors.iter().filter_map(|(name, not_before, not_after)| {
+            if now < *not_before {
+                Some(format!("the CA '{name}' of client_ca_files lets nobody in before {not_before}"))
+            } else if ends(*not_after) <= now {
+                Some(format!("the CA '{name}' of client_ca_files lets nobody in since it ended at {not_after}"))
+            } else {
+                None
+            }
+        });
+        let unlisted =
+            current.unlisted.iter().map(|name| format!("the CA '{name}' has no revocation list; nobody whom it issued for can connect"));
+        out_of_date.chain(unlisted).chain(self.aside.lock().0.iter().cloned()).collect()
     }
 
     /// Writes down which lists are in force, if that is news, for the next start. Blocking.
@@ -436,6 +478,11 @@ impl TlsSettings {
     }
 }
 
+/// What of the files in force is not used, in words.
+fn told(parts: &Parts) -> Vec<String> {
+    parts.aside().iter().map(|refused| refused.error.to_string()).collect()
+}
+
 fn seconds(at: x509_parser::time::ASN1Time) -> Timestamp {
     Timestamp::from_millis(at.timestamp().saturating_mul(1000))
 }
@@ -454,14 +501,19 @@ impl Loaded {
         certificates.extend(own[1..].iter().map(|certificate| named(certificate, Holder::GatewayChain)));
         drop(own);
 
-        let mut anchors = Vec::new();
+        let (mut anchors, mut of_anchors, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (_, file, der) in parts.authorities() {
-            let certificate = named(&own::parsed(file, &der)?, Holder::ClientCa);
-            anchors.push((der, certificate.not_after));
-            certificates.push(certificate);
+            let certificate = own::parsed(file, &der)?;
+            let (not_before, not_after) = (seconds(certificate.validity().not_before), seconds(certificate.validity().not_after));
+            certificates.push(named(&certificate, Holder::ClientCa));
+            of_anchors.push((shown_name(certificate.subject()), not_before, not_after));
+            drop(certificate);
+            anchors.push(Anchor { der, not_before, not_after });
         }
         for (_, file, der) in parts.issuing() {
-            certificates.push(named(&own::parsed(file, &der)?, Holder::IssuingCa));
+            let certificate = own::parsed(file, &der)?;
+            changes.extend([seconds(certificate.validity().not_before), ends(seconds(certificate.validity().not_after))]);
+            certificates.push(named(&certificate, Holder::IssuingCa));
         }
         let now = clock.now();
         let (lists, vouchers) = (parts.lists().clone(), parts.vouchers(now)?);
@@ -490,6 +542,8 @@ impl Loaded {
             certificates,
             not_after,
             unlisted,
+            changes,
+            anchors: of_anchors,
             digest: parts.digest(),
         })
     }

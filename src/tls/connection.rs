@@ -39,6 +39,8 @@ pub enum HandshakeReason {
     Expired,
     /// The configured CA that it leads to is past its own validity.
     AuthorityExpired,
+    /// The configured CA that it leads to is not valid yet.
+    AuthorityNotYetValid,
     /// Before the certificate's validity.
     NotYetValid,
     /// Not a client certificate.
@@ -71,11 +73,12 @@ pub enum HandshakeReason {
 
 impl HandshakeReason {
     /// Every reason.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoCertificate,
         Self::UnknownIssuer,
         Self::Expired,
         Self::AuthorityExpired,
+        Self::AuthorityNotYetValid,
         Self::NotYetValid,
         Self::WrongPurpose,
         Self::Revoked,
@@ -100,6 +103,7 @@ impl HandshakeReason {
             Self::UnknownIssuer => "unknown_issuer",
             Self::Expired => "expired",
             Self::AuthorityExpired => "authority_expired",
+            Self::AuthorityNotYetValid => "authority_not_yet_valid",
             Self::NotYetValid => "not_yet_valid",
             Self::WrongPurpose => "wrong_purpose",
             Self::Revoked => "revoked",

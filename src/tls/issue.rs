@@ -201,7 +201,7 @@ impl AuthorityName {
         Self { common_name: common_name.to_owned(), organisation_identifier: None }
     }
 
-    fn distinguished(&self) -> DistinguishedName {
+    pub(super) fn distinguished(&self) -> DistinguishedName {
         let mut name = DistinguishedName::new();
         if let Some(identifier) = &self.organisation_identifier {
             name.push(DnType::CustomDnType(ORGANISATION_IDENTIFIER.to_vec()), identifier.clone());
@@ -340,7 +340,7 @@ impl CertificateAuthority {
     }
 }
 
-fn authority_params(
+pub(super) fn authority_params(
     name: DistinguishedName,
     levels: u8,
     not_after: Timestamp,

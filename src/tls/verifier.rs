@@ -17,7 +17,7 @@ use super::chain::shown;
 use super::config::{TlsError, provider};
 use super::connection::HandshakeReason;
 use super::peer::sha256;
-use super::revocation::{Lists, is_signed_by};
+use super::revocation::{Lists, SpeaksFor, is_signed_by};
 use super::trust::Trust;
 use super::vouchers::{CaKey, IssuerName, Voucher, Vouchers};
 
@@ -34,8 +34,25 @@ pub(super) fn reads_lists(roots: &Arc<RootCertStore>, lists: Vec<CertificateRevo
     WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).with_crls(lists).build().is_ok()
 }
 
-/// A CA of `client_ca_files` and the last second in which it is valid.
-pub(super) type Anchor = (CertificateDer<'static>, Timestamp);
+/// A CA of `client_ca_files`.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    pub(super) der: CertificateDer<'static>,
+    /// The first second in which it is valid.
+    pub(super) not_before: Timestamp,
+    /// The last one.
+    pub(super) not_after: Timestamp,
+}
+
+impl Anchor {
+    const fn has_begun(&self, now: Timestamp) -> bool {
+        self.not_before.millis() <= now.millis()
+    }
+
+    fn is_in_date(&self, now: Timestamp) -> bool {
+        self.has_begun(now) && now < ends(self.not_after)
+    }
+}
 
 /// Of each CA's name under which there are lists of several keys, the key whose lists are asked.
 type Choice = BTreeMap<IssuerName, CaKey>;
@@ -43,7 +60,7 @@ type Choice = BTreeMap<IssuerName, CaKey>;
 /// Verifications that are kept ready; beyond, all are made anew.
 const READY_MAX: usize = 8;
 
-/// Webpki's verifications with the anchors that are in date from one moment until another.
+/// Webpki's verifications with the anchors and vouchers that are in date from one moment until another.
 #[derive(Debug)]
 struct Ready {
     from: Timestamp,
@@ -55,7 +72,7 @@ struct Ready {
 /// the lists and the list of issuers.
 ///
 /// Webpki asks neither until when an anchor is valid nor which key made a list, and takes the first list of an issuer's name. So it is given the
-/// anchors that are in date, and of each name the lists of one key: of that which signed what the client shows.
+/// anchors that are in date, and of each name the lists of one key, of that which signed what the client shows, if the CA vouches at that time.
 #[derive(Debug)]
 pub(super) struct ChainVerifier {
     /// With every anchor and no list, for hints and to tell why a chain is refused.
@@ -67,6 +84,7 @@ pub(super) struct ChainVerifier {
     /// Whether lists are configured: then a chain without one is refused, also when none of them all can be used.
     needs_lists: bool,
     lists: Lists,
+    vouchers: Vouchers,
     grace_millis: i64,
     trust: Trust,
 }
@@ -85,23 +103,23 @@ impl ChainVerifier {
     /// No CA, or lists that webpki cannot read.
     pub(super) fn new(anchors: Vec<Anchor>, revocation: Revocation, trust: Trust, now: Timestamp) -> Result<Self, TlsError> {
         let Revocation { needs_lists, lists, vouchers, grace_millis } = revocation;
-        let any = webpki(anchors.iter().map(|(der, _)| der), Vec::new())?.ok_or(TlsError::NoAuthority)?;
+        let any = webpki(anchors.iter().map(|anchor| &anchor.der), Vec::new())?.ok_or(TlsError::NoAuthority)?;
         let renewed = lists.of_several_keys().into_iter().map(|(name, keys)| {
             let of_key = |key: &CaKey| vouchers.named(&name).find(|voucher| voucher.key == *key).cloned();
             (name, keys.iter().filter_map(of_key).collect())
         });
         let renewed = renewed.collect();
         let ready = Mutex::new(Ready { from: now, until: now, by_choice: BTreeMap::new() });
-        let verifier = Self { any, ready, anchors, renewed, needs_lists, lists, grace_millis, trust };
+        let verifier = Self { any, ready, anchors, renewed, needs_lists, lists, vouchers, grace_millis, trust };
         verifier.ready(&verifier.choice(&[]), now)?;
         Ok(verifier)
     }
 
-    /// Webpki's verification at `now` with the lists of `choice`; none if no anchor is in date.
+    /// Webpki's verification at `now` with the lists of `choice`; none if no anchor is in date, or no list is that must be.
     fn ready(&self, choice: &Choice, now: Timestamp) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
         let mut ready = self.ready.lock();
         if now < ready.from || ready.until <= now {
-            let until = self.next_anchor_end(now).unwrap_or(Timestamp::from_millis(i64::MAX));
+            let until = self.next_change(now).unwrap_or(Timestamp::from_millis(i64::MAX));
             *ready = Ready { from: now, until, by_choice: BTreeMap::new() };
         }
         if let Some(chain) = ready.by_choice.get(choice) {
@@ -110,13 +128,17 @@ impl ChainVerifier {
         if ready.by_choice.len() >= READY_MAX {
             ready.by_choice.clear();
         }
-        let chain = webpki(self.in_date(now), self.lists.ders(|at| choice.get(&at.name).is_none_or(|key| *key == at.key)))?;
+        let is_asked =
+            |at: &SpeaksFor| choice.get(&at.name).is_none_or(|key| *key == at.key) && self.vouchers.vouches(&at.name, &at.key, now);
+        let lists = self.lists.ders(is_asked);
+        // Without any list webpki would ask for none.
+        let chain = if self.needs_lists && lists.is_empty() { None } else { webpki(self.in_date(now), lists)? };
         ready.by_choice.insert(choice.clone(), chain.clone());
         Ok(chain)
     }
 
     fn in_date(&self, now: Timestamp) -> impl Iterator<Item = &CertificateDer<'static>> {
-        self.anchors.iter().filter(move |(_, not_after)| now < ends(*not_after)).map(|(der, _)| der)
+        self.anchors.iter().filter(move |anchor| anchor.is_in_date(now)).map(|anchor| &anchor.der)
     }
 
     /// Why a chain has no issuer here, if it would have one with other lists or at another time. Webpki says of one that leads to two CAs of a name
@@ -132,13 +154,28 @@ impl ChainVerifier {
         if !accepts(&self.any) {
             return None;
         }
-        let in_date = webpki(self.in_date(at), Vec::new()).ok().flatten();
-        let is_in_date = in_date.is_some_and(|chain| accepts(&chain));
-        Some(if is_in_date { HandshakeReason::RevocationUnknown } else { HandshakeReason::AuthorityExpired })
+        let accept = |anchors: &dyn Fn(&&Anchor) -> bool| {
+            let chain = webpki(self.anchors.iter().filter(anchors).map(|anchor| &anchor.der), Vec::new());
+            chain.ok().flatten().is_some_and(|chain| accepts(&chain))
+        };
+        Some(if accept(&|anchor| anchor.is_in_date(at)) {
+            HandshakeReason::RevocationUnknown
+        } else if accept(&|anchor| anchor.has_begun(at)) {
+            HandshakeReason::AuthorityExpired
+        } else {
+            HandshakeReason::AuthorityNotYetValid
+        })
     }
 
-    fn next_anchor_end(&self, now: Timestamp) -> Option<Timestamp> {
-        self.anchors.iter().map(|(_, not_after)| ends(*not_after)).filter(|end| now < *end).min()
+    /// When the next anchor or voucher begins or ends, of those that are known to.
+    fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let anchors = self.anchors.iter().flat_map(|anchor| [anchor.not_before, ends(anchor.not_after)]);
+        anchors.chain(self.vouchers.all().map(|voucher| voucher.until)).filter(|at| now < *at).min()
+    }
+
+    /// Whether an anchor is in date.
+    pub(super) fn has_anchor(&self, now: Timestamp) -> bool {
+        self.in_date(now).next().is_some()
     }
 
     /// Whose lists are to be asked for `chain`, the client's certificate first.
@@ -180,7 +217,7 @@ impl ChainVerifier {
         // Validity is in whole seconds, the last one included.
         let own = not_after.map(ends).filter(|at| now < *at);
         let closes = self.lists.next_closing(self.grace_millis, now);
-        [own, self.next_anchor_end(now), closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
+        [own, self.next_change(now), closes].into_iter().flatten().fold(now.plus_millis(LOOK_AGAIN_MILLIS), Timestamp::min)
     }
 
     /// Judges a chain that is verified, the client's certificate first.
@@ -207,7 +244,7 @@ impl ChainVerifier {
 }
 
 /// From when on what is valid until `not_after` is not: validity is in whole seconds, the last one included.
-const fn ends(not_after: Timestamp) -> Timestamp {
+pub(super) const fn ends(not_after: Timestamp) -> Timestamp {
     not_after.plus_millis(1000)
 }
 

@@ -16,6 +16,7 @@ use super::own;
 use super::peer::sha256;
 use super::revocation::{Lists, is_signed_by};
 use super::trust::shown_name;
+use super::verifier::ends;
 
 /// SHA-256 of a CA's name, DER.
 pub(super) type IssuerName = [u8; 32];
@@ -29,6 +30,8 @@ pub(super) struct Voucher {
     pub(super) key: CaKey,
     /// SubjectPublicKeyInfo.
     pub(super) spki: Vec<u8>,
+    /// It vouches before this: until it ends, or one between it and an anchor.
+    pub(super) until: Timestamp,
     /// CN.
     pub(super) shown: String,
 }
@@ -72,7 +75,8 @@ impl Vouchers {
         let mut vouchers = Self::default();
         for (_, file, der) in anchors {
             let certificate = own::parsed(file, der)?;
-            vouchers.push(Voucher::of(&certificate));
+            // Whom it lets in is asked for each chain, by time.
+            vouchers.push(Voucher::of(&certificate, Timestamp::from_millis(i64::MAX)));
         }
         let mut waiting = Vec::new();
         for (place, file, der) in issuing {
@@ -82,29 +86,37 @@ impl Vouchers {
         let is_in_date = |validity: &x509_parser::certificate::Validity| {
             validity.not_before.timestamp() <= seconds && seconds <= validity.not_after.timestamp()
         };
+        let mut taken = Vec::new();
         loop {
-            let before = vouchers.all.len();
+            let before = taken.len();
             waiting.retain(|(_, certificate, der)| {
                 let name = sha256(certificate.issuer().as_raw());
-                let is_signed = is_in_date(certificate.validity())
-                    && !revoked.contains(&sha256(der))
-                    && vouchers.named(&name).any(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
+                let signers = vouchers.named(&name).filter(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
+                let signers: Vec<_> = signers.map(|above| above.key).collect();
+                let is_signed = is_in_date(certificate.validity()) && !revoked.contains(&sha256(der)) && !signers.is_empty();
                 if is_signed {
-                    vouchers.push(Voucher::of(certificate));
+                    let not_after = Timestamp::from_millis(certificate.validity().not_after.timestamp().saturating_mul(1000));
+                    vouchers.push(Voucher::of(certificate, Timestamp::from_millis(i64::MIN)));
+                    taken.push((name, signers, Voucher::of(certificate, ends(not_after))));
                 }
                 !is_signed
             });
-            if vouchers.all.len() == before {
+            if taken.len() == before {
                 break;
             }
         }
+        while taken.iter().any(|(name, signers, ca)| {
+            let above = vouchers.named(name).filter(|above| signers.contains(&above.key)).map(|above| above.until).max();
+            vouchers.lasts(ca, above.map_or(ca.until, |above| above.min(ca.until)))
+        }) {}
         vouchers.idle = waiting.into_iter().map(|(place, ca, _)| (place, shown_name(ca.subject()))).collect();
         Ok(vouchers)
     }
 
     #[cfg(test)]
     pub(super) fn of_test(cas: &[(IssuerName, CaKey)]) -> Self {
-        let voucher = |(name, key): &(IssuerName, CaKey)| Voucher { name: *name, key: *key, spki: Vec::new(), shown: String::new() };
+        let until = Timestamp::from_millis(i64::MAX);
+        let voucher = |(name, key): &(IssuerName, CaKey)| Voucher { name: *name, key: *key, spki: Vec::new(), until, shown: String::new() };
         Self { all: cas.iter().map(voucher).collect(), idle: Vec::new() }
     }
 
@@ -113,6 +125,17 @@ impl Vouchers {
         if !self.knows(&voucher.name, &voucher.key) {
             self.all.push(voucher);
         }
+    }
+
+    /// Of its certificates the one that lasts longest counts; whether `ca` lasts longer than was known.
+    fn lasts(&mut self, ca: &Voucher, until: Timestamp) -> bool {
+        let known = self.all.iter_mut().find(|known| known.name == ca.name && known.key == ca.key).filter(|known| known.until < until);
+        known.map(|known| known.until = until).is_some()
+    }
+
+    /// Whether the CA of this name and key vouches at `now`.
+    pub(super) fn vouches(&self, name: &IssuerName, key: &CaKey, now: Timestamp) -> bool {
+        self.named(name).any(|voucher| voucher.key == *key && now < voucher.until)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Voucher> {
@@ -152,12 +175,13 @@ impl Vouchers {
 }
 
 impl Voucher {
-    fn of(certificate: &x509_parser::certificate::X509Certificate<'_>) -> Self {
+    fn of(certificate: &x509_parser::certificate::X509Certificate<'_>, until: Timestamp) -> Self {
         let spki = certificate.public_key().raw;
         Self {
             name: sha256(certificate.subject().as_raw()),
             key: sha256(spki),
             spki: spki.to_vec(),
+            until,
             shown: shown_name(certificate.subject()),
         }
     }

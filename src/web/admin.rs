@@ -253,10 +253,17 @@ impl Watched {
         if stats.is_none() {
             return not_ready();
         }
+        let now = self.clock.now();
+        let warnings = self.tls.warnings(now).into_iter().map(|warning| format!("warning: {warning}\n"));
         let register = self.register_file.not_in_force().map(|refused| register_detail(&refused));
-        let lists = self.tls.lists(self.clock.now());
-        let details = register.into_iter().chain(lists.iter().filter_map(list_detail)).collect::<String>();
-        response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
+        let lists = self.tls.lists(now);
+        let details = register.into_iter().chain(lists.iter().filter_map(list_detail)).chain(warnings).collect::<String>();
+        if self.tls.has_authority(now) {
+            response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
+        } else {
+            let nobody = "no CA of client_ca_files is valid now, so nobody can connect; put its renewed certificate there\n";
+            response(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{nobody}{details}"))
+        }
     }
 
     fn metrics(&self, stats: Option<Stats>) -> Response<Full<Bytes>> {
@@ -516,6 +523,16 @@ mod tests {
         next.has_spoken();
         drop(others);
         assert_eq!(silent.0.lock().len(), 1, "who has spoken or is gone holds no place");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_whose_cas_have_all_ended_is_not_ready_and_says_which() {
+        let admin = Admin::start(TIMES).await;
+        admin.bed.ready().await;
+        admin.bed.advance_days(365 * 9);
+        let ready = admin.request("GET", "/readyz").await;
+        assert!(ready.starts_with("HTTP/1.1 503 ") && ready.contains("\r\n\r\nno CA of client_ca_files is valid now"), "{ready}");
+        assert!(ready.contains("of client_ca_files lets nobody in since it ended at 20"), "{ready}");
     }
 
     #[tokio::test]

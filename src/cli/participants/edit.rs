@@ -285,7 +285,7 @@ fn shake(path: &Path, chain: &[impl AsRef<[u8]>], config: &Config, out: Output) 
         R::Revoked => "its issuer has revoked it",
         R::Expired => "it or one of its issuers has run out",
         // These pass, or are the fault of the lists or the CAs and not the certificate's.
-        R::NotYetValid | R::AuthorityExpired | R::RevocationUnknown | R::RevocationListOverdue => {
+        R::NotYetValid | R::AuthorityExpired | R::AuthorityNotYetValid | R::RevocationUnknown | R::RevocationListOverdue => {
             out.note(&format!("{place}: the gateway would refuse it now ({word}); it is entered all the same"));
             return Ok(());
         }

@@ -463,3 +463,26 @@ async fn a_chain_that_would_cost_much_is_refused_unverified_whatever_its_certifi
     let _stream = dial(&bench.shown_connector(&good, &[&bench.authority, &bench.authority], to)).await;
     gateway.next().await;
 }
+
+#[tokio::test]
+async fn a_configured_ca_that_is_not_valid_yet_lets_nobody_in() {
+    let bench = Bench::new();
+    let early = CertificateAuthority::new("Early CA", day(2), &bench.entropy).unwrap();
+    let (_, section) = x509_parser::pem::parse_x509_pem(early.certificate_pem().as_bytes()).unwrap();
+    let begins = Timestamp::from_millis(section.parse_x509().unwrap().validity().not_before.timestamp() * 1000);
+    let file = put(&bench, "both.pem", &[early.certificate_pem(), bench.authority.certificate_pem()].concat());
+    let gateway = bench.listen_by(|files| files.client_ca_files = vec![file]).await;
+    let leaf = early.issue(&bench.leaf(), &bench.entropy).unwrap();
+    assert!(NOW < begins);
+    gateway.refuses(&bench.connector(&leaf, gateway.address), HandshakeReason::AuthorityNotYetValid).await;
+    let judge = |at| gateway.settings.judge(&[leaf.certificate_der()], at);
+    assert_eq!(judge(begins.plus_millis(-1)), Err(HandshakeReason::AuthorityNotYetValid));
+    assert_eq!(judge(begins), Ok(()), "nothing is reloaded");
+    let other = bench.issue(&bench.leaf());
+    assert_eq!(gateway.settings.judge(&[other.certificate_der()], NOW), Ok(()));
+    let warnings = |at| gateway.settings.warnings(at);
+    assert!(matches!(&warnings(NOW)[..], [early] if early.contains("'Early CA'") && early.contains("before")));
+    assert_eq!((warnings(begins), gateway.settings.has_authority(NOW)), (vec![], true));
+    let late = day(365 * 9);
+    assert!(warnings(late).len() == 2 && !gateway.settings.has_authority(late), "{:?}", warnings(late));
+}

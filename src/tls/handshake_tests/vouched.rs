@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::audit::reload::ReloadFault as Fault;
-use crate::tls::issue::AuthorityName;
+use crate::tls::config::Taken;
+use crate::tls::issue::{AuthorityName, authority_params};
 
 fn day(days: i64) -> Timestamp {
     NOW.plus_millis(days * DAY_MILLIS)
@@ -207,4 +208,67 @@ fn a_ca_that_its_root_revokes_vouches_for_nothing_and_cannot_bring_itself_back()
     assert_eq!(reload(&settings).1[0], ("root.crl.pem".to_owned(), Fault::OlderList));
     assert!(matches!(load(), Err(TlsError::OlderList(file)) if file == below.bench.path("root.crl.pem")));
     assert_eq!(settings.judge(&chain, NOW), Err(HandshakeReason::Revoked));
+}
+
+/// Another certificate of a CA below `above`, of the same name and key.
+fn again(ca: &CertificateAuthority, above: &CertificateAuthority, not_after: Timestamp) -> String {
+    use rcgen::{Issuer, KeyPair};
+    let entropy = SeededEntropy::new(8);
+    let params = authority_params(AuthorityName::plain("Issuing CA").distinguished(), 0, not_after, NOW, &entropy).unwrap();
+    let above = Issuer::from_ca_cert_pem(above.certificate_pem(), KeyPair::from_pem(&above.key_pem()).unwrap()).unwrap();
+    params.signed_by(&KeyPair::from_pem(&ca.key_pem()).unwrap(), &above).unwrap().pem()
+}
+
+#[test]
+fn a_ca_named_for_its_lists_vouches_no_longer_than_its_certificate_without_a_reload() {
+    let below = Below::new();
+    let (chain, end) = (below.chain(), day(5).plus_millis(1000));
+    // The participant shows another certificate of the CA, which holds longer.
+    below.put("issuing.pem", &again(&below.issuing, &below.root, day(5)));
+    let settings = below.load(&["issuing.pem"]).unwrap();
+    let judge = |at| settings.judge(&chain, at);
+    assert_eq!((judge(NOW), judge(end.plus_millis(-1)), settings.is_due(end.plus_millis(-1))), (Ok(()), Ok(()), false));
+    assert_eq!((judge(end), judge(NOW)), (Err(HandshakeReason::RevocationUnknown), Ok(())));
+    assert!(settings.is_due(end) && settings.warnings(end).is_empty(), "nothing was taken yet");
+    // What the gateway does then.
+    below.bench.clock.set(end);
+    let both = [("issuing.pem".to_owned(), Fault::NotVouched), ("issuing.crl.pem".to_owned(), Fault::NotVouched)];
+    let named = |taken: Taken| (taken.changed.is_some(), taken.refused.iter().map(|refused| refused.error.fault()).collect::<Vec<_>>());
+    assert_eq!(named(settings.take(vec![])), (true, both.iter().map(|(_, fault)| *fault).collect()));
+    assert!(!settings.is_due(end), "once");
+    assert!(settings.warnings(end).iter().any(|warning| warning.contains("'Issuing CA'")), "{:?}", settings.warnings(end));
+    // Beside one that holds longer, in whatever order, the longer one counts.
+    let (short, long) = (again(&below.issuing, &below.root, day(5)), below.issuing.certificate_pem().to_owned());
+    for pems in [short.clone() + &long, long + &short] {
+        below.put("issuing.pem", &pems);
+        below.bench.clock.set(NOW);
+        let settings = below.load(&["issuing.pem"]).unwrap();
+        assert_eq!(settings.judge(&chain, end), Ok(()));
+        below.bench.clock.set(end);
+        assert!(settings.is_due(end));
+        settings.take(vec![]);
+        assert_eq!(settings.judge(&chain, end), Ok(()));
+    }
+}
+
+#[test]
+fn lists_of_cas_that_have_all_ended_leave_no_chain_unasked() {
+    let bench = Bench::new();
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, &bench.entropy).unwrap();
+    let issuing = root.subordinate(&AuthorityName::plain("Issuing CA"), day(5), NOW, &bench.entropy).unwrap();
+    let put = |name: &str, text: &str| {
+        files::write(&bench.path(name), text.as_bytes(), 0o600).unwrap();
+        vec![bench.path(name)]
+    };
+    let files = TlsFiles {
+        client_ca_files: put("root.pem", root.certificate_pem()),
+        issuing_ca_files: put("issuing.pem", issuing.certificate_pem()),
+        ..bench.files(put("issuing.crl.pem", &issuing.crl(&[], NOW, day(900)).unwrap()))
+    };
+    let settings = TlsSettings::load(files, bench.clock.clone()).unwrap();
+    // Of a root without a list, which webpki would let in if it were given none.
+    let leaf = root.issue(&bench.leaf(), &bench.entropy).unwrap();
+    for at in [NOW, day(6)] {
+        assert_eq!(settings.judge(&[leaf.certificate_der()], at), Err(HandshakeReason::RevocationUnknown));
+    }
 }
