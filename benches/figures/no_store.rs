@@ -10,7 +10,7 @@ use samband::audit::range::OpenEntry;
 use samband::audit::tiles::TileId;
 use samband::audit::tree::{Frontier, Hash};
 use samband::clock::Clock as _;
-use samband::domain::hold::Hold;
+use samband::domain::hold::{Hold, HoldCopy};
 use samband::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use samband::domain::participant::{Contact, Register};
 use samband::domain::register_past::RegisterPast;
@@ -89,6 +89,10 @@ impl Store for NoStore {
     }
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         Ok(Vec::new())
+    }
+
+    fn hold_copy(&self, _: CaseRef) -> HoldCopy {
+        HoldCopy::Whole
     }
 
     fn durable(&self) -> tokio::sync::watch::Receiver<u64> {

@@ -117,23 +117,45 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
     lines.join("\n")
 }
 
+/// What a hold that is not whole wants of the operator.
+pub const NOT_WHOLE: &str = "records that cannot be read were not held, and their months stay with what follows them, to the end of their lawful time: `samband audit fsck` names the records; put the file back from a copy";
+
 fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
-    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop, holds, held } = sealed;
+    let SealedInfo {
+        stats,
+        oldest_undelivered,
+        contents,
+        oldest_content,
+        last_event,
+        stopped_cleanly,
+        last_stop,
+        holds,
+        holds_not_whole,
+        held,
+        unreadable,
+    } = sealed;
     let ago = |at: &Option<Timestamp>| {
         at.map_or_else(String::new, |at| format!(", the oldest accepted {} ago", span(now.millis() - at.millis())))
     };
-    vec![
+    let mut lines = vec![
         format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, ago(oldest_undelivered)),
         format!("on disk      {contents} contents{}", ago(oldest_content)),
         format!("in memory    {} cases, {} message ids", stats.cases, stats.ids),
-        format!("legal holds  {holds} in force, {held} records in files of their own"),
+        match holds_not_whole {
+            0 => format!("legal holds  {holds} in force, {held} records in files of their own"),
+            lacking => format!("legal holds  {holds} in force, {held} records in files of their own; {lacking} not whole: {NOT_WHOLE}"),
+        },
         format!("last event   {last_event}"),
         match last_stop {
             Some(at) if *stopped_cleanly => format!("last stop    {at}, clean, nothing after it"),
             Some(at) => format!("last stop    {at}, clean; started again since"),
             None => "last stop    none among the newest 100,000 records".to_owned(),
         },
-    ]
+    ];
+    if *unreadable > 0 {
+        lines.push(format!("DAMAGED      {unreadable} of the records looked through cannot be read: run `samband audit fsck`"));
+    }
+    lines
 }
 
 fn month_range(months: &[crate::domain::time::Date]) -> String {
@@ -172,12 +194,25 @@ fn at(millis: i64) -> String {
 }
 
 fn sealed_json(sealed: &SealedInfo) -> Value {
-    let SealedInfo { stats, oldest_undelivered, contents, oldest_content, last_event, stopped_cleanly, last_stop, holds, held } = sealed;
+    let SealedInfo {
+        stats,
+        oldest_undelivered,
+        contents,
+        oldest_content,
+        last_event,
+        stopped_cleanly,
+        last_stop,
+        holds,
+        holds_not_whole,
+        held,
+        unreadable,
+    } = sealed;
     let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
-        "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds, "held_records": held,
+        "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds,
+        "holds_not_whole": holds_not_whole, "held_records": held, "unreadable": unreadable,
     })
 }
 

@@ -121,6 +121,17 @@ pub struct Hold {
     pub ground: Option<HoldGround>,
 }
 
+/// What there is of a held case beyond its months.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldCopy {
+    /// The copy is made by the next turn, which is due at once.
+    Pending,
+    /// Every record could be read to be held.
+    Whole,
+    /// Records stand in the log that cannot be read, and which may be of this case: their months stay, at most for their lawful time.
+    NotWhole,
+}
+
 /// The latest last day of a hold that is placed or changed on `today`: the last day on which a record of today may lawfully be kept, or ten years on
 /// with a ground of its own.
 #[must_use]

@@ -23,8 +23,8 @@ pub use bucket::{Buckets, Rate};
 pub use deliver::{Deliveries, Delivery, ReceiveOptions};
 pub use directory::{Counterpart, CounterpartFilter};
 pub use inspect::{
-    Browsed, Export, ExportFrame, ExportOf, Found, Lacks, LastCheck, LogState, ProofOf, Proofs, Review, Reviews, Rows, Surveyed, Timeline,
-    Turn,
+    Browsed, Export, ExportFrame, ExportOf, Found, HoldInForce, Lacks, LastCheck, LogState, ProofOf, Proofs, Review, Reviews, Rows,
+    Surveyed, Timeline, Turn,
 };
 pub use register::{LoadError, Loaded, NotInForce, RegisterFile};
 pub use settings::Settings;

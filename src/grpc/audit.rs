@@ -293,7 +293,7 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn list_holds(&self, request: Request<pb::ListHoldsRequest>) -> Result<Response<pb::ListHoldsResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let holds = self.0.holds(&caller).await.map_err(status::of_refusal)?;
-        Ok(Response::new(pb::ListHoldsResponse { holds: holds.iter().map(|(hold, terms)| hold::hold(hold, *terms)).collect() }))
+        Ok(Response::new(pb::ListHoldsResponse { holds: holds.iter().map(hold::hold).collect() }))
     }
 
     type ExportStream = Answers<pb::ExportResponse>;

@@ -24,8 +24,8 @@ use crate::audit::record::Record;
 use crate::audit::tiles::{TileId, TileKind, hash_tile};
 use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
-use crate::domain::hold::Hold;
-use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::hold::{Hold, HoldCopy};
+use crate::domain::id::{CaseRef, MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
@@ -320,6 +320,10 @@ impl Store for MemoryStore {
 
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         Ok(self.inner.lock().state.holds())
+    }
+
+    fn hold_copy(&self, _: CaseRef) -> HoldCopy {
+        HoldCopy::Whole
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

@@ -21,7 +21,7 @@ use crate::audit::range::OpenEntry;
 use crate::audit::record::Record;
 use crate::audit::tiles::TileId;
 use crate::audit::tree::Frontier;
-use crate::domain::hold::Hold;
+use crate::domain::hold::{Hold, HoldCopy};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::RegisterPast;
@@ -334,6 +334,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Legal holds in force, by case.
     async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
+
+    /// What there is of the copy of a held case.
+    fn hold_copy(&self, case: CaseRef) -> HoldCopy;
 
     /// The durable size; rises with every commit.
     fn durable(&self) -> tokio::sync::watch::Receiver<u64>;

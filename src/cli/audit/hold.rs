@@ -107,7 +107,9 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
         HoldCommand::Place(PlaceArgs { case, reason, until, connect }) => {
             let request = json!({"case_ref": case, "reason": reason.wire(), "until": until});
             Client::new(connect)?.ask(Service::Audit, "PlaceHold", &request).await?;
-            out.result(&format!("held {case} until {until}"), &json!({"held": request}));
+            let text =
+                format!("held {case} until {until}; `samband audit hold list` says in some seconds whether all of its records could be");
+            out.result(&text, &json!({"held": request}));
         }
         HoldCommand::Lift(LiftArgs { case, connect }) => {
             Client::new(connect)?.ask(Service::Audit, "LiftHold", &json!({"case_ref": case})).await?;
@@ -128,6 +130,13 @@ fn line(hold: &Value) -> String {
     let text = |name: &str| hold.get(name).and_then(Value::as_str).unwrap_or_default();
     let reason = text("reason").trim_start_matches("HOLD_REASON_").to_lowercase().replace('_', " ");
     let entry = hold.get("terms_index").and_then(Value::as_u64).map_or_else(String::new, |index| format!(", entry {index}"));
+    let copy = match text("copy") {
+        "HOLD_COPY_NOT_WHOLE" => {
+            "; NOT WHOLE: records stand that cannot be read and may be of this case. They stay meanwhile, for their lawful time at most: ask whoever runs the gateway for its copies"
+        }
+        "HOLD_COPY_PENDING" => "; its records are being copied",
+        _ => "",
+    };
     let ground = hold.get("ground").and_then(Value::as_str).map_or_else(String::new, |ground| format!(", under {ground}"));
-    format!("{} until {}: {reason}, by {} ({}){ground}{entry}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
+    format!("{} until {}: {reason}, by {} ({}){ground}{entry}{copy}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
 }

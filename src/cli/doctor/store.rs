@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serde_json::json;
 
 use crate::cli::folder::no_store;
+use crate::cli::store::NOT_WHOLE;
 use crate::config::Config;
 use crate::config::keys::read_storage_key;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -50,6 +51,8 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
     if let Some(sealed) = &found.sealed {
         findings.push(undelivered(config, sealed, now));
         findings.push(last_event(sealed, now));
+        findings.extend(holds(sealed));
+        findings.extend(unreadable(sealed));
     }
     findings.push(checkpoint(config, &found, now));
     findings
@@ -81,6 +84,20 @@ fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding 
         return Finding::new("undelivered", Health::Warning, text, figures);
     }
     Finding::new("undelivered", Health::Ok, text, figures)
+}
+
+/// Told only where something is wrong.
+fn holds(sealed: &SealedInfo) -> Option<Finding> {
+    let (holds, lacking) = (sealed.holds, sealed.holds_not_whole);
+    let text = format!("{lacking} of {holds} legal holds are not whole: {NOT_WHOLE}");
+    (lacking > 0).then(|| Finding::new("holds", Health::Bad, text, json!({"holds": holds, "not_whole": lacking})))
+}
+
+/// Told only where something is wrong.
+fn unreadable(sealed: &SealedInfo) -> Option<Finding> {
+    let found = sealed.unreadable;
+    let text = format!("{found} of the records looked through cannot be read; `samband audit fsck` shows all of it");
+    (found > 0).then(|| Finding::new("records", Health::Bad, text, json!({"unreadable": found})))
 }
 
 fn last_event(sealed: &SealedInfo, now: Timestamp) -> Finding {

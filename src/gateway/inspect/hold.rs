@@ -6,7 +6,7 @@ use super::PageOf;
 use crate::audit::event::{Asked, kind};
 use crate::audit::record::Record;
 use crate::audit::sight::Sight;
-use crate::domain::hold::{HeldCase, Hold, HoldGround, HoldReason};
+use crate::domain::hold::{HeldCase, Hold, HoldCopy, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::domain::time::Date;
 use crate::gateway::{Gateway, Refusal};
@@ -18,6 +18,17 @@ use crate::store::{RecordFilter, StoreError};
 
 /// Records of a case that are looked at at once.
 const LOOKED_AT: usize = 1000;
+
+/// A hold in force, as auditors are shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldInForce {
+    /// Its case and terms.
+    pub hold: Hold,
+    /// Log index of the entry whose terms are in force.
+    pub terms: u64,
+    /// Whether every record could be read to be held.
+    pub copy: HoldCopy,
+}
 
 /// What this record of a case tells of its parties.
 fn add_parties(case: &mut HeldCase, record: &Record) {
@@ -80,18 +91,19 @@ impl Gateway {
         }
     }
 
-    /// Holds in force on cases within the caller's scope, by case, with the index of the entry whose terms are in force.
+    /// Holds in force on cases within the caller's scope, by case.
     ///
     /// # Errors
     /// Not the caller's call, or the store's refusal.
-    pub async fn holds(&self, caller: &Caller) -> Result<Vec<(Hold, u64)>, Refusal> {
+    pub async fn holds(&self, caller: &Caller) -> Result<Vec<HoldInForce>, Refusal> {
         self.ask(caller, Verb::ListHolds, Asked::default(), PageOf::First).await?;
         let found = async {
             let (sight, mut seen) = (self.sight(caller), Vec::new());
             for hold in self.store.holds().await? {
                 if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.is_some() {
                     let terms = self.terms_of(&hold).await?;
-                    seen.push((hold, terms));
+                    let copy = self.store.hold_copy(hold.case.case_ref);
+                    seen.push(HoldInForce { hold, terms, copy });
                 }
             }
             Ok(seen)

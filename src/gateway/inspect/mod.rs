@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 pub use browse::{Browsed, Turn};
 pub use export::{Export, ExportFrame, ExportOf};
+pub use hold::HoldInForce;
 pub use proofs::{ProofOf, Proofs};
 pub use review::{Lacks, Review, Reviews};
 pub use search::{Found, Rows, Timeline};

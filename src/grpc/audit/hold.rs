@@ -2,9 +2,10 @@
 
 use tonic::Status;
 
-use crate::domain::hold::{Hold, HoldReason};
+use crate::domain::hold::{Hold, HoldCopy, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::domain::time::{Date, parse_date};
+use crate::gateway::HoldInForce;
 use crate::grpc::{pb, status};
 use crate::policy::reason::Reason;
 
@@ -24,7 +25,7 @@ pub(super) fn placed(request: &pb::PlaceHoldRequest) -> Result<Placed, Status> {
     Ok(Placed { case_ref, reason, until })
 }
 
-pub(super) fn hold(hold: &Hold, terms: u64) -> pb::Hold {
+pub(super) fn hold(HoldInForce { hold, terms, copy }: &HoldInForce) -> pb::Hold {
     let Hold { case, placed, auditor, key_label, reason, until, ground } = hold;
     pb::Hold {
         case_ref: case.case_ref.to_string(),
@@ -34,6 +35,15 @@ pub(super) fn hold(hold: &Hold, terms: u64) -> pb::Hold {
         auditor: auditor.to_string(),
         key_label: key_label.clone(),
         ground: ground.as_ref().map(ToString::to_string),
-        terms_index: terms,
+        terms_index: *terms,
+        copy: of_copy(*copy).into(),
+    }
+}
+
+const fn of_copy(copy: HoldCopy) -> pb::HoldCopy {
+    match copy {
+        HoldCopy::Pending => pb::HoldCopy::Pending,
+        HoldCopy::Whole => pb::HoldCopy::Whole,
+        HoldCopy::NotWhole => pb::HoldCopy::NotWhole,
     }
 }

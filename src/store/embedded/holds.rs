@@ -18,7 +18,7 @@ use super::layout::{Layout, sync_dir};
 use super::records::{Archive, HEADER_LEN, Month, SLOT_LEN, Slot, plain_of_slot, slot_of_plain};
 use crate::audit::event::Event;
 use crate::clock::Entropy;
-use crate::domain::hold::{HeldCase, Hold, last_lawful_day};
+use crate::domain::hold::{HeldCase, Hold, HoldCopy, last_lawful_day};
 use crate::domain::id::CaseRef;
 use crate::domain::time::Date;
 use crate::store::sealer::Place;
@@ -34,7 +34,8 @@ pub struct HeldFile {
     pub placed: u64,
     /// Number of the base that it was written with.
     pub base: u64,
-    /// Every record of the case could be read when it was written; else the next turn looks again.
+    /// Every record that stood could be read when it was written, so that none of the case is lacking; else each turn looks again, and no month
+    /// with a record that cannot be read goes meanwhile, see [`going`].
     pub whole: bool,
     /// Log index of the record in each slot, ascending.
     pub indices: Vec<u64>,
@@ -141,6 +142,19 @@ impl HeldRecords {
         &self.files
     }
 
+    /// What there is of the copy of a held case.
+    #[must_use]
+    pub fn copy_of(&self, case: CaseRef) -> HoldCopy {
+        let of_case = || self.files.iter().filter(|file| file.case.case_ref == case);
+        if of_case().next().is_none() {
+            HoldCopy::Pending
+        } else if of_case().all(|file| file.whole) {
+            HoldCopy::Whole
+        } else {
+            HoldCopy::NotWhole
+        }
+    }
+
     /// Log indices from `from` up to `to` whose records are held, ascending.
     pub fn between(&self, from: u64, to: u64) -> impl Iterator<Item = u64> {
         self.at.range(from..to.max(from)).map(|(index, _)| *index)
@@ -181,6 +195,8 @@ pub struct Carried {
     pub gone: Vec<String>,
     /// What the log is to be told of them.
     pub erased: Vec<Event>,
+    /// First days of months with a record that could not be read for a hold.
+    pub unread: BTreeSet<Date>,
 }
 
 /// What is carried over from, besides the holds.
@@ -220,7 +236,9 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     }
     let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
     let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();
-    let (mut found, whole) = if new.is_empty() { (HashMap::new(), true) } else { look_through(layout, keys, months, &new) };
+    let (mut found, unread) = if new.is_empty() { (Found::new(), BTreeSet::new()) } else { look_through(layout, keys, months, &new) };
+    let whole = unread.is_empty();
+    carried.unread = unread;
     for (index, slot) in (first..).zip(fresh) {
         if let Some(case) = slot.entry.record.case_ref.filter(|case| !new.contains(case) && cases.contains(case)) {
             found.entry(case).or_default().push((index, slot.clone()));
@@ -235,25 +253,64 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     Ok(carried)
 }
 
-/// Records of `cases` in the record files, and whether all files could be read. Reads all of them: a hold is rare, and the search index is never the
-/// ground of a claim.
-fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (HashMap<CaseRef, Vec<(u64, Slot)>>, bool) {
-    let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
-    let mut found: HashMap<CaseRef, Vec<(u64, Slot)>> = HashMap::new();
-    let mut whole = true;
-    archive.each(archive.first_kept().unwrap_or(0), u64::MAX, &mut |index, slot| {
-        whole &= slot.is_some();
-        if let Some(slot) = slot
-            && let Some(case) = slot.entry.record.case_ref.filter(|case| cases.contains(case))
-        {
-            found.entry(case).or_default().push((index, slot));
+/// Of the months that are due, those that go.
+///
+/// A record that cannot be read may be one of a held case, and may be readable again once its file is put back from a copy: while a hold lacks it,
+/// its month stays with its key, and so do the months after it, as what is kept has no gaps. A month holds other cases' records too, which no ground
+/// of a hold speaks for: so each goes at the latest when its own lawful time is over, whatever the hold says.
+#[must_use]
+pub fn going(due: Vec<Month>, unread: &BTreeSet<Date>, today: Date) -> Vec<Month> {
+    let stays = |month: &Month| unread.contains(&month.first_day) && last_lawful_day(month.first_day) >= today;
+    match due.iter().find(|month| stays(month)) {
+        None => {
+            for month in due.iter().filter(|month| unread.contains(&month.first_day)) {
+                tracing::error!(month = %month.first_day, "the lawful time of a month is over: it goes with records that could not be read for a hold");
+            }
+            due
         }
-        true
-    });
-    if !whole {
-        tracing::error!("not every record could be read to be held; the next turn tries again: run `samband audit fsck`");
+        Some(first) => {
+            let until = last_lawful_day(first.first_day);
+            tracing::error!(
+                month = %first.first_day, %until,
+                "a month that is due stays, and with it what follows, as a hold lacks records of it that cannot be read: put the file back from a copy, \
+                 or let an auditor lift the hold"
+            );
+            let first = first.first_day;
+            due.into_iter().take_while(|month| month.first_day != first).collect()
+        }
     }
-    (found, whole)
+}
+
+/// Records by case, each with its log index.
+type Found = HashMap<CaseRef, Vec<(u64, Slot)>>;
+
+/// Records of `cases` in the record files, and the first days of the months in which any could not be read. Reads all of them: a hold is rare, and the
+/// search index is never the ground of a claim.
+fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (Found, BTreeSet<Date>) {
+    let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
+    let mut found = Found::new();
+    let mut unread = BTreeSet::new();
+    for month in months {
+        let mut damaged = 0_u64;
+        archive.each(month.first_index, month.end(), &mut |index, slot| {
+            damaged += u64::from(slot.is_none());
+            if let Some(slot) = slot
+                && let Some(case) = slot.entry.record.case_ref.filter(|case| cases.contains(case))
+            {
+                found.entry(case).or_default().push((index, slot));
+            }
+            true
+        });
+        if damaged > 0 {
+            tracing::error!(
+                file = %month.name(), damaged,
+                "records cannot be read, so a hold is not whole; their month stays meanwhile, to the end of its lawful time: run `samband audit fsck`, \
+                 and put the file back from a copy"
+            );
+            unread.insert(month.first_day);
+        }
+    }
+    (found, unread)
 }
 
 fn carry_one(

@@ -3,6 +3,7 @@
 //! Without the storage key it tells what stands in the open: sizes, files, the log. With it also what is sealed: how much is undelivered, how
 //! old it is, when the gateway last stopped cleanly. Never a person, a message id, a case reference or a participant.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -110,8 +111,12 @@ pub struct SealedInfo {
     pub last_stop: Option<Timestamp>,
     /// Legal holds in force.
     pub holds: u64,
+    /// Of these, those that lack records which could not be read.
+    pub holds_not_whole: u64,
     /// Records in their files.
     pub held: u64,
+    /// Records that could not be read among those looked through for the last stop; `audit fsck` reads all.
+    pub unreadable: u64,
 }
 
 /// Looks at the folder. `now` is what ages are counted to.
@@ -245,6 +250,7 @@ struct Glance {
     size: u64,
     archive: Archive,
     held: u64,
+    holds_not_whole: u64,
     contents: u64,
     /// Log index of the oldest content on disk; with its time where it was accepted since the base.
     oldest_content: Option<(u64, Option<Timestamp>)>,
@@ -256,6 +262,7 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     let mut glance = Glance {
         size: base.first(),
         held: base.held.iter().map(|file| file.indices.len() as u64).sum(),
+        holds_not_whole: base.held.iter().filter(|file| !file.whole).map(|file| file.placed).collect::<BTreeSet<_>>().len() as u64,
         archive: Archive::new(layout, keys, base.months, base.held),
         contents: base.contents.len() as u64,
         oldest_content: base.contents.keys().min().map(|index| (*index, None)),
@@ -286,12 +293,13 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
 }
 
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
-    let Glance { state, size, archive, held, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
+    let Glance { state, size, archive, held, holds_not_whole, contents, oldest_content, last_stop } =
+        glance(layout, keys, subject_key, current)?;
     let oldest_content = oldest_content.and_then(|(index, time)| {
         let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
         time.or_else(|| state.accepted_at(index)).or_else(of_record)
     });
-    let last_stop = if last_stop.is_some() { last_stop } else { stop_in_records(&archive)? };
+    let (last_stop, unreadable) = if last_stop.is_some() { (last_stop, 0) } else { stop_in_records(&archive) };
     Ok(SealedInfo {
         oldest_undelivered: state.oldest_undelivered(),
         contents,
@@ -300,13 +308,16 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         stopped_cleanly: last_stop.is_some_and(|(index, _)| index + 1 == size),
         last_stop: last_stop.map(|(_, at)| at),
         holds: state.holds().len() as u64,
+        holds_not_whole,
         held,
+        unreadable,
         stats: Stats { durable_size: size, ..state.stats(now) },
     })
 }
 
-/// The newest `STOPPED` among the newest records, and its place.
-fn stop_in_records(archive: &Archive) -> Result<Option<(u64, Timestamp)>, OpenError> {
+/// The newest `STOPPED` among the newest records, and its place; and how many of these could not be read.
+fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64) {
+    let mut unreadable = 0;
     let stopped = Event::Stopped.row().number;
     let first_kept = archive.first_kept().unwrap_or(0);
     let mut end = archive.months().last().map_or(0, super::records::Month::end);
@@ -315,16 +326,18 @@ fn stop_in_records(archive: &Archive) -> Result<Option<(u64, Timestamp)>, OpenEr
     while end > least {
         let from = end.saturating_sub(LOOKED_AT_ONCE).max(least);
         let mut found = None;
-        archive.scan(from, end, &mut |index, slot| {
-            if slot.entry.record.kind == stopped {
-                found = Some((index, slot.entry.record.time));
+        archive.each(from, end, &mut |index, slot| {
+            match slot.map(|slot| slot.entry.record) {
+                Some(record) if record.kind == stopped => found = Some((index, record.time)),
+                Some(_) => {}
+                None => unreadable += 1,
             }
             true
-        })?;
+        });
         if found.is_some() {
-            return Ok(found);
+            return (found, unreadable);
         }
         end = from;
     }
-    Ok(None)
+    (None, unreadable)
 }

@@ -80,8 +80,8 @@ use crate::audit::proof::inclusion_proof;
 use crate::audit::range::OpenEntry;
 use crate::audit::tiles::TileId;
 use crate::audit::tree::{Frontier, Hash};
-use crate::domain::hold::Hold;
-use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::hold::{Hold, HoldCopy};
+use crate::domain::id::{CaseRef, MessageId, ParticipantId};
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
@@ -321,6 +321,10 @@ impl Store for EmbeddedStore {
 
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         self.look(super::state::State::holds).await
+    }
+
+    fn hold_copy(&self, case: CaseRef) -> HoldCopy {
+        self.engine.archive.load().held().copy_of(case)
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

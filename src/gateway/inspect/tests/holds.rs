@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::hold::{HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
-use crate::gateway::Refusal;
+use crate::gateway::{HoldInForce, Refusal};
 use crate::store::contract::case_bed::NoticeWish;
 
 /// A case at each unit; the first has a result.
@@ -37,13 +37,13 @@ async fn a_case_is_held_shown_and_lifted_within_an_auditor_s_scope_only() {
         place(ALL, hamar).await.unwrap();
         let seen = async |who: &str| {
             let holds = gateway.holds(&bed.caller(who)).await.unwrap();
-            holds.into_iter().map(|(hold, _)| hold.case.case_ref).collect::<std::collections::BTreeSet<_>>()
+            holds.into_iter().map(|held| held.hold.case.case_ref).collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(seen(ALL).await, [oslo, hamar].into());
         assert_eq!(seen(OF_UNIT).await, [oslo].into());
         assert_eq!(seen(OF_LAB).await, [oslo].into(), "its laboratory's result is in the case");
         let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
-        let (held, terms) = held.iter().find(|(hold, _)| hold.case.case_ref == oslo).unwrap();
+        let HoldInForce { hold: held, terms, .. } = held.iter().find(|held| held.hold.case.case_ref == oslo).unwrap();
         assert_eq!(held.placed, *terms);
         assert_eq!((held.case.prosecution.as_ref(), held.case.unit.as_ref()), (Some(&id(OSLO)), Some(&id(RU_OSLO))));
         assert_eq!((held.auditor.as_str(), held.key_label.as_str()), (OF_UNIT, "leser-1"));
@@ -93,8 +93,8 @@ async fn the_configuration_s_ground_lets_a_hold_last_longer() {
     place("2027-01-31").await.unwrap();
     place("2030-01-31").await.unwrap();
     let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
-    assert_eq!(held[0].0.ground.as_ref().unwrap().to_string(), "arkivlova § 9");
-    let (hold, terms) = &held[0];
+    assert_eq!(held[0].hold.ground.as_ref().unwrap().to_string(), "arkivlova § 9");
+    let HoldInForce { hold, terms, .. } = &held[0];
     let record = bed.store().records(&RecordFilter { from_index: *terms, ..RecordFilter::default() }, 1).await.unwrap().entries.remove(0);
     assert!(*terms > hold.placed && record.index == *terms, "the entry of the terms in force, not of the first placing");
     assert_eq!(record.record.unwrap().note.as_deref(), Some("until 2030-01-31 under arkivlova § 9"));

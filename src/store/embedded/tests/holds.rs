@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::audit::event::Event;
-use crate::domain::hold::HoldReason;
+use crate::domain::hold::{HeldCase, HoldCopy, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::domain::time::DAY_MILLIS;
 use crate::policy::command::Command;
@@ -168,4 +168,95 @@ async fn damage_to_a_file_of_held_records_is_named_and_never_served() {
     let store = home.open();
     assert_eq!(of_case(&store, case_ref).await.unwrap(), sound, "and undamaged it is as before");
     assert!(foreign.exists(), "what the store did not make is left alone");
+}
+
+fn flip(file: &Path, index: u64) {
+    use std::os::unix::fs::FileExt as _;
+    let (file, at) = (std::fs::File::options().read(true).write(true).open(file).unwrap(), 32 + 768 * index + 100);
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+/// A case of which a bit of the second record is flipped before a hold is placed on it. Gives the case, that record's index and its file.
+async fn damaged_before_held(home: &Home) -> (Arc<EmbeddedStore>, CaseRef, u64, PathBuf) {
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (_, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    let case_ref = accepted.case_ref.unwrap();
+    store.turn_now().await.unwrap();
+    let file = files_below(&home.data().join("records")).remove(0);
+    let lost = accepted.index + 1;
+    flip(&file, lost);
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Pending);
+    place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+    store.turn_now().await.unwrap();
+    (store, case_ref, lost, file)
+}
+
+async fn unreadable(store: &Arc<EmbeddedStore>, case_ref: CaseRef) -> Vec<u64> {
+    let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+    store.records(&filter, 100).await.unwrap().unreadable.iter().map(|(index, _)| *index).collect()
+}
+
+async fn months_erased(store: &Arc<EmbeddedStore>) -> usize {
+    let filter = RecordFilter { kinds: vec![31], ..RecordFilter::default() };
+    store.records(&filter, 100).await.unwrap().entries.len()
+}
+
+#[tokio::test]
+async fn a_month_with_records_that_a_hold_lacks_stays_until_they_can_be_read() {
+    let home = Home::new();
+    let (store, case_ref, lost, file) = damaged_before_held(&home).await;
+    pass(&home, &store, 16 * 29).await;
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole);
+    assert_eq!((unreadable(&store, case_ref).await, months_erased(&store).await), (vec![lost], 0), "nothing is told as erased by rule");
+    assert!(file.exists());
+    let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
+    assert_eq!((told.holds, told.holds_not_whole, told.unreadable), (1, 1, 1));
+    flip(&file, lost);
+    pass(&home, &store, 29).await;
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    assert!(!file.exists() && months_erased(&store).await > 0, "now all of the case is held, and the month goes");
+    assert_eq!(of_case(&store, case_ref).await.unwrap().len(), 4, "accepted, handed out, acknowledged, held");
+    assert!(store.prove(lost).await.unwrap().unwrap().record.is_some());
+}
+
+#[tokio::test]
+async fn a_month_that_a_hold_lacks_records_of_goes_when_the_hold_is_lifted() {
+    let home = Home::new();
+    let (store, case_ref, _, file) = damaged_before_held(&home).await;
+    pass(&home, &store, 16 * 29).await;
+    let bed = home.bed(&store);
+    bed.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
+    store.turn_now().await.unwrap();
+    assert!(!file.exists() && months_erased(&store).await > 0);
+}
+
+#[tokio::test]
+async fn no_month_stays_for_a_hold_beyond_its_lawful_time_and_a_ground_does_not_speak_for_other_cases() {
+    let home = Home::new();
+    let (store, case_ref, lost, file) = damaged_before_held(&home).await;
+    let bed = home.bed(&store);
+    let ground = Some(HoldGround::try_from("arkivlova § 9".to_owned()).unwrap());
+    let case = HeldCase { case_ref, prosecution: None, unit: None };
+    bed.act("tilsyn", crate::policy::table::Verb::PlaceHold, |permit| Command::PlaceHold {
+        permit,
+        case,
+        reason: HoldReason::Complaint,
+        until: crate::store::contract::case_bed::date("2036-10-31"),
+        ground,
+    })
+    .await
+    .unwrap();
+    let last = crate::domain::hold::last_lawful_day(store.now().oslo_date());
+    while store.now().plus_millis(29 * DAY_MILLIS).oslo_date() <= last {
+        pass(&home, &store, 29).await;
+    }
+    assert!(file.exists() && unreadable(&store, case_ref).await == [lost], "to the last lawful day");
+    pass(&home, &store, 29).await;
+    assert!(!file.exists() && store.holds().await.unwrap().len() == 1);
+    assert!(of_case(&store, case_ref).await.unwrap().contains(&(lost - 1)), "what could be read is held on");
 }

@@ -14,9 +14,9 @@ use super::{Page, Place, answers, names};
 use crate::audit::event::kind;
 use crate::audit::question::{Answer, Question, words};
 use crate::audit::range::Checked;
-use crate::domain::hold::Hold;
+use crate::domain::hold::HoldCopy;
 use crate::domain::time::{Date, Timestamp};
-use crate::gateway::{Lacks, Refusal};
+use crate::gateway::{HoldInForce, Lacks, Refusal};
 use crate::policy::permit::Caller;
 use crate::store::Stats;
 
@@ -34,8 +34,7 @@ pub(super) struct Front {
     /// What is lacking of those.
     lacks: Lacks,
     ending: Vec<Certificate>,
-    /// Each with the entry whose terms are in force.
-    holds: Vec<(Hold, u64)>,
+    holds: Vec<HoldInForce>,
     sees_all: bool,
 }
 
@@ -62,6 +61,10 @@ impl Front {
             holds,
             sees_all,
         })
+    }
+
+    fn lack_records(&self) -> usize {
+        self.holds.iter().filter(|hold| hold.copy == HoldCopy::NotWhole).count()
     }
 
     fn unreviewed_days(&self) -> u64 {
@@ -164,7 +167,10 @@ impl Front {
                         dt {
                             @if self.holds.is_empty() { (held) } @else { a class="ds-link" href="#holds" { (held) } }
                         }
-                        dd { (self.holds.len()) }
+                        dd {
+                            (self.holds.len())
+                            @if self.lack_records() > 0 { (lang.say(", ufullstendig: ", ", not whole: ")) (self.lack_records()) }
+                        }
                     }
                     @if self.sees_all {
                         div data-tone=[(!self.ending.is_empty()).then_some("look")] {
@@ -190,6 +196,15 @@ impl Front {
                         "The records of these cases do not go with their month but when the hold ends or is lifted, and never later than 35 whole months after their month without a legal ground of its own.",
                     ))
                 }
+                @if self.lack_records() > 0 {
+                    p {
+                        strong { (lang.say("Ikke fullstendig: ", "Not whole: ")) }
+                        (lang.say(
+                            "oppføringer i loggen kan ikke leses, og kan være av saken. Måneden deres blir stående imens, og de som følger etter den, til de kan leses igjen, sperringen oppheves eller den lovlige tiden på 35 hele måneder er ute. Den som drifter Samband kan ha dem i en kopi.",
+                            "entries of the log cannot be read and may be of the case. Their month stays meanwhile, and those that follow it, until they can be read again, the hold is lifted, or the lawful time of 35 whole months is over. Whoever runs Samband may have them in a copy.",
+                        ))
+                    }
+                }
                 div class="scroll" role="group" aria-labelledby="holds" tabindex="0" {
                     table class="ds-table" {
                         thead { tr {
@@ -200,12 +215,17 @@ impl Front {
                             th scope="col" { (lang.say("Oppføring", "Entry")) }
                         } }
                         tbody {
-                            @for (hold, terms) in &self.holds {
+                            @for HoldInForce { hold, terms, copy } in &self.holds {
                                 tr {
                                     td { a class="ds-link" href=(PageRoute::Case(hold.case.case_ref).path(lang)) { (hold.case.case_ref) } }
                                     td {
                                         (names::reason_of(lang, kind::HOLD_PLACED, hold.reason.number()))
                                         @if let Some(ground) = &hold.ground { (lang.say(", hjemmel: ", ", under: ")) (ground) }
+                                        @match copy {
+                                            HoldCopy::Whole => {}
+                                            HoldCopy::Pending => { (lang.say("; oppføringene kopieres nå", "; its records are being copied")) }
+                                            HoldCopy::NotWhole => { "; " strong { (lang.say("ikke fullstendig", "not whole")) } }
+                                        }
                                     }
                                     td class="time" { (hold.until) }
                                     td { (hold.auditor) ", " (lang.say("nøkkel ", "key ")) (hold.key_label) }
@@ -230,7 +250,7 @@ impl Front {
 impl Front {
     pub(super) fn samples() -> Vec<Self> {
         use super::tests::{answer, checked, findings};
-        use crate::domain::hold::{HeldCase, HoldGround, HoldReason};
+        use crate::domain::hold::{HeldCase, Hold, HoldGround, HoldReason};
         use crate::domain::id::CaseRef;
         let day = Date::constant(2026, 11, 20);
         let hold = Hold {
@@ -252,7 +272,13 @@ impl Front {
             lacks: Lacks { erased: unreviewed.is_empty(), unreadable: false },
             unreviewed,
             ending: Vec::new(),
-            holds: if sees_all { vec![(hold.clone(), 12), (hold.clone(), 40)] } else { Vec::new() },
+            holds: if sees_all {
+                [(12, HoldCopy::Whole), (40, HoldCopy::NotWhole), (12, HoldCopy::Pending)]
+                    .map(|(terms, copy)| HoldInForce { hold: hold.clone(), terms, copy })
+                    .into()
+            } else {
+                Vec::new()
+            },
             sees_all,
         };
         vec![of(true, Vec::new(), true), of(false, vec![(day, day)], false)]
