@@ -119,6 +119,18 @@ pub fn open_with(options: &mut OpenOptions, path: &Path, links: Links) -> Result
     Ok(file)
 }
 
+/// What lies at `path` if it is anything but a regular file; nothing where there is none. A link is told as one, whatever is behind it.
+///
+/// # Errors
+/// What the system says.
+pub fn kind_at(path: &Path) -> io::Result<Option<Kind>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Kind::of(found.file_type())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn regular(found: FileType) -> Result<(), ReadError> {
     Kind::of(found).map_or(Ok(()), |kind| Err(ReadError::NotARegularFile(kind)))
 }

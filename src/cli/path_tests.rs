@@ -103,4 +103,7 @@ fn what_cannot_be_written_names_the_folder_that_is_missing() {
         assert!(error.code() == 2 && said.contains(&format!("{}/{named}", dir.path().display())), "{said}");
     }
     assert!(!dir.path().join("folder.new").exists(), "nothing is left behind");
+    std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+    let error = super::outbox::write_durably(&dir.path().join("link"), b"hi").unwrap_err();
+    assert!(error.code() == 2 && error.to_string().contains("link: a symbolic link, which a file would replace"), "{error}");
 }

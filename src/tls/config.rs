@@ -138,7 +138,11 @@ impl TlsError {
     pub const fn fault(&self) -> ReloadFault {
         match self {
             Self::File(
-                FileError::Io { .. } | FileError::TooLarge { .. } | FileError::TooManyLists(_) | FileError::NotARegularFile { .. },
+                FileError::Io { .. }
+                | FileError::TooLarge { .. }
+                | FileError::TooManyLists(_)
+                | FileError::NotARegularFile { .. }
+                | FileError::Irreplaceable { .. },
             ) => ReloadFault::Unreadable,
             Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
             Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,

@@ -1,6 +1,6 @@
 //! Reading certificates, keys and other secrets from files, and writing them with narrow permissions.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ pub const CRL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Lists in one file. A CA has one, or a few where it cuts its list into parts; each costs signatures.
 pub const LISTS_MAX: usize = 64;
 
+/// Names that are tried for a new file beside another: what crashes left there stays.
+const BESIDE_MAX: u32 = 100;
+
 /// Why a file cannot be used. Names the file, never its content.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -32,6 +35,14 @@ pub enum FileError {
     /// A pipe, a device, a folder: nothing that is read.
     #[error("{}: {}", path.display(), ReadError::NotARegularFile(*kind))]
     NotARegularFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        kind: Kind,
+    },
+    /// A device, a pipe, a socket, a link: what writes a file by name would put a file in its place.
+    #[error("{}: {kind}, which a file would replace; name a regular file, or one that is not there yet", path.display())]
+    Irreplaceable {
         /// What was named.
         path: PathBuf,
         /// What it is.
@@ -87,6 +98,7 @@ impl FileError {
         match self {
             Self::Io { path, .. }
             | Self::NotARegularFile { path, .. }
+            | Self::Irreplaceable { path, .. }
             | Self::Mode { path, .. }
             | Self::TooLarge { path, .. }
             | Self::TooManyLists(path)
@@ -183,31 +195,52 @@ pub fn make_private_dir(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::io(path))
 }
 
+/// A new empty file of a name of its own beside `path`, whose name begins with that of `path` and which is to take its place once it is whole. What
+/// lies at `path` is looked at first, and no file that was there is touched.
+///
+/// # Errors
+/// [`FileError::Irreplaceable`], or what the system says.
+pub fn create_beside(path: &Path, ending: &str, mode: u32) -> Result<(File, PathBuf), FileError> {
+    may_be_replaced(path)?;
+    let mut taken = None;
+    for number in 0..BESIDE_MAX {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(if number == 0 { format!(".{ending}") } else { format!(".{number}.{ending}") });
+        let fresh = path.with_file_name(name);
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&fresh) {
+            Ok(file) => return Ok((file, fresh)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = Some((fresh, error)),
+            // What is missing or closed is the folder, not the file that is to be made in it.
+            Err(error) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                return Err(FileError::Io { path: folder.to_owned(), error });
+            }
+        }
+    }
+    let (path, error) = taken.expect("each of at least one name was tried, and all are taken");
+    Err(FileError::Io { path, error })
+}
+
+/// Refuses to put a file in the place of a device, a pipe, a socket or a link. A folder refuses by itself.
+///
+/// # Errors
+/// [`FileError::Irreplaceable`], or what the system says.
+pub fn may_be_replaced(path: &Path) -> Result<(), FileError> {
+    match regular_file::kind_at(path).map_err(FileError::io(path))? {
+        None | Some(Kind::Folder) => Ok(()),
+        Some(kind) => Err(FileError::Irreplaceable { path: path.to_owned(), kind }),
+    }
+}
+
 /// Writes `bytes` to `path` in one step (a new file, synced, then renamed) with permission bits `mode`.
 ///
 /// # Errors
-/// What the system says.
+/// [`FileError::Irreplaceable`], or what the system says.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    match fs::remove_file(&fresh) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Err(FileError::Io { path: fresh, error });
-        }
-        _ => {}
-    }
-    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    // What is missing or closed is the folder, not the file that is to be made in it.
-    let in_folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    written.map_err(FileError::io(if fresh.exists() { &fresh } else { in_folder }))?;
-    fs::rename(&fresh, path).map_err(|error| {
-        _ = fs::remove_file(&fresh);
-        FileError::Io { path: path.to_owned(), error }
-    })
+    let (mut file, fresh) = create_beside(path, "new", mode)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FileError::io(&fresh));
+    let placed = written.and_then(|()| fs::rename(&fresh, path).map_err(FileError::io(path)));
+    placed.inspect_err(|_| _ = fs::remove_file(&fresh))
 }
 
 #[cfg(test)]
@@ -260,5 +293,53 @@ mod tests {
         assert!(matches!(read_crls(&path), Err(FileError::Pem { section: "X509 CRL", .. })));
         assert!(matches!(read_private_key(&path), Err(FileError::Pem { section: "PRIVATE KEY", .. })));
         assert!(matches!(read(&path, 3), Err(FileError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_replaced_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), b"old").unwrap();
+        std::os::unix::fs::symlink("file", path("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for (place, kind) in [
+            (path("link"), Kind::Link),
+            (path("dangling"), Kind::Link),
+            (path("pipe"), Kind::Pipe),
+            (path("socket"), Kind::Socket),
+            (PathBuf::from("/dev/null"), Kind::Device),
+        ] {
+            let error = may_be_replaced(&place).unwrap_err();
+            assert!(matches!(error, FileError::Irreplaceable { kind: found, .. } if found == kind), "{error}");
+            assert!(
+                error.to_string().ends_with("which a file would replace; name a regular file, or one that is not there yet"),
+                "{error}"
+            );
+        }
+        for name in ["link", "dangling", "pipe", "socket"] {
+            assert!(matches!(write(&path(name), b"new", 0o600), Err(FileError::Irreplaceable { .. })), "{name}");
+            assert!(!path(&format!("{name}.new")).exists(), "nothing is left beside it");
+        }
+        assert_eq!((fs::read(path("file")).unwrap(), fs::read_link(path("link")).unwrap()), (b"old".to_vec(), "file".into()));
+    }
+
+    #[test]
+    fn a_file_that_is_written_takes_no_other_one_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("k.new"), b"somebody's").unwrap();
+        std::os::unix::fs::symlink("k.new", path("k.1.new")).unwrap();
+        write(&path("k"), b"ours", 0o600).unwrap();
+        assert_eq!((fs::read(path("k")).unwrap(), fs::read(path("k.new")).unwrap()), (b"ours".to_vec(), b"somebody's".to_vec()));
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["k", "k.1.new", "k.new"], "and leaves none behind");
+        for number in 2..BESIDE_MAX {
+            fs::write(path(&format!("k.{number}.new")), b"").unwrap();
+        }
+        assert!(matches!(write(&path("k"), b"again", 0o600), Err(FileError::Io { .. })), "it does not try for ever");
+        assert_eq!(fs::read(path("k")).unwrap(), b"ours");
     }
 }

@@ -1,8 +1,7 @@
 //! A bundle as it is written: the long files beside it first, then the archive of all, then, when it was checked, its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::people::{CSV_HEAD, lines};
@@ -13,6 +12,7 @@ use crate::audit::tree::Hash;
 use crate::cli::exit::CliError;
 use crate::domain::id::CaseRef;
 use crate::regular_file::{self, Links};
+use crate::tls::files;
 
 /// A long file under way.
 struct Part {
@@ -23,14 +23,7 @@ struct Part {
 
 impl Part {
     fn create(out: &Path, name: &str) -> Result<Self, CliError> {
-        let mut own = out.file_name().unwrap_or_default().to_owned();
-        own.push(format!(".{name}.part"));
-        let path = out.with_file_name(own);
-        _ = fs::remove_file(&path);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        // What is missing or closed is the folder, not the file that is to be made in it.
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = file.map_err(|error| CliError::file(folder, &error))?;
+        let (file, path) = files::create_beside(out, &format!("{name}.part"), 0o600).map_err(|error| CliError::Usage(error.to_string()))?;
         Ok(Self { path, file: BufWriter::with_capacity(1 << 18, file), bytes: 0 })
     }
 
@@ -172,6 +165,7 @@ impl Written {
     /// The disk.
     pub fn place(self) -> Result<(), CliError> {
         let failed = |error: &io::Error| CliError::file(&self.out, error);
+        files::may_be_replaced(&self.out).map_err(|error| CliError::Usage(error.to_string()))?;
         fs::rename(&self.part.path, &self.out).map_err(|error| failed(&error))?;
         let folder = self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         regular_file::sync_folder(folder).map_err(|error| failed(&error))
