@@ -247,13 +247,14 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     let origin = html(proved.manifest.origin.as_str());
     let (from, to, opened, all) = (checked.from, checked.to - 1, proved.manifest.open, checked.to - checked.from);
     let (erased, closed) = (proved.manifest.erased, proved.manifest.closed);
+    let are = if erased == 1 { "is" } else { "are" };
     let lead = match lang {
         Lang::Nb => format!(
             "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er merket som slettet og {closed} \
              som lukket for den som tok uttrekket; at merkene er riktige, kan ikke et uttrekk vise. Hvert tall nedenfor er talt fra kontrollerte oppføringer alene."
         ),
         Lang::En => format!(
-            "Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} are marked as erased and {closed} as closed to \
+            "Entries {from} to {to}. {opened} of {all} entries were opened and checked, {erased} {are} marked as erased and {closed} as closed to \
              whoever took the bundle; a bundle cannot show that the marks are right. Every number below is counted from checked records alone."
         ),
     };
@@ -299,5 +300,19 @@ mod tests {
         ] {
             assert!(page.contains(lead) && page.contains(words), "{page}");
         }
+    }
+
+    #[test]
+    fn one_entry_is_told_as_one() {
+        let mut proved = check_stream(&bundle(5, 20, 33)[..], &Demands::default(), &mut |_, _| {}).unwrap();
+        (proved.manifest.erased, proved.manifest.closed) = (1, 1);
+        let (nb, en) = (page(Lang::Nb, &proved, true), page(Lang::En, &proved, true));
+        assert!(nb.contains("1 er merket som slettet; at den er det, kan ikke et uttrekk vise; bladet står"), "{nb}");
+        let said = [
+            "1 is marked as erased and 1 as closed to",
+            "1 is marked as erased; a bundle cannot show that it was; its leaf stands",
+            "1 is marked as closed: outside the scope of whoever took the bundle, or of another case",
+        ];
+        assert!(said.iter().all(|words| en.contains(words)), "{en}");
     }
 }

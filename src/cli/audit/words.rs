@@ -42,6 +42,8 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     }
     if manifest.erased > 0 {
         lines.push(match lang {
+            Lang::Nb if manifest.erased == 1 => "1 er merket som slettet; at den er det, kan ikke et uttrekk vise; bladet står".to_owned(),
+            Lang::En if manifest.erased == 1 => "1 is marked as erased; a bundle cannot show that it was; its leaf stands".to_owned(),
             Lang::Nb => format!("{} er merket som slettet; at de er det, kan ikke et uttrekk vise; bladene står", manifest.erased),
             Lang::En => format!("{} are marked as erased; a bundle cannot show that they were; their leaves stand", manifest.erased),
         });
@@ -50,7 +52,9 @@ pub fn in_words(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
         lines.push(match lang {
             Lang::Nb => format!("{} er merket som lukket: utenfor det den som tok uttrekket får se, eller i andre saker", manifest.closed),
             Lang::En => {
-                format!("{} are marked as closed: outside the scope of whoever took the bundle, or of other cases", manifest.closed)
+                let are = if manifest.closed == 1 { "is" } else { "are" };
+                let others = if manifest.closed == 1 { "another case" } else { "other cases" };
+                format!("{} {are} marked as closed: outside the scope of whoever took the bundle, or of {others}", manifest.closed)
             }
         });
     }

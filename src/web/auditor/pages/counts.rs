@@ -211,8 +211,9 @@ impl Counted {
     fn commands(&self) -> String {
         let (from, to) = (self.days.from.unwrap_or_default(), self.days.to.and_then(|day| day.tomorrow().ok()).unwrap_or_default());
         let period = format!("--since {from} --until {to}");
+        let to = self.checked.to;
         format!(
-            "samband audit list {period}\nsamband audit export {period} --vkey log.vkey --out log.tar\nsamband audit verify log.tar {period} --vkey log.vkey"
+            "samband audit list {period}\nsamband audit export {period} --to-index {to} --vkey log.vkey --out log.tar\nsamband audit verify log.tar {period} --vkey log.vkey"
         )
     }
 

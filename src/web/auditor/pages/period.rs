@@ -82,18 +82,20 @@ impl Days {
         }
     }
 
-    /// The commands that answer `questions` about it from a bundle, offline, with the numbers of a page that read the log up to the index `to`.
-    pub(super) fn commands(self, questions: &[Question], to: u64) -> String {
+    /// The commands that answer `questions` about it from a bundle, offline, with the numbers and in the language of a page that read the log
+    /// up to the index `to`.
+    pub(super) fn commands(self, lang: Lang, questions: &[Question], to: u64) -> String {
         let option = |name: &str, day: Option<Date>| day.map_or_else(String::new, |day| format!(" --{name} {day}"));
         let since = option("since", self.from);
         // The command's end is the first day that is not part of it.
         let until = option("until", self.to.and_then(|day| day.tomorrow().ok()));
         // What a question looks back to must be in the bundle, and what came since the page was made must not.
         let from = if questions.iter().any(|question| Survey::looks_back(*question)) { "" } else { since.as_str() };
-        let end = if until.is_empty() { format!(" --to-index {to}") } else { until.clone() };
+        // A last day that is not over has entries that came since, as has the whole log.
+        let language = if lang == Lang::Nb { " --lang nb" } else { "" };
         format!(
-            "samband audit export{from}{end} --vkey log.vkey --out log.tar\n\
-             samband audit report log.tar{since}{until} --vkey log.vkey --out answers.html"
+            "samband audit export{from}{until} --to-index {to} --vkey log.vkey --out log.tar\n\
+             samband audit report log.tar{since}{until} --vkey log.vkey{language} --out answers.html"
         )
     }
 

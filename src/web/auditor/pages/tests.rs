@@ -248,12 +248,16 @@ fn days_are_as_the_address_says() {
     let period = days.period();
     assert_eq!(period.to.unwrap().millis() - period.from.unwrap().millis(), 86_400_000, "the last day is part of the period");
     assert_eq!(
-        days.commands(&[Question::Changed], 50),
-        "samband audit export --since 2026-11-20 --until 2026-11-21 --vkey log.vkey --out log.tar\n\
+        days.commands(Lang::En, &[Question::Changed], 50),
+        "samband audit export --since 2026-11-20 --until 2026-11-21 --to-index 50 --vkey log.vkey --out log.tar\n\
          samband audit report log.tar --since 2026-11-20 --until 2026-11-21 --vkey log.vkey --out answers.html"
     );
-    assert!(days.commands(&Question::ALL, 50).starts_with("samband audit export --until 2026-11-21 --vkey"), "some look back");
-    assert!(Days::default().commands(&Question::ALL, 50).starts_with("samband audit export --to-index 50 --vkey"));
+    assert!(
+        days.commands(Lang::En, &Question::ALL, 50).starts_with("samband audit export --until 2026-11-21 --to-index 50 --vkey"),
+        "some look back"
+    );
+    assert!(Days::default().commands(Lang::En, &Question::ALL, 50).starts_with("samband audit export --to-index 50 --vkey"));
+    assert!(days.commands(Lang::Nb, &Question::ALL, 50).ends_with(" --vkey log.vkey --lang nb --out answers.html"));
     assert_eq!(
         days.call(&[Question::ResultsElsewhere]),
         "AuditService/Ask {\"questions\": [\"QUESTION_RESULTS_ELSEWHERE\"], \"from_time\": \"2026-11-19T23:00:00.000Z\", \"to_time\": \"2026-11-20T23:00:00.000Z\"}"
