@@ -163,10 +163,11 @@ impl Gateway {
         // closed to this reader. Nobody can tell whether a record that cannot be read is within a scope, so that is said to who sees everything.
         let tells_unreadable = sight.parties().is_none() || filter.is_a_plain_range();
         let mut is_first = true;
-        while let Some(next) = found.next_index.filter(|_| found.entries.len() < max) {
+        // One more than is wanted is looked for: that there is a next page, and where, is told of what is seen and of nothing else.
+        while let Some(next) = found.next_index {
             filter.from_index = next;
             let Page { entries, next_index, erased, unreadable } =
-                self.store.records(&filter, (max - found.entries.len()).max(PAGE.min(max))).await?;
+                self.store.records(&filter, (max - found.entries.len()).saturating_add(1).max(PAGE.min(max))).await?;
             if is_first {
                 found.erased = erased;
             }
@@ -181,7 +182,7 @@ impl Gateway {
                 if found.entries.len() == max {
                     found.next_index = Some(entry.index);
                     found.unreadable.retain(|(index, _)| *index < entry.index);
-                    break;
+                    return Ok(found);
                 }
                 found.entries.push(entry);
             }

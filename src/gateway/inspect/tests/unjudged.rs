@@ -187,3 +187,24 @@ async fn more_damage_than_is_named_refuses_a_scoped_auditor_nothing_that_it_asks
     let mut rows = gateway.records(&bed.caller(OF_LAB), RecordFilter::default(), None).await.unwrap();
     assert_eq!(rows.next().await.unwrap_err().0.reason, Reason::DataDamaged);
 }
+
+#[tokio::test]
+async fn where_the_next_page_starts_tells_nothing_of_what_is_outside_the_scope() {
+    let home = Home::new();
+    for (bed, gateway) in home.both().await {
+        let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
+        bed.take(RU_OSLO).await;
+        let (_, result) = bed.send(LAB, Body::Result(result(notice.requisition_id.unwrap(), "A-1")), None).await.unwrap();
+        let kinds = vec![kind::ACKNOWLEDGED, kind::RESULT_ACCEPTED];
+        let filter = RecordFilter { case_ref: notice.case_ref, kinds, ..RecordFilter::default() };
+        for (who, next) in [(ALL, Some(result.index)), (OF_UNIT, None)] {
+            let caller = bed.caller(who);
+            let found = gateway.search(&caller, &filter, None, 1).await.unwrap();
+            assert_eq!((found.entries.len(), found.next_index), (1, next), "{who}");
+            let page = gateway.browse(&caller, filter.clone(), Turn::After(0), 1).await.unwrap();
+            assert_eq!((page.entries.len(), page.newer), (1, next.is_some()), "{who}");
+            let page = gateway.records(&caller, filter.clone(), Some(1)).await.unwrap().next().await.unwrap().unwrap();
+            assert_eq!((page.entries.len(), page.next_index), (1, next), "{who}");
+        }
+    }
+}
