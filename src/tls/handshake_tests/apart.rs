@@ -1,11 +1,8 @@
 //! Files that are read anew each for itself: a bad one holds back no other, and what does not fit yet waits for what it needs.
 
+use super::life::day;
 use super::*;
 use crate::audit::reload::ReloadFault as Fault;
-
-fn day(days: i64) -> Timestamp {
-    NOW.plus_millis(days * DAY_MILLIS)
-}
 
 fn put(bench: &Bench, file: &str, text: &str) -> PathBuf {
     let path = bench.path(file);

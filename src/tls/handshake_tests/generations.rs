@@ -1,12 +1,9 @@
 //! A CA that was renewed with a new key under its old name: both generations live side by side, each with its own lists.
 
+use super::life::day;
 use super::*;
 use crate::audit::reload::ReloadFault as Fault;
 use crate::tls::issue::AuthorityName;
-
-fn day(days: i64) -> Timestamp {
-    NOW.plus_millis(days * DAY_MILLIS)
-}
 
 /// A gateway that has both generations of "Test CA" and a list of each.
 struct Both {

@@ -11,7 +11,7 @@ const BUYPASS: &str = "Buypass Class 3 CA G2 ST Business";
 const BUYPASS_NUMBER: &str = "NTRNO-983163327";
 const POLICY: &str = "2.16.578.1.26.1.3.2";
 
-fn day(days: i64) -> Timestamp {
+pub(super) fn day(days: i64) -> Timestamp {
     NOW.plus_millis(days * DAY_MILLIS)
 }
 

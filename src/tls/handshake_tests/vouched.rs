@@ -1,13 +1,10 @@
 //! Lists that no configured CA signed are not used, hold up nothing, and are told of.
 
+use super::life::day;
 use super::*;
 use crate::audit::reload::ReloadFault as Fault;
 use crate::tls::config::Taken;
 use crate::tls::issue::{AuthorityName, authority_params};
-
-fn day(days: i64) -> Timestamp {
-    NOW.plus_millis(days * DAY_MILLIS)
-}
 
 /// A gateway that trusts a root only, with an issuing CA below it that is named for its lists.
 struct Below {
