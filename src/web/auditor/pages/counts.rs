@@ -213,7 +213,7 @@ impl Counted {
         let period = format!("--since {from} --until {to}");
         let to = self.checked.to;
         format!(
-            "samband audit list {period}\nsamband audit export {period} --to-index {to} --vkey log.vkey --out log.tar\nsamband audit verify log.tar {period} --vkey log.vkey"
+            "samband audit list {period} --to-index {to}\nsamband audit export {period} --to-index {to} --vkey log.vkey --out log.tar\nsamband audit verify log.tar {period} --vkey log.vkey"
         )
     }
 
