@@ -120,6 +120,14 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 /// What a hold that is not whole wants of the operator.
 pub const NOT_WHOLE: &str = "records that cannot be read were not held, and their months stay with what follows them, to the end of their lawful time: `samband audit fsck` names the records; put the file back from a copy";
 
+/// What can no longer be done for it.
+pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";
+
+fn lacking(not_whole: u64, lost: u64) -> String {
+    let stands = if not_whole > 0 { format!("; {not_whole} not whole: {NOT_WHOLE}") } else { String::new() };
+    if lost > 0 { format!("{stands}; {lost} {LOST}") } else { stands }
+}
+
 fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
     let SealedInfo {
         stats,
@@ -131,6 +139,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         last_stop,
         holds,
         holds_not_whole,
+        lost,
         held,
         unreadable,
     } = sealed;
@@ -141,10 +150,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, ago(oldest_undelivered)),
         format!("on disk      {contents} contents{}", ago(oldest_content)),
         format!("in memory    {} cases, {} message ids", stats.cases, stats.ids),
-        match holds_not_whole {
-            0 => format!("legal holds  {holds} in force, {held} records in files of their own"),
-            lacking => format!("legal holds  {holds} in force, {held} records in files of their own; {lacking} not whole: {NOT_WHOLE}"),
-        },
+        format!("legal holds  {holds} in force, {held} records in files of their own{}", lacking(*holds_not_whole, *lost)),
         format!("last event   {last_event}"),
         match last_stop {
             Some(at) if *stopped_cleanly => format!("last stop    {at}, clean, nothing after it"),
@@ -204,6 +210,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
         last_stop,
         holds,
         holds_not_whole,
+        lost,
         held,
         unreadable,
     } = sealed;
@@ -212,7 +219,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
         "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
         "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds,
-        "holds_not_whole": holds_not_whole, "held_records": held, "unreadable": unreadable,
+        "holds_not_whole": holds_not_whole, "held_records_lost": lost, "held_records": held, "unreadable": unreadable,
     })
 }
 

@@ -126,10 +126,35 @@ pub struct Hold {
 pub enum HoldCopy {
     /// The copy is made by the next turn, which is due at once.
     Pending,
-    /// Every record could be read to be held.
+    /// Every record could be read to be held, since the hold was placed.
     Whole,
-    /// Records stand in the log that cannot be read, and which may be of this case: their months stay, at most for their lawful time.
-    NotWhole,
+    /// Records stand that cannot be read, and which are or may be of this case: their months stay, at most for their lawful time.
+    NotWhole {
+        /// Of records that are gone, those that could not be read before, and which were or may have been of this case.
+        lost: u64,
+    },
+    /// Whatever stands could be read, but some is gone that could not.
+    Lost {
+        /// As with `NotWhole`; never 0.
+        lost: u64,
+    },
+}
+
+impl HoldCopy {
+    /// Whether the case lacks records, or may lack some.
+    #[must_use]
+    pub const fn is_lacking(self) -> bool {
+        matches!(self, Self::NotWhole { .. } | Self::Lost { .. })
+    }
+
+    /// Records that are gone and could not be read before.
+    #[must_use]
+    pub const fn lost(self) -> u64 {
+        match self {
+            Self::NotWhole { lost } | Self::Lost { lost } => lost,
+            Self::Pending | Self::Whole => 0,
+        }
+    }
 }
 
 /// The latest last day of a hold that is placed or changed on `today`: the last day on which a record of today may lawfully be kept, or ten years on

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check_stream};
 use super::bundle::write::{Frame, Writer};
+use super::hold::lacking;
 use super::list::{in_order, instant, some_entries};
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _};
@@ -20,6 +21,7 @@ use crate::cli::folder::store_in;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
 use crate::config::keys::read_storage_key;
+use crate::domain::hold::HoldCopy;
 use crate::domain::id::CaseRef;
 use crate::domain::time::Timestamp;
 use crate::grpc::pb::{self, export_response::Part};
@@ -101,7 +103,7 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let begun = Instant::now();
-    let writer = match (&args.data_dir, &args.storage_key) {
+    let (writer, hold) = match (&args.data_dir, &args.storage_key) {
         (Some(dir), Some(key)) => from_folder(args, dir, key, &verifier, out)?,
         _ => from_gateway(args, &verifier, out).await?,
     };
@@ -136,10 +138,13 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
         verified.as_secs_f64(),
         rate(verified),
     );
+    let lacks = hold.map(lacking).filter(|lacks| !lacks.is_empty());
+    let text = lacks.as_ref().map_or_else(|| text.clone(), |lacks| format!("{text}\n  the legal hold on this case is NOT WHOLE: {lacks}"));
     let json = json!({
         "bundle": args.out.display().to_string(), "log": manifest.origin.as_str(), "from_index": manifest.from, "to_index": manifest.to,
         "size": manifest.size, "open": manifest.open, "erased": manifest.erased, "closed": manifest.closed, "bytes": bytes,
         "exported_per_second": rate(exported), "verified_per_second": rate(verified),
+        "hold_lacks": lacks, "hold_lost": hold.map(HoldCopy::lost),
     });
     out.result(&text, &json);
     Ok(())
@@ -172,7 +177,7 @@ fn opened(text: String, verifier: &LogVerifier, whose: &str) -> Result<(String, 
     Ok((text, head))
 }
 
-async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
+async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) -> Result<(Writer, Option<HoldCopy>), CliError> {
     let identity = args.identity.clone().ok_or_else(|| CliError::Usage("--identity: who asks?".to_owned()))?;
     let client = Client::new(&ConnectArgs { gateway: args.gateway.clone(), identity, ca: args.ca.clone() })?;
     let given = given_head(args)?;
@@ -201,6 +206,12 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
         hashes.iter().map(|hash| Some(Hash::from_bytes(hash.as_ref().try_into().ok()?))).collect()
     };
     let (from, to) = (frame.from_index, frame.to_index);
+    let hold = frame.hold.map(|_| match frame.hold() {
+        pb::HoldCopy::NotWhole => HoldCopy::NotWhole { lost: frame.hold_lost },
+        pb::HoldCopy::Lost => HoldCopy::Lost { lost: frame.hold_lost },
+        pb::HoldCopy::Whole => HoldCopy::Whole,
+        pb::HoldCopy::Pending | pb::HoldCopy::Unspecified => HoldCopy::Pending,
+    });
     let frame = Frame {
         vkey: verifier.to_string(),
         size: head.size(),
@@ -230,10 +241,16 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
         }
     }
     bar.finish_and_clear();
-    Ok(writer)
+    Ok((writer, hold))
 }
 
-fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier, out: Output) -> Result<Writer, CliError> {
+fn from_folder(
+    args: &ExportArgs,
+    dir: &Path,
+    key: &Path,
+    verifier: &LogVerifier,
+    out: Output,
+) -> Result<(Writer, Option<HoldCopy>), CliError> {
     store_in(dir)?;
     let key = read_storage_key(key).map_err(|error| CliError::Config(error.to_string()))?;
     let given = given_head(args)?;
@@ -279,7 +296,7 @@ fn from_folder(args: &ExportArgs, dir: &Path, key: &Path, verifier: &LogVerifier
         bar.inc(entries.len() as u64);
     }
     bar.finish_and_clear();
-    Ok(writer)
+    Ok((writer, args.case.and_then(|case| log.hold_on(case))))
 }
 
 fn open(entry: &pb::ExportEntry) -> Option<OpenEntry> {

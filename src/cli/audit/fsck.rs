@@ -10,6 +10,7 @@ use crate::cli::exit::CliError;
 use crate::cli::folder::store_in;
 use crate::cli::output::Output;
 use crate::config::keys::read_storage_key;
+use crate::domain::hold::HoldCopy;
 use crate::store::embedded::OpenError;
 use crate::store::embedded::fsck::{FsckReport, Progress, fsck};
 
@@ -20,7 +21,7 @@ pub const HELP: &str = "Examples:
 
 Nothing is changed, and the gateway may run. Without the storage key the published log and the journal's chain are checked; with it also
 every record against its leaf and all content that is still kept. Prints every damage with file and offset, files that the store did not make,
-and how fast it went. The exit code is 1 for damage. A torn tail is none: it is what a kill leaves, and was never durable.";
+legal holds that lack records (which is no damage of its own), and how fast it went. The exit code is 1 for damage. A torn tail is none: it is what a kill leaves, and was never durable.";
 
 /// Arguments of `audit fsck`.
 #[derive(Debug, Args)]
@@ -63,6 +64,18 @@ pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
     if let Some((file, offset)) = &report.torn {
         let json = json!({"torn": {"file": file, "offset": offset}});
         out.result(&format!("torn tail: {file}, offset {offset}: never durable, the next start leaves it behind"), &json);
+    }
+    for (placed, copy) in &report.lacking {
+        let (stands, lost) = (!matches!(copy, HoldCopy::Lost { .. }), copy.lost());
+        let what = match (stands, lost) {
+            (true, 0) => "records stand that cannot be read for it".to_owned(),
+            (true, _) => format!("records stand that cannot be read for it, and {lost} that could not be read are gone"),
+            (false, _) => format!("{lost} records that could not be read for it are gone"),
+        };
+        out.result(
+            &format!("legal hold not whole: that placed by entry {placed}: {what}"),
+            &json!({"hold_not_whole": {"placed": placed, "stands": stands, "lost": lost}}),
+        );
     }
     for damage in &report.damages {
         out.result(&format!("damaged: {damage}"), &json!({"damaged": {"file": damage.file, "offset": damage.offset, "what": damage.what}}));

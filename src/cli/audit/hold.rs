@@ -7,6 +7,7 @@ use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
 use crate::cli::schema::Service;
+use crate::domain::hold::HoldCopy;
 
 /// What `audit hold place --help` shows.
 pub const PLACE_HELP: &str = "Examples:
@@ -126,16 +127,29 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What a held case lacks; nothing of one that lacks nothing.
+#[must_use]
+pub fn lacking(copy: HoldCopy) -> String {
+    let gone = |lost: u64| format!("{lost} records are gone that could not be read before, and were or may have been of this case");
+    let stands = "records stand that cannot be read and may be of this case. They stay meanwhile, for their lawful time at most: ask whoever runs the gateway for its copies";
+    match copy {
+        HoldCopy::Pending | HoldCopy::Whole => String::new(),
+        HoldCopy::NotWhole { lost: 0 } => stands.to_owned(),
+        HoldCopy::NotWhole { lost } => format!("{}; {stands}", gone(lost)),
+        HoldCopy::Lost { lost } => gone(lost),
+    }
+}
+
 fn line(hold: &Value) -> String {
     let text = |name: &str| hold.get(name).and_then(Value::as_str).unwrap_or_default();
     let reason = text("reason").trim_start_matches("HOLD_REASON_").to_lowercase().replace('_', " ");
     let entry = hold.get("terms_index").and_then(Value::as_u64).map_or_else(String::new, |index| format!(", entry {index}"));
+    let lost = hold.get("lost").and_then(Value::as_u64).unwrap_or(0);
     let copy = match text("copy") {
-        "HOLD_COPY_NOT_WHOLE" => {
-            "; NOT WHOLE: records stand that cannot be read and may be of this case. They stay meanwhile, for their lawful time at most: ask whoever runs the gateway for its copies"
-        }
-        "HOLD_COPY_PENDING" => "; its records are being copied",
-        _ => "",
+        "HOLD_COPY_PENDING" => "; its records are being copied".to_owned(),
+        "HOLD_COPY_NOT_WHOLE" => format!("; NOT WHOLE: {}", lacking(HoldCopy::NotWhole { lost })),
+        "HOLD_COPY_LOST" => format!("; NOT WHOLE: {}", lacking(HoldCopy::Lost { lost })),
+        _ => String::new(),
     };
     let ground = hold.get("ground").and_then(Value::as_str).map_or_else(String::new, |ground| format!(", under {ground}"));
     format!("{} until {}: {reason}, by {} ({}){ground}{entry}{copy}", text("case_ref"), text("until"), text("auditor"), text("key_label"))

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serde_json::json;
 
 use crate::cli::folder::no_store;
-use crate::cli::store::NOT_WHOLE;
+use crate::cli::store::{LOST, NOT_WHOLE};
 use crate::config::Config;
 use crate::config::keys::read_storage_key;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -88,9 +88,17 @@ fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding 
 
 /// Told only where something is wrong.
 fn holds(sealed: &SealedInfo) -> Option<Finding> {
-    let (holds, lacking) = (sealed.holds, sealed.holds_not_whole);
-    let text = format!("{lacking} of {holds} legal holds are not whole: {NOT_WHOLE}");
-    (lacking > 0).then(|| Finding::new("holds", Health::Bad, text, json!({"holds": holds, "not_whole": lacking})))
+    let (holds, lacking, lost) = (sealed.holds, sealed.holds_not_whole, sealed.lost);
+    let figures = json!({"holds": holds, "not_whole": lacking, "lost": lost});
+    match (lacking, lost) {
+        (0, 0) => None,
+        (0, _) => Some(Finding::new("holds", Health::Warning, format!("{lost} {LOST}"), figures)),
+        _ => {
+            let gone = if lost > 0 { format!("; {lost} {LOST}") } else { String::new() };
+            let text = format!("{lacking} of {holds} legal holds are not whole: {NOT_WHOLE}{gone}");
+            Some(Finding::new("holds", Health::Bad, text, figures))
+        }
+    }
 }
 
 /// Told only where something is wrong.

@@ -13,6 +13,7 @@ use crate::audit::question::Period;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
+use crate::domain::hold::HoldCopy;
 use crate::domain::id::CaseRef;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
@@ -55,6 +56,8 @@ pub struct ExportFrame {
     pub consistency: Vec<Hash>,
     /// Whose records are opened.
     pub sight: Sight,
+    /// What there is of the copy of the case, when it is of one that is held.
+    pub hold: Option<HoldCopy>,
 }
 
 /// An export under way.
@@ -119,7 +122,10 @@ impl Gateway {
         let damaged = || StoreError::Damaged { place: "log: the tiles of the range".into() };
         let edge = self.store.edge(from).await?.ok_or_else(damaged)?.peaks().map(|(_, _, hash)| hash).collect();
         let consistency = self.store.consistency(to, size).await?.ok_or_else(damaged)?;
-        Ok(Ok(ExportFrame { checkpoint, from, to, edge, consistency, sight }))
+        let holds = if of.case_ref.is_some() { self.store.holds().await? } else { Vec::new() };
+        let held = holds.into_iter().map(|hold| hold.case.case_ref).find(|case| of.case_ref == Some(*case));
+        let hold = held.map(|case| self.store.hold_copy(case));
+        Ok(Ok(ExportFrame { checkpoint, from, to, edge, consistency, sight, hold }))
     }
 }
 

@@ -8,6 +8,7 @@ use super::answer::covers;
 use super::{pb, shared, status};
 use crate::audit::leaf::{AuditorOpening, Opening as _};
 use crate::audit::range::{Held, OpenEntry};
+use crate::domain::hold::HoldCopy;
 use crate::gateway::{Export, ExportOf};
 use crate::grpc::stream::Source;
 use crate::policy::reason::Reason;
@@ -80,6 +81,8 @@ impl Source for Exporting {
                 consistency: hashes(&frame.consistency),
                 participants,
                 whole_log,
+                hold: frame.hold.map(|copy| super::hold::of_copy(copy).into()),
+                hold_lost: frame.hold.map_or(0, HoldCopy::lost),
             }));
         }
         if self.ended {

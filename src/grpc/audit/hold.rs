@@ -37,13 +37,15 @@ pub(super) fn hold(HoldInForce { hold, terms, copy }: &HoldInForce) -> pb::Hold 
         ground: ground.as_ref().map(ToString::to_string),
         terms_index: *terms,
         copy: of_copy(*copy).into(),
+        lost: copy.lost(),
     }
 }
 
-const fn of_copy(copy: HoldCopy) -> pb::HoldCopy {
+pub(super) const fn of_copy(copy: HoldCopy) -> pb::HoldCopy {
     match copy {
         HoldCopy::Pending => pb::HoldCopy::Pending,
         HoldCopy::Whole => pb::HoldCopy::Whole,
-        HoldCopy::NotWhole => pb::HoldCopy::NotWhole,
+        HoldCopy::NotWhole { .. } => pb::HoldCopy::NotWhole,
+        HoldCopy::Lost { .. } => pb::HoldCopy::Lost,
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::disk::{Appender, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::Chain;
-use super::holds::HeldFile;
+use super::holds::{HeldFile, Lacks};
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, content_name, state_name, sync_dir};
@@ -58,12 +58,16 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let sealer = keys.create(&name, entropy)?;
     let later = &base.snapshot.later;
     let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(later, plain));
-    let former = !later.former.is_empty();
+    // By the order of the files.
+    let lacks: Vec<Lacks> = base.held.iter().map(|file| file.lacks).collect();
+    let lacking = lacks.iter().any(|lacks| *lacks != Lacks::default());
+    let former = lacking || !later.former.is_empty();
     let plain = plain.and_then(|plain| match (later.holds.is_empty(), base.held.is_empty(), former) {
         (true, true, false) => Ok(plain),
         _ => postcard::to_extend(&(&later.holds, &base.held), plain),
     });
     let plain = plain.and_then(|plain| if former { postcard::to_extend(&later.former, plain) } else { Ok(plain) });
+    let plain = plain.and_then(|plain| if lacking { postcard::to_extend(&lacks, plain) } else { Ok(plain) });
     let plain = Zeroizing::new(plain.expect("a base is plain data"));
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
@@ -117,7 +121,12 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
             let (found, former) = postcard::take_from_bytes(holds).map_err(shape)?;
             (base.snapshot.later.holds, base.held) = found;
             if !former.is_empty() {
-                base.snapshot.later.former = postcard::from_bytes(former).map_err(shape)?;
+                let (found, lacks) = postcard::take_from_bytes(former).map_err(shape)?;
+                base.snapshot.later.former = found;
+                if !lacks.is_empty() {
+                    let found: Vec<Lacks> = postcard::from_bytes(lacks).map_err(shape)?;
+                    base.held.iter_mut().zip(found).for_each(|(file, lacks)| file.lacks = lacks);
+                }
             }
         }
     }

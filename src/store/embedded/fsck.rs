@@ -19,6 +19,7 @@ use super::contents;
 use super::disk::{Open, RealDisk};
 use super::error::{Damage, OpenError};
 use super::frame::{Chain, Header};
+use super::holds;
 use super::journal::Reader;
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout, journal_name};
@@ -32,6 +33,7 @@ use crate::audit::note::LogVerifier;
 use crate::audit::tile_nodes::{TileNodes, TileRead as _};
 use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind, tiles_for};
 use crate::audit::tree::{Frontier, Hash, root_at};
+use crate::domain::hold::HoldCopy;
 use crate::store::evidence;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -66,6 +68,9 @@ pub struct FsckReport {
     pub contents: u64,
     /// Where the last journal file stops being readable, file and offset: what a kill or a power loss leaves, which nobody was told of.
     pub torn: Option<(String, u64)>,
+    /// Legal holds that lack records, by the log index of their placing; with the storage key only. What stands of these is among the damages, what
+    /// is gone nowhere else.
+    pub lacking: Vec<(u64, HoldCopy)>,
     /// Everything that is not what was written.
     pub damages: Vec<Damage>,
 }
@@ -131,6 +136,7 @@ pub(super) fn check(
             report.records = part.records;
             report.contents = part.contents;
             report.torn = part.torn;
+            report.lacking = part.lacking;
             report.damages.append(&mut part.damages);
             break;
         }
@@ -332,6 +338,7 @@ fn check_sealed(
     for month in &replayed.months {
         check_month(layout, keys, month, published, report, progress)?;
     }
+    report.lacking = holds::lacking(&replayed.held);
     held::check(layout, keys, &replayed.held, published, report)
 }
 

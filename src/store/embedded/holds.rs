@@ -39,6 +39,18 @@ pub struct HeldFile {
     pub whole: bool,
     /// Log index of the record in each slot, ascending.
     pub indices: Vec<u64>,
+    /// What of it is damaged or gone. Stands behind all else in the base, and only where there is any.
+    #[serde(skip)]
+    pub lacks: Lacks,
+}
+
+/// What a hold lacks, carried from turn to turn for as long as the hold lives: what is gone cannot be found again, and nothing else tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lacks {
+    /// Records of this file that could not be read by the last turn. They stand, and may be put back.
+    pub damaged: u64,
+    /// Records that are gone and could not be read before: of months that went, and of files of this hold.
+    pub lost: u64,
 }
 
 impl HeldFile {
@@ -47,6 +59,31 @@ impl HeldFile {
     pub fn name(&self) -> String {
         format!("holds/{:012}-{:012}.rec", self.placed, self.base)
     }
+}
+
+/// What there is of the copy that these files, all of one hold, make.
+#[must_use]
+pub fn copy<'f>(files: impl Iterator<Item = &'f HeldFile>) -> HoldCopy {
+    let (mut any, mut stands, mut lost) = (false, false, 0_u64);
+    for file in files {
+        any = true;
+        stands |= !file.whole || file.lacks.damaged > 0;
+        lost = lost.saturating_add(file.lacks.lost);
+    }
+    match (any, stands, lost) {
+        (false, ..) => HoldCopy::Pending,
+        (true, true, lost) => HoldCopy::NotWhole { lost },
+        (true, false, 0) => HoldCopy::Whole,
+        (true, false, lost) => HoldCopy::Lost { lost },
+    }
+}
+
+/// The holds that are not whole: log index of the placing, and what there is.
+#[must_use]
+pub fn lacking(files: &[HeldFile]) -> Vec<(u64, HoldCopy)> {
+    let placed: BTreeSet<u64> = files.iter().map(|file| file.placed).collect();
+    let copies = placed.into_iter().map(|placed| (placed, copy(files.iter().filter(|file| file.placed == placed))));
+    copies.filter(|(_, copy)| copy.is_lacking()).collect()
 }
 
 /// The number of the base that a file of this name was written with, if the name is one of this store's making.
@@ -145,14 +182,7 @@ impl HeldRecords {
     /// What there is of the copy of a held case.
     #[must_use]
     pub fn copy_of(&self, case: CaseRef) -> HoldCopy {
-        let of_case = || self.files.iter().filter(|file| file.case.case_ref == case);
-        if of_case().next().is_none() {
-            HoldCopy::Pending
-        } else if of_case().all(|file| file.whole) {
-            HoldCopy::Whole
-        } else {
-            HoldCopy::NotWhole
-        }
+        copy(self.files.iter().filter(|file| file.case.case_ref == case))
     }
 
     /// Log indices from `from` up to `to` whose records are held, ascending.
@@ -195,9 +225,12 @@ pub struct Carried {
     pub gone: Vec<String>,
     /// What the log is to be told of them.
     pub erased: Vec<Event>,
-    /// First days of months with a record that could not be read for a hold.
-    pub unread: BTreeSet<Date>,
+    /// How many records of a month could not be read for a hold, by the first day of the month.
+    pub unread: Unread,
 }
+
+/// How many records of a month could not be read, by its first day.
+pub type Unread = BTreeMap<Date, u64>;
 
 /// What is carried over from, besides the holds.
 pub struct Sources<'s> {
@@ -236,7 +269,7 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     }
     let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
     let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();
-    let (mut found, unread) = if new.is_empty() { (Found::new(), BTreeSet::new()) } else { look_through(layout, keys, months, &new) };
+    let (mut found, unread) = if new.is_empty() { (Found::new(), Unread::new()) } else { look_through(layout, keys, months, &new) };
     let whole = unread.is_empty();
     carried.unread = unread;
     for (index, slot) in (first..).zip(fresh) {
@@ -244,11 +277,12 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
             found.entry(case).or_default().push((index, slot.clone()));
         }
     }
+    let standing = Standing { archive: Archive::new(layout, keys, months.to_vec(), Vec::new()), from: kept_from, today };
     for hold in holds {
         let old = of_case.remove(&hold.case.case_ref).unwrap_or_default();
         let added = found.remove(&hold.case.case_ref).unwrap_or_default();
         let whole = whole || !new.contains(&hold.case.case_ref);
-        carry_one(tools, (base, whole), hold, (old, added), today, &mut carried)?;
+        carry_one(tools, (base, whole), hold, (old, added), &standing, &mut carried)?;
     }
     Ok(carried)
 }
@@ -259,11 +293,11 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
 /// its month stays with its key, and so do the months after it, as what is kept has no gaps. A month holds other cases' records too, which no ground
 /// of a hold speaks for: so each goes at the latest when its own lawful time is over, whatever the hold says.
 #[must_use]
-pub fn going(due: Vec<Month>, unread: &BTreeSet<Date>, today: Date) -> Vec<Month> {
-    let stays = |month: &Month| unread.contains(&month.first_day) && last_lawful_day(month.first_day) >= today;
+pub fn going(due: Vec<Month>, unread: &Unread, today: Date) -> Vec<Month> {
+    let stays = |month: &Month| unread.contains_key(&month.first_day) && last_lawful_day(month.first_day) >= today;
     match due.iter().find(|month| stays(month)) {
         None => {
-            for month in due.iter().filter(|month| unread.contains(&month.first_day)) {
+            for month in due.iter().filter(|month| unread.contains_key(&month.first_day)) {
                 tracing::error!(month = %month.first_day, "the lawful time of a month is over: it goes with records that could not be read for a hold");
             }
             due
@@ -281,15 +315,29 @@ pub fn going(due: Vec<Month>, unread: &BTreeSet<Date>, today: Date) -> Vec<Month
     }
 }
 
+/// Counts, with the holds that looked for them in vain, the records that `gone` months take along unread.
+pub fn lose(files: &mut [HeldFile], unread: &Unread, gone: &[Month]) {
+    let lost: u64 = gone.iter().filter_map(|month| unread.get(&month.first_day)).sum();
+    let stands = unread.keys().any(|first_day| gone.iter().all(|month| month.first_day != *first_day));
+    let mut told = BTreeSet::new();
+    // A hold may have more than one file, and counts once.
+    for file in files.iter_mut().filter(|file| !file.whole) {
+        file.whole = !stands;
+        if told.insert(file.placed) {
+            file.lacks.lost = file.lacks.lost.saturating_add(lost);
+        }
+    }
+}
+
 /// Records by case, each with its log index.
 type Found = HashMap<CaseRef, Vec<(u64, Slot)>>;
 
 /// Records of `cases` in the record files, and the first days of the months in which any could not be read. Reads all of them: a hold is rare, and the
 /// search index is never the ground of a claim.
-fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (Found, BTreeSet<Date>) {
+fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (Found, Unread) {
     let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
     let mut found = Found::new();
-    let mut unread = BTreeSet::new();
+    let mut unread = Unread::new();
     for month in months {
         let mut damaged = 0_u64;
         archive.each(month.first_index, month.end(), &mut |index, slot| {
@@ -307,10 +355,24 @@ fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet
                 "records cannot be read, so a hold is not whole; their month stays meanwhile, to the end of its lawful time: run `samband audit fsck`, \
                  and put the file back from a copy"
             );
-            unread.insert(month.first_day);
+            unread.insert(month.first_day, damaged);
         }
     }
     (found, unread)
+}
+
+/// The record files beside the held ones.
+struct Standing {
+    archive: Archive,
+    /// Log index of the first record that they keep.
+    from: u64,
+    today: Option<Date>,
+}
+
+impl Standing {
+    fn slot(&self, index: u64) -> Option<Slot> {
+        (index >= self.from).then(|| self.archive.slot(index).ok().flatten()).flatten()
+    }
 }
 
 fn carry_one(
@@ -318,35 +380,52 @@ fn carry_one(
     (base, whole): (u64, bool),
     hold: &Hold,
     (old, added): (Vec<HeldFile>, Vec<(u64, Slot)>),
-    today: Option<Date>,
+    standing: &Standing,
     carried: &mut Carried,
 ) -> Result<(), OpenError> {
     let (layout, keys, _) = tools;
-    let outlived =
-        |slot: &Slot| hold.ground.is_none() && today.is_some_and(|today| last_lawful_day(slot.entry.record.time.oslo_date()) < today);
+    let outlived = |slot: &Slot| {
+        hold.ground.is_none() && standing.today.is_some_and(|today| last_lawful_day(slot.entry.record.time.oslo_date()) < today)
+    };
     let mut slots: BTreeMap<u64, Slot> = added.into_iter().collect();
-    let (mut merged, mut dropped) = (Vec::new(), 0);
-    let mut changed =
-        old.is_empty() || old.iter().any(|file| file.whole != whole || slots.keys().any(|index| !file.indices.contains(index)));
-    for file in old {
-        let (mut readable, mut damaged) = (Vec::new(), 0);
+    let (mut merged, mut dropped, mut lost) = (Vec::new(), 0, 0_u64);
+    let mut changed = old.is_empty() || old.iter().any(|file| slots.keys().any(|index| !file.indices.contains(index)));
+    for mut file in old {
+        file.whole = whole;
+        let (mut readable, mut damaged, mut renewed) = (Vec::new(), Vec::new(), false);
         let opened = open(layout, keys, &file);
         for (number, index) in file.indices.iter().enumerate() {
             match opened.as_ref().map_err(|_| ()).and_then(|opened| read(opened, &file, number).map_err(|_| ())) {
                 Ok(slot) => readable.push((*index, slot)),
-                Err(()) => damaged += 1,
+                Err(()) => match standing.slot(*index) {
+                    Some(slot) => {
+                        readable.push((*index, slot));
+                        renewed = true;
+                    }
+                    None => damaged.push(*index),
+                },
             }
         }
-        let over = readable.iter().filter(|(_, slot)| outlived(slot)).count() as u64;
-        if damaged > 0 && over == 0 {
-            // Left as it is: what is damaged is to be found.
-            tracing::error!(file = %file.name(), damaged, "held records cannot be read; run `samband audit fsck`");
+        let over = readable.iter().filter(|(_, slot)| outlived(slot)).count();
+        file.lacks.damaged = damaged.len() as u64;
+        if !damaged.is_empty() && over == 0 {
+            // Left as it is: what is damaged is to be found, and may be put back from a copy.
+            tracing::error!(file = %file.name(), damaged = damaged.len(), "held records cannot be read; run `samband audit fsck`");
             slots.retain(|index, _| !file.indices.contains(index));
             carried.files.push(file);
             continue;
         }
-        changed |= over > 0;
-        dropped += over;
+        if !damaged.is_empty() {
+            tracing::error!(
+                file = %file.name(), damaged = damaged.len(),
+                "held records that cannot be read go with the others of their file whose lawful time is over; the hold tells so to its end"
+            );
+        }
+        changed |= over > 0 || renewed;
+        lost = lost.saturating_add(file.lacks.lost).saturating_add(file.lacks.damaged);
+        // What stands in its month still is not erased by this.
+        let gone = readable.iter().filter(|(_, slot)| outlived(slot)).map(|(index, _)| *index).chain(damaged);
+        dropped += gone.filter(|index| *index < standing.from).count() as u64;
         slots.extend(readable);
         merged.push(file);
     }
@@ -359,8 +438,9 @@ fn carry_one(
         return Ok(());
     }
     let slots: Vec<(u64, Slot)> = slots.into_iter().collect();
-    let file =
-        HeldFile { case: hold.case.clone(), placed: hold.placed, base, whole, indices: slots.iter().map(|(index, _)| *index).collect() };
+    let indices = slots.iter().map(|(index, _)| *index).collect();
+    let lacks = Lacks { damaged: 0, lost };
+    let file = HeldFile { case: hold.case.clone(), placed: hold.placed, base, whole, indices, lacks };
     write(tools, &file, &slots)?;
     carried.files.push(file);
     carried.gone.extend(merged.iter().map(HeldFile::name));

@@ -3,7 +3,6 @@
 //! Without the storage key it tells what stands in the open: sizes, files, the log. With it also what is sealed: how much is undelivered, how
 //! old it is, when the gateway last stopped cleanly. Never a person, a message id, a case reference or a participant.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use super::disk::{Open, RealDisk};
 use super::error::OpenError;
 use super::frame::{HEADER_LEN, Header, JournalEntry};
+use super::holds;
 use super::journal::Reader;
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout, journal_name};
@@ -20,6 +20,7 @@ use super::replay::begin;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Event;
 use crate::audit::note::LogVerifier;
+use crate::domain::hold::HoldCopy;
 use crate::domain::participant::Register;
 use crate::domain::register_past::RegisterPast;
 use crate::domain::time::{Date, Timestamp};
@@ -111,8 +112,10 @@ pub struct SealedInfo {
     pub last_stop: Option<Timestamp>,
     /// Legal holds in force.
     pub holds: u64,
-    /// Of these, those that lack records which could not be read.
+    /// Of these, those for which records stand that cannot be read.
     pub holds_not_whole: u64,
+    /// Records that could not be read for holds in force before they were gone, each counted with every hold that it may have been of.
+    pub lost: u64,
     /// Records in their files.
     pub held: u64,
     /// Records that could not be read among those looked through for the last stop; `audit fsck` reads all.
@@ -250,7 +253,7 @@ struct Glance {
     size: u64,
     archive: Archive,
     held: u64,
-    holds_not_whole: u64,
+    lacking: Vec<(u64, HoldCopy)>,
     contents: u64,
     /// Log index of the oldest content on disk; with its time where it was accepted since the base.
     oldest_content: Option<(u64, Option<Timestamp>)>,
@@ -262,7 +265,7 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     let mut glance = Glance {
         size: base.first(),
         held: base.held.iter().map(|file| file.indices.len() as u64).sum(),
-        holds_not_whole: base.held.iter().filter(|file| !file.whole).map(|file| file.placed).collect::<BTreeSet<_>>().len() as u64,
+        lacking: holds::lacking(&base.held),
         archive: Archive::new(layout, keys, base.months, base.held),
         contents: base.contents.len() as u64,
         oldest_content: base.contents.keys().min().map(|index| (*index, None)),
@@ -293,8 +296,7 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
 }
 
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
-    let Glance { state, size, archive, held, holds_not_whole, contents, oldest_content, last_stop } =
-        glance(layout, keys, subject_key, current)?;
+    let Glance { state, size, archive, held, lacking, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
     let oldest_content = oldest_content.and_then(|(index, time)| {
         let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
         time.or_else(|| state.accepted_at(index)).or_else(of_record)
@@ -308,7 +310,8 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         stopped_cleanly: last_stop.is_some_and(|(index, _)| index + 1 == size),
         last_stop: last_stop.map(|(_, at)| at),
         holds: state.holds().len() as u64,
-        holds_not_whole,
+        holds_not_whole: lacking.iter().filter(|(_, copy)| matches!(copy, HoldCopy::NotWhole { .. })).count() as u64,
+        lost: lacking.iter().map(|(_, copy)| copy.lost()).sum(),
         held,
         unreadable,
         stats: Stats { durable_size: size, ..state.stats(now) },

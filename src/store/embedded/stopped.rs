@@ -21,6 +21,7 @@ use crate::audit::proof::{consistency_proof, verify_consistency};
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::tile_nodes::TileNodes;
 use crate::audit::tree::{Frontier, Hash, root_at};
+use crate::domain::hold::HoldCopy;
 use crate::domain::id::CaseRef;
 use crate::domain::time::Timestamp;
 use crate::store::ENTRIES_AT_ONCE;
@@ -108,6 +109,12 @@ impl StoppedLog {
     #[must_use]
     pub fn checkpoint(&self) -> &str {
         &self.checkpoint
+    }
+
+    /// What there is of the copy of a case, when there is a legal hold on it.
+    #[must_use]
+    pub fn hold_on(&self, case: CaseRef) -> Option<HoldCopy> {
+        self.replayed.state.holds().iter().any(|hold| hold.case.case_ref == case).then(|| self.archive.held().copy_of(case))
     }
 
     fn held(&self, index: u64) -> Held {

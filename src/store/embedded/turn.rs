@@ -183,10 +183,12 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     // Before any month goes: what a hold keeps of it is durable in a file of its own.
     let sources =
         Sources { files: std::mem::take(&mut replayed.held), months: &months, first: replayed.first(), fresh: &replayed.entries, today };
-    let Carried { files: held, gone: unheld, erased: held_erased, unread } = holds::carry(tools, base, &replayed.state.holds(), sources)?;
+    let Carried { files: mut held, gone: unheld, erased: held_erased, unread } =
+        holds::carry(tools, base, &replayed.state.holds(), sources)?;
     pass(Failpoint::HeldWritten)?;
     let due = |today| holds::going(outlived(&months, today, engine.records_keep_months), &unread, today);
     let outlived = today.map_or_else(Vec::new, due);
+    holds::lose(&mut held, &unread, &outlived);
     months.retain(|month| !outlived.contains(month));
     let erased = replayed.contents.len() as u64 - written.len() as u64;
     let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };

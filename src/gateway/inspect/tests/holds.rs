@@ -1,7 +1,7 @@
 //! Legal holds by auditors of different scopes, and what of a held case can still be asked when its months are gone.
 
 use super::*;
-use crate::domain::hold::{HoldGround, HoldReason};
+use crate::domain::hold::{HoldCopy, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::gateway::{HoldInForce, Refusal};
 use crate::store::contract::case_bed::NoticeWish;
@@ -122,6 +122,7 @@ async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
     assert_eq!(surveyed.answers[0].finding, Finding::ResultsElsewhere { results: 1, deliveries: 0, elsewhere: 0, unresolved: 0 });
     let mut export = gateway.export(&caller, ExportOf { case_ref: Some(oslo), ..ExportOf::default() }).await.unwrap();
     let frame = export.frame().clone();
+    assert_eq!(frame.hold, Some(HoldCopy::Whole));
     let head = Checkpoint::open(std::str::from_utf8(&frame.checkpoint).unwrap(), &bed.world.verifier).unwrap();
     let mut survey = Survey::new(frame.sight, ALWAYS, &[], frame.from, Some(edge(frame.from, frame.edge).unwrap()));
     let mut open = 0;

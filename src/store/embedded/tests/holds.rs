@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::audit::event::Event;
+use crate::clock::Clock as _;
 use crate::domain::hold::{HeldCase, HoldCopy, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
 use crate::domain::time::DAY_MILLIS;
@@ -170,7 +171,7 @@ async fn damage_to_a_file_of_held_records_is_named_and_never_served() {
     assert!(foreign.exists(), "what the store did not make is left alone");
 }
 
-fn flip(file: &Path, index: u64) {
+pub(super) fn flip(file: &Path, index: u64) {
     use std::os::unix::fs::FileExt as _;
     let (file, at) = (std::fs::File::options().read(true).write(true).open(file).unwrap(), 32 + 768 * index + 100);
     let mut byte = [0];
@@ -211,7 +212,7 @@ async fn a_month_with_records_that_a_hold_lacks_stays_until_they_can_be_read() {
     let home = Home::new();
     let (store, case_ref, lost, file) = damaged_before_held(&home).await;
     pass(&home, &store, 16 * 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole);
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole { lost: 0 });
     assert_eq!((unreadable(&store, case_ref).await, months_erased(&store).await), (vec![lost], 0), "nothing is told as erased by rule");
     assert!(file.exists());
     let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
@@ -258,5 +259,100 @@ async fn no_month_stays_for_a_hold_beyond_its_lawful_time_and_a_ground_does_not_
     assert!(file.exists() && unreadable(&store, case_ref).await == [lost], "to the last lawful day");
     pass(&home, &store, 29).await;
     assert!(!file.exists() && store.holds().await.unwrap().len() == 1);
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost: 1 }, "what it once lacked is gone, and that is told");
+    pass(&home, &store, 29).await;
+    let store = told_for_life(&home, (bed, store), case_ref, 1).await;
     assert!(of_case(&store, case_ref).await.unwrap().contains(&(lost - 1)), "what could be read is held on");
+}
+
+/// That a hold tells what it has lost after a turn, in a file that is written anew, to a start, to `store info` and to `audit fsck`.
+async fn told_for_life(home: &Home, (bed, store): (Bed, Arc<EmbeddedStore>), case_ref: CaseRef, lost: u64) -> Arc<EmbeddedStore> {
+    let before = files(home);
+    let placed = store.holds().await.unwrap()[0].placed;
+    let ask = |permit| Command::Audit { permit, case_ref: Some(case_ref), participant: None };
+    bed.act("tilsyn", crate::policy::table::Verb::ListRecords, ask).await.unwrap();
+    pass(home, &store, 29).await;
+    assert_ne!(files(home), before, "a record joined");
+    drop(bed);
+    store.stop().await.unwrap();
+    drop(store);
+    let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), home.clock.now()).unwrap().sealed.unwrap();
+    assert_eq!((told.holds, told.holds_not_whole, told.lost), (1, 0, lost));
+    let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+    assert_eq!((report.damages, report.lacking), (vec![], vec![(placed, HoldCopy::Lost { lost })]));
+    let stopped = crate::store::embedded::stopped::StoppedLog::open(&home.data(), Zeroizing::new(KEY), None).unwrap();
+    assert_eq!(stopped.hold_on(case_ref), Some(HoldCopy::Lost { lost }), "for an export from the folder");
+    drop(stopped);
+    let store = home.open();
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost });
+    store
+}
+
+#[tokio::test]
+async fn a_damaged_record_of_a_hold_s_file_that_goes_with_others_is_counted_and_told_for_as_long_as_the_hold_lives() {
+    let home = Home::new();
+    let (store, case_ref, index) = held(&home).await;
+    let bed = home.bed(&store);
+    let later = crate::domain::hold::latest_end(store.now().oslo_date(), false).to_string();
+    place_hold(&bed, case_ref, HoldReason::CourtProceedings, &later).await.unwrap();
+    pass(&home, &store, 29).await;
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    flip(&files(&home).remove(0), 1);
+    pass(&home, &store, 29).await;
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole { lost: 0 }, "it stands, and may be put back");
+    let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
+    assert_eq!((told.holds_not_whole, told.lost), (1, 0));
+    pass(&home, &store, 20 * 29).await;
+    assert!(store.prove(index).await.unwrap().unwrap().record.is_none(), "three years are over");
+    let erased = RecordFilter { kinds: vec![32], ..RecordFilter::default() };
+    let erased: Vec<_> =
+        store.records(&erased, 10).await.unwrap().entries.iter().map(|entry| entry.record.as_ref().unwrap().count).collect();
+    assert_eq!(erased, [Some(4)], "the damaged one is erased with the others, and counted");
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost: 1 });
+    let store = told_for_life(&home, (bed, store), case_ref, 1).await;
+    let bed = home.bed(&store);
+    bed.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
+    store.turn_now().await.unwrap();
+    place_hold(&bed, case_ref, HoldReason::Complaint, &store.now().plus_millis(29 * DAY_MILLIS).oslo_date().to_string()).await.unwrap();
+    store.turn_now().await.unwrap();
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole, "another hold has lost nothing");
+}
+
+#[tokio::test]
+async fn a_damaged_record_of_a_hold_s_file_is_taken_from_its_month_while_that_stands() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (_, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    let case_ref = accepted.case_ref.unwrap();
+    place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+    store.turn_now().await.unwrap();
+    let file = files(&home).remove(0);
+    flip(&file, 0);
+    store.turn_now().await.unwrap();
+    assert!(!file.exists());
+    pass(&home, &store, 16 * 29).await;
+    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    assert_eq!(of_case(&store, case_ref).await.unwrap(), [accepted.index, store.holds().await.unwrap()[0].placed]);
+}
+
+#[tokio::test]
+async fn a_month_that_goes_after_35_months_counts_its_records_once_with_a_hold_or_without() {
+    let home = Home::new();
+    let store = EmbeddedStore::open(Options { records_keep_months: 35, ..home.options() }).unwrap();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (_, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    let case_ref = accepted.case_ref.unwrap();
+    place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+    pass(&home, &store, 20 * 29).await;
+    let later = crate::domain::hold::latest_end(store.now().oslo_date(), false).to_string();
+    place_hold(&bed, case_ref, HoldReason::CourtProceedings, &later).await.unwrap();
+    pass(&home, &store, 18 * 29).await;
+    let erased = RecordFilter { kinds: vec![31, 32], ..RecordFilter::default() };
+    let erased: u64 = store.records(&erased, 100).await.unwrap().entries.iter().filter_map(|entry| entry.record.as_ref()?.count).sum();
+    let first_kept = store.first_not_before(crate::domain::time::Timestamp::from_millis(i64::MIN)).await.unwrap();
+    assert!(first_kept > accepted.index && store.holds().await.unwrap().len() == 1);
+    assert_eq!(erased, first_kept, "each once");
 }

@@ -64,7 +64,11 @@ impl Front {
     }
 
     fn lack_records(&self) -> usize {
-        self.holds.iter().filter(|hold| hold.copy == HoldCopy::NotWhole).count()
+        self.holds.iter().filter(|hold| hold.copy.is_lacking()).count()
+    }
+
+    fn has(&self, of: impl Fn(HoldCopy) -> bool) -> bool {
+        self.holds.iter().any(|hold| of(hold.copy))
     }
 
     fn unreviewed_days(&self) -> u64 {
@@ -196,12 +200,21 @@ impl Front {
                         "The records of these cases do not go with their month but when the hold ends or is lifted, and never later than 35 whole months after their month without a legal ground of its own.",
                     ))
                 }
-                @if self.lack_records() > 0 {
+                @if self.has(|copy| matches!(copy, HoldCopy::NotWhole { .. })) {
                     p {
                         strong { (lang.say("Ikke fullstendig: ", "Not whole: ")) }
                         (lang.say(
                             "oppføringer i loggen kan ikke leses, og kan være av saken. Måneden deres blir stående imens, og de som følger etter den, til de kan leses igjen, sperringen oppheves eller den lovlige tiden på 35 hele måneder er ute. Den som drifter Samband kan ha dem i en kopi.",
                             "entries of the log cannot be read and may be of the case. Their month stays meanwhile, and those that follow it, until they can be read again, the hold is lifted, or the lawful time of 35 whole months is over. Whoever runs Samband may have them in a copy.",
+                        ))
+                    }
+                }
+                @if self.has(|copy| copy.lost() > 0) {
+                    p {
+                        strong { (lang.say("Tapt: ", "Lost: ")) }
+                        (lang.say(
+                            "oppføringer som var eller kan ha vært av saken, er borte, og kunne ikke leses før det. De vises som slettet i loggen. Dette står her så lenge sperringen varer.",
+                            "entries that were or may have been of the case are gone, and could not be read before that. The log shows them as erased. This stands here as long as the hold does.",
                         ))
                     }
                 }
@@ -224,7 +237,10 @@ impl Front {
                                         @match copy {
                                             HoldCopy::Whole => {}
                                             HoldCopy::Pending => { (lang.say("; oppføringene kopieres nå", "; its records are being copied")) }
-                                            HoldCopy::NotWhole => { "; " strong { (lang.say("ikke fullstendig", "not whole")) } }
+                                            HoldCopy::NotWhole { .. } | HoldCopy::Lost { .. } => {
+                                                "; " strong { (lang.say("ikke fullstendig", "not whole")) }
+                                                @if copy.lost() > 0 { (lang.say(", tapt: ", ", lost: ")) (copy.lost()) }
+                                            }
                                         }
                                     }
                                     td class="time" { (hold.until) }
@@ -273,7 +289,7 @@ impl Front {
             unreviewed,
             ending: Vec::new(),
             holds: if sees_all {
-                [(12, HoldCopy::Whole), (40, HoldCopy::NotWhole), (12, HoldCopy::Pending)]
+                [(12, HoldCopy::Whole), (40, HoldCopy::NotWhole { lost: 3 }), (12, HoldCopy::Pending), (13, HoldCopy::Lost { lost: 1 })]
                     .map(|(terms, copy)| HoldInForce { hold: hold.clone(), terms, copy })
                     .into()
             } else {
