@@ -181,19 +181,33 @@ fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> R
     let own = |record: &Record| {
         record.message_id == Some(message_id) && record.actor.as_ref().is_some_and(is_own) && record.content_commit.is_some()
     };
+    // Another record that is damaged hides no acceptance; but where none is found, the damaged one may have been it.
+    let mut damage = None;
     for index in archive.held().between(0, archive.first_kept().unwrap_or(u64::MAX)) {
-        if let Some(slot) = archive.slot(index)?.filter(|slot| own(&slot.entry.record)) {
-            return Ok(Some((index, slot)));
+        match archive.slot(index) {
+            Ok(Some(slot)) if own(&slot.entry.record) => return Ok(Some((index, slot))),
+            Ok(_) => {}
+            Err(error) => damage = damage.or(Some(error)),
         }
     }
+    let none = |damage: Option<OpenError>| damage.map_or(Ok(None), Err);
     let made = message_id.timestamp();
     let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
-    let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return Ok(None) };
+    let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return none(damage) };
     if archive.months().last().is_none_or(|month| month.first_day < month_of(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))) {
-        return Ok(None);
+        return none(damage);
     }
     let mut found = None;
-    archive.scan(first, u64::MAX, &mut |index, slot| {
+    archive.each(first, u64::MAX, &mut |index, slot| {
+        // What a scan cannot read is read once more by itself, for the reason.
+        let slot = match slot.map_or_else(|| archive.slot(index), |slot| Ok(Some(slot))) {
+            Ok(Some(slot)) => slot,
+            Ok(None) => return true,
+            Err(error) => {
+                damage = damage.take().or(Some(error));
+                return true;
+            }
+        };
         let record = &slot.entry.record;
         if record.time > last {
             return false;
@@ -202,6 +216,6 @@ fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> R
             found = Some((index, slot));
         }
         found.is_none()
-    })?;
-    Ok(found)
+    });
+    if found.is_some() { Ok(found) } else { none(damage) }
 }

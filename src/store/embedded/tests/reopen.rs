@@ -82,6 +82,37 @@ async fn a_receipt_is_found_by_its_records_once_the_state_has_forgotten_the_id()
 }
 
 #[tokio::test]
+async fn a_forgotten_receipt_is_found_beside_damaged_records_and_none_is_said_to_be_missing_that_may_be_damaged() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let short = crate::store::contract::case_bed::NoticeWish { probation_end: "2026-12-01", to: "2026-12-01", ..wish() };
+    let before = bed.send_notice(&short, None).await.unwrap();
+    let (message_id, first) = bed.send_notice(&short, None).await.unwrap();
+    let after = bed.send_notice(&short, None).await.unwrap();
+    let never = bed.fresh();
+    home.clock.advance_millis(150 * 86_400_000);
+    for accepted in [&before.1, &first, &after.1] {
+        let case_ref = accepted.case_ref.unwrap();
+        bed.store().act(crate::policy::command::Command::EndCase { case_ref }).await.unwrap();
+        bed.store().act(crate::policy::command::Command::ForgetCase { case_ref }).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    assert_eq!(store.stats().await.unwrap().ids, 0);
+    assert_eq!(store.receipt(&id(OSLO), never).await.unwrap(), None, "nothing is damaged, and there is none");
+    let file = files_below(&home.data().join("records")).remove(0);
+    for index in [before.1.index, after.1.index] {
+        super::holds::flip(&file, index);
+    }
+    assert_eq!(store.receipt(&id(OSLO), message_id).await.unwrap(), Some(first));
+    for message_id in [before.0, after.0, never] {
+        let answer = store.receipt(&id(OSLO), message_id).await;
+        assert!(matches!(answer, Err(crate::store::StoreError::Damaged { .. })), "it may be the damaged one: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn records_and_proofs_are_one_log_across_files_and_memory() {
     let home = Home::new();
     let store = home.open();
