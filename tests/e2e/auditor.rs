@@ -12,6 +12,8 @@ use samband::audit::tile_nodes::TileNodes;
 use samband::audit::tiles::{TileId, partials_of, tiles_for};
 use samband::audit::tree::root_at;
 use samband::domain::participant::{Role, Standing};
+use samband::domain::scope::AuditScope;
+use samband::grpc::pb;
 use samband::grpc::server::ServerLimits;
 use samband::policy::reason::Reason;
 use samband::policy::table::Verb;
@@ -181,6 +183,52 @@ async fn a_case_shows_what_happened_and_never_what_was_said() {
     assert!(at("Condition notice accepted") < at("Handed out to recipient"));
     assert!(at("Handed out to recipient") < at("Acknowledged by recipient"));
     assert!(at("Acknowledged by recipient") < at("Non-attendance report accepted"));
+}
+
+#[tokio::test]
+async fn the_page_of_a_case_names_a_damaged_record_as_a_gap_and_to_a_scoped_auditor_by_its_place_alone() {
+    let mut world = World::on(Kind::Embedded, settings(), ServerLimits::default()).await;
+    let address = open(&mut world).await;
+    let notice = world.case().await;
+    // A hold is what makes a turn due at once, which puts records into files.
+    let hold = pb::PlaceHoldRequest { case_ref: notice.case_ref.clone(), reason: 1, until: "2027-01-31".to_owned() };
+    world.auditor().place_hold(hold).await.unwrap();
+    let copied = async || {
+        let holds = world.auditor().list_holds(pb::ListHoldsRequest {}).await.unwrap().into_inner().holds;
+        holds[0].copy() == pb::HoldCopy::Whole
+    };
+    for _ in 0..200 {
+        if copied().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(copied().await);
+    let file = world.dir.path().join("store/records/2026-11.rec");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[32 + 768 * usize::try_from(notice.log_index).unwrap() + 100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    let (case, entry) = (format!("case/{}", notice.case_ref), format!("entry/{}", notice.log_index));
+    let named = |lang: &str| format!("<a class=\"ds-link\" href=\"/{lang}/{entry}\">{}</a>", notice.log_index);
+    let site = Site { world: &world, address };
+    for (lang, gap, rest) in [
+        ("en", "1 entry cannot be read and could not be compared: ", "Handed out to recipient"),
+        ("nb", "1 oppføring kan ikke leses og kunne ikke sammenlignes: ", "Utlevert til mottaker"),
+    ] {
+        let page = site.get(AUDITOR, &format!("/{lang}/{case}")).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text().contains(&format!("{gap}{}", named(lang))), "{}", page.text());
+        assert!(page.text().contains(rest), "what can be read is shown: {}", page.text());
+    }
+    let scope = AuditScope::Participants([UNIT.parse().unwrap()].into());
+    let register = changed(&world, |all| all.iter_mut().find(|one| one.id.as_str() == AUDITOR).unwrap().scope = Some(scope));
+    world.app.load_register(&register, [3; 32]).await.unwrap();
+    let page = site.get(AUDITOR, &format!("/en/{case}")).await;
+    assert!(page.text().contains("Handed out to recipient"), "{}", page.text());
+    assert!(!page.text().contains("cannot be read") && !page.text().contains(&entry), "no case leads to it: {}", page.text());
+    let page = site.get(AUDITOR, &format!("/en/{entry}")).await;
+    assert!(page.text().contains("<strong>Damaged. </strong>"), "by its place it is told: {}", page.text());
 }
 
 /// As a follower does: checkpoint, then the tiles that it needs, then the root.
