@@ -348,11 +348,12 @@ impl Store for MemoryStore {
             if !filter.matches(record) {
                 continue;
             }
-            if page.entries.len() == max {
-                page.next_index = Some(index);
-                break;
+            // What is erased counts to the end of the range, however full the page is.
+            match page.next_index {
+                Some(_) => {}
+                None if page.entries.len() == max => page.next_index = Some(index),
+                None => page.entries.push(LogEntry { index, record: Some(record.clone()) }),
             }
-            page.entries.push(LogEntry { index, record: Some(record.clone()) });
         }
         Ok(page)
     }

@@ -229,7 +229,7 @@ pub struct Page {
     pub entries: Vec<LogEntry>,
     /// Where the next page starts, if there is more.
     pub next_index: Option<u64>,
-    /// Entries in the searched range whose records are erased: they could not be compared.
+    /// Entries of the whole range that was asked for, also behind a full page, whose records are erased: they could not be compared.
     pub erased: u64,
     /// Entries that were met and cannot be read, by index, at most [`UNREADABLE_MAX`], and why: they could not be compared either.
     pub unreadable: Vec<(u64, StoreError)>,

@@ -164,6 +164,34 @@ fn the_power_goes_in_every_operation_of_a_turn_beside_a_hold() {
     every_operation_of_a_turn_beside_a_hold(Fault::Cut);
 }
 
+#[test]
+fn what_is_erased_counts_to_the_end_of_the_range_also_behind_a_full_page() {
+    const DAY: i32 = 24 * 60;
+    // More held records than the look's page takes, and erased ones behind them.
+    let held = [Op::Hold { case: 0, weeks: 71 }, Op::Advance { minutes: 25 * DAY }, Op::Sweep, NOTICE, Op::Contact { who: 177, phone: 0 }];
+    let gone = [Op::Advance { minutes: 474 * DAY }, Op::Audit { case: 0 }, NOTICE, Op::Turn, Op::Look { pick: 0 }, LOOK];
+    holds("erased", &ops(&[&held[..], &gone].concat()), 12);
+    holds("erased", &shortest_of_seed_200085(), 12);
+}
+
+fn shortest_of_seed_200085() -> Vec<Op> {
+    vec![
+        Op::Register { variant: 0 },
+        Op::Notice { who: 105, wish: 120, replaces: None, validate_only: false },
+        Op::Fetch { who: 236, reader: 151, max: 193 },
+        Op::Hold { case: 53, weeks: 71 },
+        Op::Advance { minutes: 36_000 },
+        Op::Audit { case: 223 },
+        Op::Sweep,
+        Op::Notice { who: 52, wish: 85, replaces: Some(237), validate_only: false },
+        Op::Contact { who: 177, phone: 0 },
+        Op::Advance { minutes: 682_560 },
+        Op::Notice { who: 97, wish: 227, replaces: None, validate_only: false },
+        Op::Turn,
+        Op::Look { pick: 0 },
+    ]
+}
+
 /// The harness can fail: each promise that a disk breaks is found out, by a history that holds on a disk that keeps them.
 #[test]
 fn each_lie_of_a_disk_is_found_out() {
