@@ -8,6 +8,7 @@ use super::exit::CliError;
 use super::output::Output;
 use super::role::Role;
 use super::schema::Service;
+use crate::domain::unseen::shown;
 
 /// What `look-up --help` shows.
 pub const LOOK_UP_HELP: &str = "Examples:
@@ -82,7 +83,7 @@ pub async fn look_up(args: &LookUpArgs, out: Output) -> Result<(), CliError> {
 
 fn counterpart_text(counterpart: &Value) -> String {
     let text = |name: &str| counterpart[name].as_str().unwrap_or_default();
-    let mut lines = vec![format!("{}  {}  org. {}", text("id"), text("name"), text("organisation_number"))];
+    let mut lines = vec![format!("{}  {}  org. {}", text("id"), shown(text("name")), text("organisation_number"))];
     let municipalities: Vec<&str> = counterpart["municipalities"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !municipalities.is_empty() {
         lines.push(format!("  serves {}", municipalities.join(", ")));

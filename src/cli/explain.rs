@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::exit::CliError;
+use crate::domain::unseen::shown;
 
 /// A field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,17 +93,17 @@ fn seconds(after: Duration) -> String {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refused: {}", self.reason)?;
+        write!(f, "refused: {}", shown(&self.reason))?;
         if !self.advice.is_empty() {
-            write!(f, "\n  {}", self.advice)?;
+            write!(f, "\n  {}", shown(&self.advice))?;
         }
         for fault in &self.fields {
-            write!(f, "\n  field {}", fault.field)?;
+            write!(f, "\n  field {}", shown(&fault.field))?;
             if !fault.reason.is_empty() {
-                write!(f, ": {}", fault.reason)?;
+                write!(f, ": {}", shown(&fault.reason))?;
             }
             if !fault.description.is_empty() {
-                write!(f, ", {}", fault.description)?;
+                write!(f, ", {}", shown(&fault.description))?;
             }
         }
         match self.next() {

@@ -14,6 +14,7 @@ use super::output::{Output, readable};
 use super::role::Recipient;
 use super::schema::{self, Service};
 use super::send::enum_number;
+use crate::domain::unseen::shown;
 
 /// Items that are acknowledged in one call.
 const ACKNOWLEDGE_MAX: usize = 256;
@@ -139,7 +140,7 @@ fn item_file(dir: &Path, number: u64) -> PathBuf {
 
 fn item_text(item: &Value, dir: Option<&Path>) -> String {
     let number = item["item_number"].as_u64().unwrap_or_default();
-    let from = item["sender"]["name"].as_str().unwrap_or_default();
+    let from = shown(item["sender"]["name"].as_str().unwrap_or_default());
     let head = format!("item {number} from {from}, {}", what(item));
     match dir {
         // The file holds it; a person's name need not stand in a terminal's history as well.

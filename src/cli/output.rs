@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::exit::CliError;
+use crate::domain::unseen::{is_unseen, shown, shown_lines};
 
 /// For whom the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,8 @@ impl Output {
     /// One result: `text` for people, `json` for machines. A closed pipe is no error.
     pub fn result(self, text: &str, json: &Value) {
         let line = match self.format {
-            Format::Text => text.to_owned(),
-            Format::Json => json.to_string(),
+            Format::Text => shown_lines(text),
+            Format::Json => json_line(json).into(),
             #[cfg(test)]
             Format::Nothing => return,
         };
@@ -49,15 +50,15 @@ impl Output {
     /// A remark for people, on standard error; nothing for machines.
     pub fn note(self, text: &str) {
         if self.format == Format::Text {
-            _ = writeln!(std::io::stderr(), "{text}");
+            _ = writeln!(std::io::stderr(), "{}", shown_lines(text));
         }
     }
 
     /// Why the command failed.
     pub fn error(self, error: &CliError) {
         let line = match self.format {
-            Format::Text => format!("samband: {error}"),
-            Format::Json => error_json(error).to_string(),
+            Format::Text => shown_lines(&format!("samband: {error}")).into_owned(),
+            Format::Json => json_line(&error_json(error)),
             #[cfg(test)]
             Format::Nothing => return,
         };
@@ -93,11 +94,24 @@ pub fn speak(format: Format) {
 /// A warning on standard error, beside whatever the command says: a line for people, an object for machines.
 pub fn warning(code: &str, text: &str) {
     let line = if FOR_MACHINES.load(Ordering::Relaxed) {
-        serde_json::json!({"warning": {"reason": code, "advice": text}}).to_string()
+        json_line(&serde_json::json!({"warning": {"reason": code, "advice": text}}))
     } else {
-        format!("samband: warning: {text}")
+        shown_lines(&format!("samband: warning: {text}")).into_owned()
     };
     _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A line of JSON that a terminal may be shown too: what is not seen can stand in strings only, where it is escaped and means the same.
+fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        if is_unseen(c) {
+            line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 fn error_json(error: &CliError) -> Value {
@@ -145,7 +159,7 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
 /// A value as a word. An enum's name loses what repeats the type: `MATRIX_URINE` is `urine` beside `matrix`.
 fn scalar(value: &Value) -> String {
     match value {
-        Value::String(text) => enum_word(text).unwrap_or_else(|| text.clone()),
+        Value::String(text) => enum_word(text).unwrap_or_else(|| shown(text).into_owned()),
         other => other.to_string(),
     }
 }
@@ -197,6 +211,15 @@ mod tests {
         });
         let expected = "  findings\n    group: cannabis\n  findings\n    group: ghb\n  missed: conversation\n  missed_dates: 2026-11-10, 2026-11-18\n  subject\n    family_name: Testesen";
         assert_eq!(readable(&value), expected);
+    }
+
+    #[test]
+    fn a_text_of_others_gives_a_terminal_no_command_and_no_line_of_its_own() {
+        let value = serde_json::json!({"name": "a\u{1b}[2J\u{9b}\u{202e}b\nsamband: done\u{e0041}"});
+        assert_eq!(readable(&value), "  name: a\\u{1b}[2J\\u{9b}\\u{202e}b\\u{a}samband: done\\u{e0041}");
+        let line = json_line(&value);
+        assert!(!line.chars().any(is_unseen), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value, "it means the same");
     }
 
     #[test]

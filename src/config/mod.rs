@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::hold::HoldGround;
+use crate::domain::unseen::shown;
 use crate::tls::files::{self, FileError};
 use crate::tls::{TlsFiles, TrustError};
 
@@ -70,8 +71,9 @@ impl ConfigError {
         Self::At { file: file.to_owned(), line, column, message }
     }
 
+    /// A message may repeat a word of the file.
     fn toml(file: &Path, text: &str, error: &toml::de::Error) -> Self {
-        Self::at(file, text, error.span().map_or(0, |span| span.start), error.message().to_owned())
+        Self::at(file, text, error.span().map_or(0, |span| span.start), shown(error.message()).into_owned())
     }
 }
 

@@ -43,6 +43,7 @@ pub fn parse_register(
     let places: Vec<(ParticipantId, usize)> = entries.iter().map(|entry| (entry.get_ref().id.clone(), entry.span().start)).collect();
     let participants = entries.into_iter().map(Spanned::into_inner).collect();
     let checked = Register::new(generation, participants, known).and_then(|register| {
+        register.check_names()?;
         register.check_readers()?;
         register.check_successors()?;
         Ok(register)
@@ -63,6 +64,7 @@ const fn participant_of(error: &RegisterError) -> Option<&ParticipantId> {
         | E::DuplicateKey(id)
         | E::Keys(id)
         | E::Shape(id)
+        | E::UnseenInName(id, ..)
         | E::Contacts(id)
         | E::Municipalities(id)
         | E::UnknownMunicipality(id)

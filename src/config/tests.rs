@@ -156,6 +156,33 @@ fn every_wrong_register_entry_is_refused_at_its_line() {
 }
 
 #[test]
+fn a_name_that_does_not_read_as_what_it_is_is_refused_at_its_line_and_never_repeated() {
+    let text = fs::read_to_string(sample("participants.toml")).unwrap();
+    let name = "Rådgivende enhet Eksempelregionen";
+    assert!(text.contains(name));
+    let line = text.lines().position(|line| line == "id = \"ru-eksempel\"").unwrap();
+    for (escape, unseen) in
+        [("\\u202E", "U+202E"), ("\\u200B", "U+200B"), ("\\n", "U+000A"), ("\\u001B[2J", "U+001B"), ("\\u009B", "U+009B")]
+    {
+        let with = text.replace(name, &format!("Råd{escape}givende"));
+        match parse_register(Path::new("p.toml"), &with, 1, &|_| true) {
+            Err(ConfigError::At { line: found, message, .. }) => {
+                assert!(
+                    found == line && message.contains("ru-eksempel: character 4 of its name") && message.contains(unseen),
+                    "{found} {message}"
+                );
+                assert!(message.chars().all(|c| c.is_ascii() && !c.is_control()), "{message:?}");
+            }
+            other => panic!("{escape}: not refused: {other:?}"),
+        }
+    }
+    match parse_register(Path::new("p.toml"), &text.replace("organisation_number =", "\"\\u001B[2J\\n\" ="), 1, &|_| true) {
+        Err(ConfigError::At { message, .. }) => assert!(message.contains("\\u{1b}[2J\\u{a}"), "{message:?}"),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
 fn a_storage_key_of_any_other_shape_is_refused_and_never_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("k");

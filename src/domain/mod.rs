@@ -36,5 +36,6 @@ pub mod substance;
 mod table;
 pub mod time;
 pub mod ucum;
+pub mod unseen;
 pub mod validity;
 pub mod violation;

@@ -7,6 +7,7 @@ use super::id::ParticipantId;
 use super::limits;
 use super::participant::{EnrolledKey, InvalidParticipant, KeyHash, MunicipalityNumber, Participant, Role, Standing};
 use super::scope::AuditScope;
+use super::unseen::first_unseen;
 
 /// Why a register is refused. `participant` is the index in the file, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,12 @@ pub enum RegisterError {
     /// A key label or a name out of shape.
     #[error("participant {0}: name is 1 to 100 characters, a key label matches ^[a-z0-9][a-z0-9-]{{0,30}}$")]
     Shape(ParticipantId),
+    /// A name with a character that is not seen, or that turns those around it; where it stands, from 1, and which it is.
+    #[error(
+        "participant {0}: character {1} of its name is U+{code:04X}, which is not seen, ends a line or turns the text around; write the name without it",
+        code = u32::from(*.2)
+    )]
+    UnseenInName(ParticipantId, usize, char),
     /// Contacts out of shape, doubled or too many.
     #[error("participant {0}: {error}", error = InvalidParticipant::Contact)]
     Contacts(ParticipantId),
@@ -223,6 +230,16 @@ impl Register {
             }
         }
         register
+    }
+
+    /// What a register that is read from a file must hold besides: names that read as what they are. Registers in journals are older than that.
+    ///
+    /// # Errors
+    /// The first entry whose name has a character that is not seen.
+    pub fn check_names(&self) -> Result<(), RegisterError> {
+        let unseen =
+            |entry: &Arc<Participant>| first_unseen(&entry.name).map(|(at, c)| RegisterError::UnseenInName(entry.id.clone(), at, c));
+        self.by_id.values().find_map(unseen).map_or(Ok(()), Err)
     }
 
     /// What a register that is read from a file must hold besides: who reads the log, and what of it. Registers in journals are older than that.

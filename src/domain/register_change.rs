@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::id::ParticipantId;
 use super::participant::{EnrolledKey, Participant, Standing};
 use super::register::Register;
+use super::unseen::shown;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub fn changes(before: &Register, after: &Register) -> Vec<RegisterChange> {
 }
 
 fn added(new: &Participant, after: &Register, add: &mut impl FnMut(&'static str, String)) {
-    add("ADDED", format!("added as {}, \"{}\", organisation {}", new.role.word(), new.name, new.organisation_number));
+    add("ADDED", format!("added as {}, \"{}\", organisation {}", new.role.word(), shown(&new.name), new.organisation_number));
     for key in &new.keys {
         add("KEY_ADDED", enrolled(key));
     }
@@ -80,7 +81,7 @@ fn changed(old: &Participant, new: &Participant, (before, after): (&Register, &R
         add("ORGANISATION_NUMBER", format!("has organisation number {} instead of {}", new.organisation_number, old.organisation_number));
     }
     if old.name != new.name {
-        add("NAME", format!("is called \"{}\" instead of \"{}\"", new.name, old.name));
+        add("NAME", format!("is called \"{}\" instead of \"{}\"", shown(&new.name), shown(&old.name)));
     }
     if old.standing != new.standing {
         add("STANDING", standing(new, after));

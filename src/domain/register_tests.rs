@@ -135,3 +135,13 @@ fn retiring_is_for_good_and_a_retired_entry_stays() {
     };
     assert_eq!(after(&next), Ok(()), "a successor has a successor of its own");
 }
+
+#[test]
+fn a_journal_s_register_may_have_a_name_that_a_file_may_not_and_shows_it_written_out() {
+    let with = |name: &str| made(|all| all[0].name = name.to_owned()).unwrap();
+    assert_eq!(with("Påtalemyndigheten (A)").check_names(), Ok(()));
+    let old = with("Oslo\u{202e}\u{1b}[2J\n");
+    assert_eq!(old.check_names(), Err(RegisterError::UnseenInName(id("politi-a"), 5, '\u{202e}')));
+    let told = crate::domain::register_change::changes(&old, &with("Oslo"));
+    assert_eq!(told[0].text, "is called \"Oslo\" instead of \"Oslo\\u{202e}\\u{1b}[2J\\u{a}\"");
+}

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::clock::Entropy;
 use crate::domain::participant::{KeyHash, OrganisationNumber};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::domain::unseen::is_unseen;
 
 use super::peer::key_hash_of;
 
@@ -395,17 +396,6 @@ impl KeyKind {
             Self::Rsa4096 => rsa(RsaKeySize::_4096),
         }
     }
-}
-
-/// Whether a reader of a name does not see this character, or sees others in another order because of it: Unicode's Cc, Cf, Zl and Zp, as far as
-/// they are given out.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A signing request for an enterprise certificate (SEID 2.0, ETSI EN 319 412-3): C=NO, O, 2.5.4.97 and CN as subject, digitalSignature and

@@ -13,6 +13,7 @@ use x509_parser::x509::X509Name;
 
 use crate::domain::identity::IdentityMode;
 use crate::domain::participant::OrganisationNumber;
+use crate::domain::unseen::shown;
 
 use super::connection::HandshakeReason;
 use super::peer::{ORGANISATION_IDENTIFIER, SCHEME};
@@ -32,25 +33,25 @@ const ISSUERS_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// Not an object identifier.
-    #[error("'{0}' is no object identifier; write it as numbers with dots, like 2.16.578.1.26.1.3.2")]
+    #[error("'{name}' is no object identifier; write it as numbers with dots, like 2.16.578.1.26.1.3.2", name = shown(.0))]
     Oid(String),
     /// Not `NTRNO-` and nine digits.
-    #[error("organisation_identifier '{0}' is not NTRNO- and nine digits with a right check digit")]
+    #[error("organisation_identifier '{name}' is not NTRNO- and nine digits with a right check digit", name = shown(.0))]
     Organisation(String),
     /// No name, or a longer one than a certificate can have.
     #[error("an issuer's common_name is its subject's CN, 1 to 64 characters")]
     Name,
     /// No policy, or too many.
-    #[error("issuer '{0}': policies names 1 to 32 certificate policies; without one nothing would be accepted")]
+    #[error("issuer '{name}': policies names 1 to 32 certificate policies; without one nothing would be accepted", name = shown(.0))]
     Policies(String),
     /// Too many issuers, or two of one name.
-    #[error("at most 64 issuers, each once; '{0}' is one too many")]
+    #[error("at most 64 issuers, each once; '{name}' is one too many", name = shown(.0))]
     TooMany(String),
     /// A test CA's name or policy without `test = true`.
-    #[error("issuer '{0}' is a test CA by its name or policies; say test = true, or take it out")]
+    #[error("issuer '{name}' is a test CA by its name or policies; say test = true, or take it out", name = shown(.0))]
     NotMarked(String),
     /// A test CA in production.
-    #[error("issuer '{0}' is a test CA, which production does not accept; take it out, or set identity_mode = \"test\"")]
+    #[error("issuer '{name}' is a test CA, which production does not accept; take it out, or set identity_mode = \"test\"", name = shown(.0))]
     TestIssuer(String),
     /// Production without a list.
     #[error(
@@ -192,7 +193,7 @@ impl Trust {
         }
         for name in [authority.subject(), authority.issuer()] {
             match common_name(name) {
-                CommonName::One(name) if is_test_name(name) => return Err(RefusedAuthority::Test(name.to_owned())),
+                CommonName::One(name) if is_test_name(name) => return Err(RefusedAuthority::Test(shown(name).into_owned())),
                 CommonName::Unclear => return Err(RefusedAuthority::UnclearName),
                 CommonName::One(_) | CommonName::None => {}
             }
@@ -271,7 +272,7 @@ pub(super) fn common_name<'a>(name: &'a X509Name<'_>) -> CommonName<'a> {
 /// A name as operators are shown it.
 pub(super) fn shown_name(name: &X509Name<'_>) -> String {
     match common_name(name) {
-        CommonName::One(name) => name.to_owned(),
+        CommonName::One(name) => shown(name).into_owned(),
         CommonName::None => "(no common name)".to_owned(),
         CommonName::Unclear => "(unclear common name)".to_owned(),
     }
@@ -345,6 +346,19 @@ mod tests {
         assert!(matches!(TrustedIssuer::new("A", "NTRNO-983163327", &[], false), Err(TrustError::Policies(_))));
         let once = issuer("A", "2.16.1", false).unwrap();
         assert_eq!(Trust::new(vec![once.clone(), once], IdentityMode::Test), Err(TrustError::TooMany("A".to_owned())));
+    }
+
+    #[test]
+    fn a_name_of_others_is_shown_with_what_is_not_seen_written_out() {
+        use crate::clock::SeededEntropy;
+        use crate::domain::time::Timestamp;
+        use crate::tls::issue::CertificateAuthority;
+        let now = Timestamp::from_millis(1_780_000_000_000);
+        let authority = CertificateAuthority::new("Good CA\u{1b}[2J\u{202e}\n", now, &SeededEntropy::new(1)).unwrap();
+        let (_, section) = x509_parser::pem::parse_x509_pem(authority.certificate_pem().as_bytes()).unwrap();
+        assert_eq!(shown_name(section.parse_x509().unwrap().subject()), "Good CA\\u{1b}[2J\\u{202e}\\u{a}");
+        let error = issuer("Test\u{1b}[2J", "2.16.1", false).unwrap_err();
+        assert!(error.to_string().starts_with("issuer 'Test\\u{1b}[2J' is a test CA"), "{error}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::participants::load_register;
 use crate::domain::participant::{Participant, Register, Standing};
 use crate::domain::register_change::{RegisterChange, changes};
 use crate::domain::register_past::RegisterPast;
+use crate::domain::unseen::shown;
 
 pub const LIST_HELP: &str = "Examples:
   samband participants list --config /etc/samband/samband.toml
@@ -78,7 +79,8 @@ pub fn list(args: &ListArgs, out: Output) -> Result<(), CliError> {
 }
 
 fn line(entry: &Participant, register: &Register) -> String {
-    let mut text = format!("{:<24} {:<14} {:<9} {}", entry.id.as_str(), entry.role.word(), standing_word(entry.standing), entry.name);
+    let mut text =
+        format!("{:<24} {:<14} {:<9} {}", entry.id.as_str(), entry.role.word(), standing_word(entry.standing), shown(&entry.name));
     if let Some(heir) = register.heir_of(&entry.id) {
         text.push_str(&format!(" → {heir}"));
     }

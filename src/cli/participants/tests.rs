@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::SystemEntropy;
 use crate::domain::participant::Standing;
 use crate::domain::time::DAY_MILLIS;
+use crate::domain::unseen::is_unseen;
 use crate::tls::issue::{Leaf, Purpose};
 use crate::tls::pki::{self, DevPki, Existing};
 
@@ -96,6 +97,28 @@ fn a_participant_is_entered_from_its_certificate() {
     assert_eq!((entry.organisation_number.to_string().as_str(), entry.keys.len()), ("800000815", 1));
     let error = folder.run(&[&add[..], &["--yes"]].concat()).unwrap_err();
     assert_eq!(error.code(), 78, "{error}");
+}
+
+#[test]
+fn a_name_with_characters_that_are_not_seen_is_not_entered_and_one_in_the_file_is_told_without_them() {
+    let folder = Folder::new();
+    let cert = folder.certificate("lab-ny", "800000815");
+    let before = folder.text();
+    for (name, unseen) in
+        [("Nytt\u{202e}lab", "U+202E"), ("Nytt\u{200b}lab", "U+200B"), ("Nytt\nlab", "U+000A"), ("Nytt\u{1b}[2Jlab", "U+001B")]
+    {
+        let error = folder.run(&["add", "lab-ny", "--name", name, "--role", "laboratory", "--cert", &cert, "--yes"]).unwrap_err();
+        let said = error.to_string();
+        assert!(error.code() == 78 && said.contains(&format!("lab-ny: character 5 of its name is {unseen}")), "{said:?}");
+        assert!(!said.contains("lab\n") && !said.chars().any(is_unseen), "{said:?}");
+    }
+    assert_eq!(folder.text(), before, "nothing is written");
+    let name = folder.register().get(&id("politi-oslo")).unwrap().name.clone();
+    std::fs::write(folder.pki.participants_file(), before.replace(&format!("{name:?}"), "\"Oslo\\u202E\\u001B[2J\"")).unwrap();
+    for words in [&["list"][..], &["show", "politi-oslo"], &["suspend", "lab-ous", "--yes"]] {
+        let said = folder.run(words).unwrap_err().to_string();
+        assert!(said.contains("politi-oslo: character 5 of its name is U+202E") && !said.chars().any(is_unseen), "{said:?}");
+    }
 }
 
 #[test]
