@@ -301,6 +301,7 @@ impl RunningApp {
         for task in upkeep {
             let _ = task.await;
         }
+        gateway.tell_calls(true);
         gateway.flush_sums(true).await?;
         gateway.store().stop().await?;
         tracing::info!("stopped");

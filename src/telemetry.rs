@@ -1,6 +1,7 @@
 //! The process's own log: structured, on standard error, without content and without persons at any level.
 //!
-//! Each call is a span with its verb, participant and key label; its end tells reason code and duration. Vendors' own debug output stays off
+//! Each call is a span with its verb, participant and key label; its end tells reason code and duration: at level `debug`, and a refusal at
+//! `info` while it is one of few. At `info` a minute's calls are a line for each participant, verb and answer. Vendors' own debug output stays off
 //! at every level, as it may show frames.
 
 use std::io::{self, IsTerminal as _};

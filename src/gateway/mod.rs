@@ -4,6 +4,7 @@
 //! caller hears of it.
 
 mod bucket;
+mod calls;
 mod deliver;
 mod directory;
 mod inspect;
@@ -42,6 +43,7 @@ use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
 use crate::store::{Store, StoreError};
+use calls::Calls;
 use leases::Leases;
 use published::TileReaders;
 use refusals::Refusals;
@@ -57,6 +59,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     settings: Settings,
     refusals: Refusals,
+    answered: Calls,
     references: Buckets<ParticipantId>,
     calls: Buckets<ParticipantId>,
     leases: Arc<Leases>,
@@ -80,6 +83,7 @@ impl Gateway {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
             refusals: Refusals::new(settings.refusals),
+            answered: Calls::default(),
             references: Buckets::new(settings.wrong_references),
             calls: Buckets::new(settings.calls),
             leases: Arc::new(Leases::new(settings.readers_per_participant_max)),
@@ -151,6 +155,11 @@ impl Gateway {
         }
         self.refusals.record(&*self.store, &*self.clock, caller, verb, denial.reason, message_id).await;
         Refusal(denial)
+    }
+
+    /// Counts an answer for the process's log. Whether that is to tell it by itself, too.
+    pub fn answered(&self, caller: &ParticipantId, verb: Verb, reason: Option<Reason>, millis: u64) -> bool {
+        self.answered.count(self.clock.now(), caller, verb, reason, millis)
     }
 
     /// Counts a refusal of an enrolled participant that has no call to be recorded under.

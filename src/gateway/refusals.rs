@@ -26,7 +26,7 @@ pub(super) struct Refusals {
     strangers: Mutex<BTreeMap<(Timestamp, Cow<'static, str>), u64>>,
 }
 
-fn minute_of(at: Timestamp) -> Timestamp {
+pub(super) fn minute_of(at: Timestamp) -> Timestamp {
     Timestamp::from_millis(at.millis().div_euclid(MINUTE_MILLIS) * MINUTE_MILLIS)
 }
 

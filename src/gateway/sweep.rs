@@ -52,6 +52,11 @@ impl Gateway {
         Ok(acts)
     }
 
+    /// Tells the process's log of the calls of minutes that are over, or of all.
+    pub fn tell_calls(&self, all: bool) {
+        self.answered.tell((!all).then(|| self.clock.now()));
+    }
+
     /// Notes the sums of refusals of minutes that are over, or of all.
     ///
     /// # Errors
@@ -84,6 +89,8 @@ impl Gateway {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
             }
+            // Also while the store refuses.
+            self.tell_calls(false);
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(acts) => tracing::debug!(acts, "swept"),

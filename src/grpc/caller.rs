@@ -218,10 +218,12 @@ impl Shared {
         };
         let reason = status::refused(response.headers()).map(|refused| refused.reason);
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match reason {
-            // A flood must not fill the process's log either; the sums of the minute tell of it.
-            Some(reason) if reason.is_a_bound() => tracing::debug!(reason = reason.code(), millis, "answered"),
-            reason => tracing::info!(reason = reason.map_or("OK", Reason::code), millis, "answered"),
+        let code = reason.map_or("OK", Reason::code);
+        // Neither a flood nor a busy day may fill the process's log; the sums of the minute tell of both.
+        if self.gateway.answered(caller.id(), verb, reason, millis) {
+            tracing::info!(reason = code, millis, "answered");
+        } else {
+            tracing::debug!(reason = code, millis, "answered");
         }
         response
     }

@@ -121,3 +121,25 @@ fn a_start_tells_what_it_found_and_a_missing_mark_is_named() {
     let plain: String = log.split("\u{1b}[").map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
     assert!(plain.contains(&offset) && plain.contains("journal/000000000001.j"), "{plain}");
 }
+
+#[test]
+fn the_log_has_a_line_a_minute_for_calls_alike_and_one_for_a_refusal() {
+    let home = Home::new();
+    home.start().stop();
+    let gateway = home.start();
+    for name in ["anna", "berit", "cecilie"] {
+        home.notice(&gateway, name);
+    }
+    home.run(&gateway, UNIT, "look-up --as prosecution").fails_with(1);
+    let log = gateway.stop();
+    let plain: String = log.split("\u{1b}[").map(|part| part.split_once('m').map_or(part, |(_, rest)| rest)).collect();
+    let lines: Vec<&str> = plain.lines().filter(|line| line.contains("answered")).collect();
+    let of = |words: &[&str]| lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    let (singly, sums) = (of(&["answered reason"]), of(&["answered in a minute"]));
+    assert_eq!((singly, of(&["answered reason=\"CALL_NOT_ALLOWED\""])), (1, 1), "{plain}");
+    assert_eq!(sums + singly, lines.len(), "{plain}");
+    // Three commands may begin in one minute and end in the next.
+    let notices = ["answered in a minute", "participant=\"politi-oslo\" verb=\"ProsecutionService/SendConditionNotice\" reason=\"OK\""];
+    assert!((1..=2).contains(&of(&notices)), "{plain}");
+    assert_eq!(of(&["in a minute", "ru-oslo", "CALL_NOT_ALLOWED", "calls=1"]), 1, "{plain}");
+}
