@@ -5,8 +5,9 @@
 mod lists;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequest, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, RsaKeySize, SerialNumber, SigningKey as _,
+    BasicConstraints, CertificateParams, CertificateSigningRequest, CrlDistributionPoint, CustomExtension, DistinguishedName, DnType,
+    DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, RsaKeySize, SerialNumber,
+    SigningKey as _,
 };
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
@@ -77,6 +78,8 @@ pub struct Leaf {
     pub purpose: Purpose,
     /// Certificate policies, as object identifiers in dotted form.
     pub policies: Vec<String>,
+    /// Where its revocation list is, if it says so: a distribution point.
+    pub list_at: Option<String>,
     /// DNS names and IP addresses of a server.
     pub names: Vec<String>,
     /// Start of validity, whole seconds.
@@ -95,6 +98,7 @@ impl Leaf {
             subject_serial_number: None,
             purpose: Purpose::Client,
             policies: Vec::new(),
+            list_at: None,
             names: Vec::new(),
             not_before: now.plus_millis(-BACKDATE_MILLIS),
             not_after: now.plus_millis(LEAF_MILLIS),
@@ -110,6 +114,7 @@ impl Leaf {
             subject_serial_number: None,
             purpose: Purpose::Server,
             policies: Vec::new(),
+            list_at: None,
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             not_before: now.plus_millis(-BACKDATE_MILLIS),
             not_after: now.plus_millis(LEAF_MILLIS),
@@ -137,6 +142,7 @@ impl Leaf {
             Purpose::Encryption => (vec![KeyUsagePurpose::KeyEncipherment], vec![]),
             Purpose::Unstated => (vec![], vec![]),
         };
+        params.crl_distribution_points = self.list_at.iter().map(|url| CrlDistributionPoint { uris: vec![url.clone()] }).collect();
         params.key_usages = usage;
         params.extended_key_usages = extended;
         if !self.policies.is_empty() {

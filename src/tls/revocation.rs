@@ -95,6 +95,29 @@ pub(super) struct List {
     this_update: Timestamp,
     next_update: Timestamp,
     mark: Mark,
+    revoked: Serials,
+}
+
+/// The serial numbers that a list names: where each begins in it, and how long it is, in the numbers' order. A list of many is asked at handshakes.
+#[derive(Debug)]
+struct Serials(Box<[(u32, u32)]>);
+
+impl Serials {
+    fn of(list: &CertificateRevocationList<'_>, der: &[u8]) -> Self {
+        let start = der.as_ptr().addr();
+        let place = |serial: &[u8]| (serial.as_ptr().addr().wrapping_sub(start) as u32, serial.len() as u32);
+        let mut all: Box<[_]> = list.iter_revoked_certificates().map(|revoked| place(revoked.raw_serial())).collect();
+        all.sort_unstable_by_key(|place| Self::at(der, *place));
+        Self(all)
+    }
+
+    fn at(der: &[u8], (start, length): (u32, u32)) -> &[u8] {
+        der.get(start as usize..).and_then(|rest| rest.get(..length as usize)).unwrap_or_default()
+    }
+
+    fn has(&self, der: &[u8], serial: &[u8]) -> bool {
+        self.0.binary_search_by_key(&serial, |place| Self::at(der, *place)).is_ok()
+    }
 }
 
 /// Whose certificates a list speaks for: those that one key of its issuer signed, and the part of them where an issuer cuts its list into parts. A
@@ -134,7 +157,8 @@ impl List {
         let signer = list.extensions().iter().find(|extension| extension.oid == SIGNER).map_or(&[][..], |extension| extension.value);
         let number = list.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
         let mark = Mark::new(list.last_update().timestamp(), sha256(signer), &number);
-        Ok(Self { der, name, scope, asked: Mutex::default(), issuer, this_update, next_update, mark })
+        let revoked = Serials::of(&list, &der);
+        Ok(Self { der, name, scope, asked: Mutex::default(), issuer, this_update, next_update, mark, revoked })
     }
 
     /// A list from the future would keep every real one away, as each is older.
@@ -170,8 +194,7 @@ impl List {
 
     /// Whether it names the certificate of this serial number.
     fn names(&self, serial: &[u8]) -> bool {
-        let list = CertificateRevocationList::from_der(&self.der);
-        list.is_ok_and(|(_, list)| list.iter_revoked_certificates().any(|revoked| revoked.raw_serial() == serial))
+        self.revoked.has(&self.der, serial)
     }
 
     pub(super) const fn name(&self) -> &IssuerName {
@@ -292,9 +315,16 @@ impl Lists {
         self.of_name(name).any(|(at, _)| at.key == *key)
     }
 
-    /// Whether a list of the CA of this name and key names the certificate of this serial number.
-    pub(super) fn revokes(&self, name: &IssuerName, key: &CaKey, serial: &[u8]) -> bool {
-        self.of_name(name).any(|(at, list)| at.key == *key && list.names(serial))
+    /// Whether a list of the CA of this name, and of this key if one is given, names the certificate of this serial number, whatever part of its
+    /// certificates the list speaks for: a CA gives each number once.
+    pub(super) fn revokes(&self, name: &IssuerName, key: Option<&CaKey>, serial: &[u8]) -> bool {
+        self.of_name(name).any(|(at, list)| key.is_none_or(|key| at.key == *key) && list.names(serial))
+    }
+
+    /// Whether the CA of this name, and of this key if one is given, has lists of parts and none of all its certificates.
+    pub(super) fn are_of_parts(&self, name: &IssuerName, key: Option<&CaKey>) -> bool {
+        let mut lists = self.of_name(name).filter(|(at, _)| key.is_none_or(|key| at.key == *key)).peekable();
+        lists.peek().is_some() && lists.all(|(at, _)| *at != at.whole())
     }
 
     /// When the next list passes its grace.

@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::oid_registry::OID_X509_EXT_CRL_DISTRIBUTION_POINTS;
 
 use crate::domain::time::Timestamp;
 
@@ -227,20 +228,36 @@ impl ChainVerifier {
         }
         let (leaf, others) = shown.split_first().ok_or(HandshakeReason::NoCertificate)?;
         // Every issuer that a chain over these certificates can have; what a client sends along without need can only close more.
-        let is_closed = |below: &X509Certificate<'_>| {
+        for below in shown {
             let name = sha256(below.issuer().as_raw());
-            let key = self.renewed.contains_key(&name).then(|| self.signer(&name, below).map(|ca| ca.key));
-            match key {
-                None => self.lists.is_closed(&name, None, self.grace_millis, now),
-                // Of a CA that was renewed the lists of the key that signed count; what none of its keys signed is in no chain of it.
-                Some(key) => key.is_some_and(|key| self.lists.is_closed(&name, Some(&key), self.grace_millis, now)),
+            // Of a CA that was renewed the lists of the key that signed count; what none of its keys signed is in no chain of it.
+            let key = match self.renewed.contains_key(&name).then(|| self.signer(&name, below)) {
+                None => None,
+                Some(Some(ca)) => Some(&ca.key),
+                Some(None) => continue,
+            };
+            if self.lists.is_closed(&name, key, self.grace_millis, now) {
+                return Err(HandshakeReason::RevocationListOverdue);
             }
-        };
-        if shown.iter().any(is_closed) {
-            return Err(HandshakeReason::RevocationListOverdue);
+            if self.anchors.iter().any(|anchor| *anchor.der == *below.as_raw()) {
+                continue;
+            }
+            // Webpki asks one list, the newest that may speak for the certificate. Where a CA has several, another may name it.
+            if self.lists.revokes(&name, key, below.raw_serial()) {
+                return Err(HandshakeReason::Revoked);
+            }
+            if names_no_place(below) && self.lists.are_of_parts(&name, key) {
+                return Err(HandshakeReason::RevocationUnknown);
+            }
         }
         self.trust.judge(leaf, others)
     }
+}
+
+/// Whether a certificate does not say where its list is. It is of no part of its CA's certificates then (RFC 5280, 6.3.3: a list limited to a
+/// distribution point speaks for those that name it), and webpki takes a list of any part for its.
+fn names_no_place(certificate: &X509Certificate<'_>) -> bool {
+    certificate.extensions().iter().all(|extension| extension.oid != OID_X509_EXT_CRL_DISTRIBUTION_POINTS)
 }
 
 /// From when on what is valid until `not_after` is not: validity is in whole seconds, the last one included.

@@ -283,3 +283,42 @@ fn of_two_lists_of_one_second_the_number_tells_which_is_the_newer() {
     assert_eq!(judge(&settings), Err(HandshakeReason::Revoked));
     assert!(matches!(restarted(), Err(TlsError::OlderList(_))));
 }
+
+#[test]
+fn a_certificate_that_a_list_of_any_part_names_is_revoked_and_one_of_no_part_needs_a_list_of_all() {
+    let bench = Bench::new();
+    let (one, other) = ("http://crl.example/1", "http://crl.example/2");
+    let of = |url: Option<&str>| bench.issue(&Leaf { list_at: url.map(str::to_owned), ..bench.leaf() });
+    let (placeless, named, of_one, of_other, beyond) =
+        (of(None), of(None), of(Some(one)), of(Some(other)), of(Some("http://crl.example/3")));
+    let ca = &bench.authority;
+    let whole = |revoked: &[&Issued], hours: i64| ca.numbered_crl(revoked, 1, NOW.plus_millis(hours * 3_600_000), day(9)).unwrap();
+    let part = |revoked: &[&Issued], url, hours: i64| ca.part_crl(revoked, 1, url, NOW.plus_millis(hours * 3_600_000), day(9)).unwrap();
+    let judged = |lists: &[String]| {
+        files::write(&bench.path("crl.pem"), lists.concat().as_bytes(), 0o600).unwrap();
+        let settings = TlsSettings::load(bench.files(vec![bench.path("crl.pem")]), bench.clock.clone()).unwrap();
+        [&placeless, &named, &of_one, &of_other, &beyond].map(|issued| settings.judge(&[issued.certificate_der()], NOW).err())
+    };
+    let (revoked, unknown) = (Some(HandshakeReason::Revoked), Some(HandshakeReason::RevocationUnknown));
+    // The newest list is not the one that names it: that of the other part, or that of all.
+    let newest_last = judged(&[whole(&[], -3), part(&[&named, &of_one], one, -2), part(&[], other, -1)]);
+    assert_eq!(newest_last, [None, revoked, revoked, None, None]);
+    let newest_first = judged(&[part(&[&named, &of_one], one, -1), part(&[], other, -2), whole(&[&of_other], -3)]);
+    assert_eq!(newest_first, [None, revoked, revoked, revoked, None]);
+    // Lists of parts alone speak for those that name them. They still revoke whom they name.
+    assert_eq!(judged(&[part(&[&named], one, -2), part(&[&of_other], other, -1)]), [unknown, revoked, None, revoked, unknown]);
+    assert_eq!(judged(&[part(&[], one, -1)]), [unknown, unknown, None, unknown, unknown]);
+    assert_eq!(judged(&[whole(&[&named, &of_one], -1)]), [None, revoked, revoked, None, None]);
+}
+
+#[test]
+fn the_configured_ca_itself_may_be_sent_along_though_its_lists_are_of_parts() {
+    let bench = Bench::new();
+    let one = "http://crl.example/1";
+    let issued = bench.issue(&Leaf { list_at: Some(one.to_owned()), ..bench.leaf() });
+    let list = bench.authority.part_crl(&[], 1, one, NOW, day(9)).unwrap();
+    files::write(&bench.path("crl.pem"), list.as_bytes(), 0o600).unwrap();
+    let settings = TlsSettings::load(bench.files(vec![bench.path("crl.pem")]), bench.clock.clone()).unwrap();
+    let (_, section) = x509_parser::pem::parse_x509_pem(bench.authority.certificate_pem().as_bytes()).unwrap();
+    assert_eq!(settings.judge(&[issued.certificate_der(), &section.contents[..]], NOW), Ok(()));
+}
