@@ -343,6 +343,7 @@ step schema "lint of the schema" "$venv/bin/buf" lint proto
 step deny "bans, licences and sources of dependencies" cargo_deny --locked check bans licenses sources
 step deny "known vulnerabilities of dependencies" advisories
 step bench "the benches run; their figures are not looked at" cargo bench --locked --profile dev --bench figures -- --seconds 0.2 --in-flight 1,16 --batches 16 --leaves 20000
+step bench "the bench of long logs says what it offers" cargo bench --locked --profile dev --bench scale -- --help
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence

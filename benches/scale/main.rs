@@ -1,11 +1,5 @@
-//! What a log of ten million entries costs: a generator of such a folder, and the figures measured on it.
-//!
-//! ```text
-//! cargo bench --bench scale -- generate --home DIR [--entries 10000000] [--undelivered 100000] [--months 24]
-//! cargo bench --bench scale -- start --home DIR          start to serving after a clean stop and after a kill, memory, the search index
-//! cargo bench --bench scale -- cost --home DIR           a message on an empty log and on this one, side by side
-//! cargo bench --bench scale -- churn --home DIR [--messages 1000000]
-//! ```
+//! What a log of ten million entries costs: a generator of such a folder, and the figures measured on it. `--help` has the commands; what was
+//! found is in `docs/scale.md`.
 //!
 //! `generate` acts through the store itself, under a clock that starts months ago: notices, results and reports are sent, handed out and
 //! acknowledged; cases end and are forgotten. What remains at the end are the undelivered notices of the last days and the cases of the last
@@ -18,60 +12,74 @@ mod home;
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use samband::domain::time::DAY_MILLIS;
 
-/// What the command line asked for.
-#[derive(Debug)]
-pub struct Wishes {
-    /// The home of the gateway: keys, certificates, configuration and `data/`.
-    pub home: PathBuf,
-    /// Entries of the log.
-    pub entries: u64,
-    /// Notices that nobody has fetched.
-    pub undelivered: u64,
-    /// Months over which the log was written.
-    pub months: u64,
-    /// Cases of the last five months, which are still remembered.
-    pub recent_cases: u64,
-    /// Messages of a churn.
-    pub messages: u64,
-    /// Rounds of a comparison.
-    pub rounds: usize,
-    /// MiB of journal that a killed gateway leaves to be replayed.
-    pub journal_mib: u64,
+const HELP: &str = "Examples:
+  cargo bench --bench scale -- generate --home /var/tmp/scale                    ten million entries, 8 GB, some twenty minutes
+  cargo bench --bench scale -- generate --home /var/tmp/small --entries 100_000 --undelivered 10_000
+  cargo bench --bench scale -- start --home /var/tmp/scale
+  cargo bench --bench scale -- cost --home /var/tmp/scale --rounds 100
+  cargo bench --bench scale -- churn --home /var/tmp/churn --messages 1_000_000
+
+start, cost and churn measure; start and cost need a home that generate made, churn a new one. A message's own figures are another bench:
+cargo bench --bench figures -- --help. What was found: docs/scale.md";
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Command {
+    /// Make the home of a gateway with a long log
+    Generate,
+    /// Start to serving after a clean stop and after a kill, memory, the search index
+    Start,
+    /// A message on an empty log and on this one, side by side
+    Cost,
+    /// Messages that come and go until their records are erased; what is left on disk
+    Churn,
+    /// What `start` runs and kills, to leave a journal behind
+    #[value(hide = true)]
+    Load,
 }
 
-fn wishes(arguments: impl Iterator<Item = String>) -> (Option<String>, Wishes) {
-    let mut wishes = Wishes {
-        home: std::env::temp_dir().join("samband-scale"),
-        entries: 10_000_000,
-        undelivered: 100_000,
-        months: 24,
-        recent_cases: 1_000,
-        messages: 1_000_000,
-        rounds: 40,
-        journal_mib: 200,
-    };
-    let mut command = None;
-    let mut arguments = arguments.peekable();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
-        let mut number = || value().replace('_', "").parse().expect("a number");
-        match argument.as_str() {
-            "--home" => wishes.home = value().into(),
-            "--entries" => wishes.entries = number(),
-            "--undelivered" => wishes.undelivered = number(),
-            "--months" => wishes.months = number(),
-            "--recent-cases" => wishes.recent_cases = number(),
-            "--messages" => wishes.messages = number(),
-            "--rounds" => wishes.rounds = number() as usize,
-            "--journal-mib" => wishes.journal_mib = number(),
-            "--bench" => {}
-            word if !word.starts_with('-') && command.is_none() => command = Some(word.to_owned()),
-            other => panic!("unknown option {other}"),
-        }
-    }
-    (command, wishes)
+/// What a log of millions of entries costs
+#[derive(Debug, Parser)]
+#[command(name = "scale", after_help = HELP)]
+pub struct Wishes {
+    #[arg(value_enum)]
+    command: Option<Command>,
+    /// The home of the gateway: keys, certificates, configuration and data/
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir().join("samband-scale"))]
+    pub home: PathBuf,
+    /// generate: entries of the log
+    #[arg(long, value_name = "N", value_parser = number, default_value = "10_000_000")]
+    pub entries: u64,
+    /// generate: notices that nobody has fetched
+    #[arg(long, value_name = "N", value_parser = number, default_value = "100_000")]
+    pub undelivered: u64,
+    /// generate: months over which the log was written
+    #[arg(long, value_name = "N", value_parser = number, default_value = "24")]
+    pub months: u64,
+    /// generate: cases of the last five months, which are still remembered
+    #[arg(long, value_name = "N", value_parser = number, default_value = "1_000")]
+    pub recent_cases: u64,
+    /// churn: messages
+    #[arg(long, value_name = "N", value_parser = number, default_value = "1_000_000")]
+    pub messages: u64,
+    /// cost: rounds of the comparison
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub rounds: usize,
+    /// start: MiB of journal that a killed gateway leaves to be replayed
+    #[arg(long, value_name = "MIB", value_parser = number, default_value = "200")]
+    pub journal_mib: u64,
+    /// Passed by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A whole number; 10_000_000 reads better than 10000000.
+fn number(text: &str) -> Result<u64, String> {
+    text.replace('_', "").parse().map_err(|_| "a whole number, like 10_000_000".to_owned())
 }
 
 /// A day of milliseconds, for spans.
@@ -79,17 +87,19 @@ pub const DAY: i64 = DAY_MILLIS;
 
 #[tokio::main]
 async fn main() {
-    let (command, wishes) = wishes(std::env::args().skip(1));
+    let wishes = Wishes::parse();
     // As the program does at its start.
     _ = rustix::thread::disable_transparent_huge_pages(true);
-    match command.as_deref() {
-        Some("generate") => history::generate(&wishes).await,
-        Some("start") => figures::start(&wishes),
-        Some("cost") => figures::cost(&wishes).await,
-        Some("load") => figures::load(&wishes).await,
-        Some("churn") => churn::churn(&wishes).await,
-        Some(other) => panic!("no command {other}: generate, start, cost or churn"),
+    match wishes.command {
+        Some(Command::Generate) => history::generate(&wishes).await,
+        Some(Command::Start) => figures::start(&wishes),
+        Some(Command::Cost) => figures::cost(&wishes).await,
+        Some(Command::Load) => figures::load(&wishes).await,
+        Some(Command::Churn) => churn::churn(&wishes).await,
         // `cargo bench` without words runs every bench: nothing here is done unasked.
-        None => println!("scale: generate, start, cost or churn; see the head of benches/scale/main.rs"),
+        None if std::env::args().skip(1).all(|word| word == "--bench") => {
+            println!("scale: nothing is done unasked; cargo bench --bench scale -- --help");
+        }
+        None => Wishes::command().error(ErrorKind::MissingRequiredArgument, "say what to do: generate, start, cost or churn").exit(),
     }
 }
