@@ -32,6 +32,8 @@ use crate::tls::{Read, Refused, Taken, files};
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After so many looks everything is read again, should a file system have hidden a change: every ten minutes.
 const LOOKS_UNTIL_ALL: u32 = 600;
+/// A clock that moves by more than this between two looks was set, in milliseconds: what was refused by the one before is read again at once.
+const SET_MILLIS: i64 = 60_000;
 
 /// Why a register that was read does not come into force.
 #[derive(Debug, thiserror::Error)]
@@ -84,10 +86,17 @@ struct State {
     looks: Looks,
     failures: Failures,
     rounds: u32,
+    /// The wall clock less the time that has passed, at the last look.
+    offset: i64,
     /// Which lists are in force may not be written down.
     forgetful: bool,
     /// Writing it down; never waited for.
     remembering: Option<JoinHandle<()>>,
+}
+
+/// Where the wall clock stands beside the clock that nobody sets.
+fn offset(clock: &dyn Clock) -> i64 {
+    clock.now().millis().saturating_sub(clock.elapsed_millis())
 }
 
 /// The number of the register among the files that are watched; the others have their place in the TLS settings' files.
@@ -115,6 +124,7 @@ impl Reloader {
             looks: Looks::new(Arc::new(RealDisk), Patience::default(), units),
             failures: Failures::default(),
             rounds: 0,
+            offset: offset(&*people.clock),
             forgetful: true,
             remembering: None,
         };
@@ -144,7 +154,9 @@ impl Reloader {
     async fn look(&self) {
         let mut state = self.state.lock().await;
         state.rounds += 1;
-        if state.rounds >= LOOKS_UNTIL_ALL {
+        let before = std::mem::replace(&mut state.offset, offset(&*self.people.clock));
+        let was_set = state.offset.saturating_sub(before).saturating_abs() > SET_MILLIS;
+        if was_set || state.rounds >= LOOKS_UNTIL_ALL {
             state.rounds = 0;
             state.forgetful = true;
             state.looks.ask_all();

@@ -319,11 +319,12 @@ impl TlsSettings {
     }
 
     /// Whether a CA of `issuing_ca_files` has begun or ended since files were last taken: take none, so that what it vouched for is in force no more
-    /// and is told of.
+    /// and is told of. By a clock that was set back since, too: one that ended while the clock was ahead vouches again.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         let (_, taken) = *self.aside.lock();
-        self.current.load().changes.iter().any(|at| taken < *at && *at <= now)
+        let (from, to) = (taken.min(now), taken.max(now));
+        self.current.load().changes.iter().any(|at| from < *at && *at <= to)
     }
 
     /// Whether a CA of `client_ca_files` is valid at `now`; otherwise nobody gets in.
@@ -388,7 +389,7 @@ impl TlsSettings {
             return Ok(());
         }
         current.verifier.examine(peer.chain(), now)?;
-        peer.checked(current.generation, current.verifier.look_again(peer.not_after(), now));
+        peer.checked(current.generation, now, current.verifier.look_again(peer.not_after(), now));
         Ok(())
     }
 
@@ -468,7 +469,8 @@ impl TlsSettings {
     pub(super) fn shaken(&self, peer: &PeerInfo, generation: u64) {
         let current = self.current.load();
         if current.generation == generation {
-            peer.checked(generation, current.verifier.look_again(peer.not_after(), self.clock.now()));
+            let now = self.clock.now();
+            peer.checked(generation, now, current.verifier.look_again(peer.not_after(), now));
         }
     }
 

@@ -179,16 +179,18 @@ impl Drop for Working {
     }
 }
 
-/// The settings under which a peer was last judged, and until when that stands.
+/// The settings under which a peer was last judged, and from when until when that stands: a clock that is set back makes it be judged again.
 #[derive(Clone, Copy)]
 struct Checked {
     generation: u64,
+    from: Timestamp,
     until: Timestamp,
 }
 
 impl PeerInfo {
     pub(super) fn new(remote: SocketAddr, identity: Result<PeerIdentity, IdentityError>, chain: Vec<CertificateDer<'static>>) -> Self {
-        let checked = Mutex::new(Checked { generation: 0, until: Timestamp::from_millis(0) });
+        let never = Timestamp::from_millis(0);
+        let checked = Mutex::new(Checked { generation: 0, from: never, until: never });
         let noted = AtomicBool::new(false);
         let links = links(&chain);
         Self(Arc::new(Peer { remote, identity, chain, links, checked, noted, close: CancellationToken::new(), activity: Activity::new() }))
@@ -213,11 +215,11 @@ impl PeerInfo {
 
     pub(super) fn is_checked(&self, generation: u64, now: Timestamp) -> bool {
         let checked = self.0.checked.lock();
-        checked.generation == generation && now < checked.until
+        checked.generation == generation && checked.from <= now && now < checked.until
     }
 
-    pub(super) fn checked(&self, generation: u64, until: Timestamp) {
-        *self.0.checked.lock() = Checked { generation, until };
+    pub(super) fn checked(&self, generation: u64, from: Timestamp, until: Timestamp) {
+        *self.0.checked.lock() = Checked { generation, from, until };
     }
 
     /// Whether this is the first time that somebody asks.

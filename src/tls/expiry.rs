@@ -116,18 +116,18 @@ impl Nearness {
 pub struct Told(HashMap<Certificate, Nearness>);
 
 impl Told {
-    /// The certificates of `all` that have come nearer to their end than was told. What is not in `all` is forgotten.
+    /// The certificates of `all` that have come nearer to their end than they were last time. What is not in `all` is forgotten; so is what was
+    /// told by a clock that was ahead, so that it is told again when its time comes.
     pub fn due(&mut self, all: &[Certificate], now: Timestamp) -> Vec<(Certificate, Nearness)> {
         let mut due = Vec::new();
         let mut told = HashMap::with_capacity(self.0.len());
         for certificate in all {
             let Some(nearness) = Nearness::of(certificate.not_after, now) else { continue };
             // The same certificate may be named twice.
-            let before = self.0.get(certificate).max(told.get(certificate)).copied();
-            if before.is_none_or(|before| before < nearness) {
+            let is_named = told.insert(certificate.clone(), nearness).is_some();
+            if !is_named && self.0.get(certificate).is_none_or(|before| *before < nearness) {
                 due.push((certificate.clone(), nearness));
             }
-            told.insert(certificate.clone(), before.map_or(nearness, |before| before.max(nearness)));
         }
         self.0 = told;
         due
@@ -262,6 +262,16 @@ mod tests {
         let mut after_restart = Told::default();
         let again: Vec<_> = (0..3).flat_map(|_| after_restart.due(&all[1..], at(20))).map(|(_, nearness)| nearness).collect();
         assert_eq!(again, [Nearness::Days30; 2], "the nearest threshold only, once for each");
+    }
+
+    #[test]
+    fn what_was_told_by_a_clock_that_was_ahead_is_told_again_in_its_time() {
+        let mut told = Told::default();
+        let mut said = |day| told.due(&[certificate("A")], at(day)).into_iter().map(|(_, nearness)| nearness).collect::<Vec<_>>();
+        assert_eq!(said(40), [Nearness::Days60]);
+        assert_eq!(said(-365), [Nearness::Ended]);
+        assert!(said(40).is_empty(), "it was nearer a moment ago");
+        assert_eq!([30, 7, 0].map(&mut said), [[Nearness::Days30], [Nearness::Days7], [Nearness::Ended]]);
     }
 
     #[test]

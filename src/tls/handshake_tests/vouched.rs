@@ -234,6 +234,12 @@ fn a_ca_named_for_its_lists_vouches_no_longer_than_its_certificate_without_a_rel
     assert_eq!(named(settings.take(vec![])), (true, both.iter().map(|(_, fault)| *fault).collect()));
     assert!(!settings.is_due(end), "once");
     assert!(settings.warnings(end).iter().any(|warning| warning.contains("'Issuing CA'")), "{:?}", settings.warnings(end));
+    // A clock that was ahead and is right again: the CA vouches at once.
+    below.bench.clock.set(NOW);
+    assert!(settings.is_due(NOW) && settings.judge(&chain, NOW).is_err());
+    assert_eq!(named(settings.take(vec![])), (true, vec![]));
+    assert_eq!((settings.judge(&chain, NOW), settings.warnings(NOW)), (Ok(()), vec![]));
+    assert!(!settings.is_due(NOW) && settings.is_due(end), "once, and again when its end comes");
     // Beside one that holds longer, in whatever order, the longer one counts.
     let (short, long) = (again(&below.issuing, &below.root, day(5)), below.issuing.certificate_pem().to_owned());
     for pems in [short.clone() + &long, long + &short] {
