@@ -11,7 +11,7 @@ use super::disk::{File, RealDisk};
 use super::error::OpenError;
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout};
-use super::records::Archive;
+use super::records::{Archive, Month, Slot};
 use super::replay::{Replayed, replay};
 use super::start::SUBJECT_KEY;
 use super::tiles::TileFolder;
@@ -129,19 +129,67 @@ impl StoppedLog {
         }
     }
 
+    /// Gives each entry from `from` up to `to` to `visit`, in order, until it says no more. Records of months are read many at once.
+    fn each(&self, from: u64, to: u64, visit: &mut dyn FnMut(u64, Held) -> bool) {
+        let files_end = self.archive.months().last().map_or(from, Month::end).min(self.replayed.first()).min(to);
+        let files = self.archive.first_kept().map_or(files_end, |kept| kept.clamp(from, files_end.max(from)));
+        let mut more = true;
+        let mut one = |index: u64, held: Held| {
+            more = visit(index, held);
+            more
+        };
+        // Of erased months, what holds keep.
+        if !(from..files).all(|index| one(index, self.held(index))) {
+            return;
+        }
+        let of =
+            |slot: Option<Slot>| slot.map_or(Held::Unreadable, |Slot { entry, .. }| Held::Record(Box::new((entry.record, entry.openings))));
+        self.archive.each(files, files_end, &mut |index, slot| one(index, of(slot)));
+        if more {
+            _ = (files.max(files_end)..to).all(|index| visit(index, self.held(index)));
+        }
+    }
+
+    /// The first entry from `from` up to `to` and the last, of those that are `wanted`.
+    fn ends(&self, from: u64, to: u64, wanted: &dyn Fn(&Held) -> bool) -> Option<(u64, u64)> {
+        let (mut first, mut last) = (None, None);
+        self.each(from, to, &mut |index, held| {
+            if wanted(&held) {
+                first = Some(index);
+            }
+            first.is_none()
+        });
+        let first = first?;
+        // From the newest on, as it is mostly nearer to it than to the first.
+        let mut end = to;
+        while end > first && last.is_none() {
+            let begin = end.saturating_sub(ENTRIES_AT_ONCE).max(first);
+            self.each(begin, end, &mut |index, held| {
+                if wanted(&held) {
+                    last = Some(index);
+                }
+                true
+            });
+            end = begin;
+        }
+        Some((first, last.unwrap_or(first)))
+    }
+
     /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those of others are closed.
     #[must_use]
     pub fn entries(&self, from: u64, to: u64, case_ref: Option<CaseRef>) -> Vec<OpenEntry> {
         let to = to.min(self.published).min(from.saturating_add(ENTRIES_AT_ONCE));
-        let leaves = leaves(&self.layout, self.published, from, to);
-        let entry = |(index, leaf)| {
-            let held = match self.held(index) {
+        let mut leaves = leaves(&self.layout, self.published, from, to).into_iter();
+        let mut entries = Vec::with_capacity(leaves.len());
+        self.each(from, to, &mut |index, held| {
+            let held = match held {
                 Held::Record(held) if case_ref.is_some_and(|case| held.0.case_ref != Some(case)) => Held::Closed,
                 held => held,
             };
-            OpenEntry { index, leaf, held }
-        };
-        (from..to).zip(leaves).map(entry).collect()
+            entries.push(OpenEntry { index, leaf: leaves.next().flatten(), held });
+            true
+        });
+        entries
     }
 
     /// The complete subtrees to the left of `from`, largest first.
@@ -198,13 +246,12 @@ impl StoppedLog {
         let (mut from, mut to) = (from.min(to).max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
         if let Some(case) = wanted.case_ref {
             // One that cannot be read may be of the case: left out at an end of the range, it would not be missed.
-            let is_of_case = |index: &u64| match self.held(*index) {
+            let is_of_case = |held: &Held| match held {
                 Held::Record(held) => held.0.case_ref == Some(case),
                 Held::Unreadable => true,
                 Held::Erased | Held::Closed => false,
             };
-            let (first, last) = ((from..to).find(is_of_case), (from..to).rev().find(is_of_case));
-            (from, to) = first.zip(last).map_or((0, 0), |(first, last)| (first, last + 1));
+            (from, to) = self.ends(from, to, &is_of_case).map_or((0, 0), |(first, last)| (first, last + 1));
         }
         Ok((from < to).then_some((from, to)))
     }

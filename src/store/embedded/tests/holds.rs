@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::audit::event::Event;
+use crate::audit::range::{Held, OpenEntry};
 use crate::clock::Clock as _;
 use crate::domain::hold::{HeldCase, HoldCopy, HoldGround, HoldReason};
 use crate::domain::id::CaseRef;
@@ -10,6 +11,7 @@ use crate::policy::command::Command;
 use crate::store::contract::case_bed::{RU_OSLO, wish};
 use crate::store::contract::holds::place_hold;
 use crate::store::embedded::fsck::fsck;
+use crate::store::embedded::stopped::{StoppedLog, Wanted};
 use crate::store::{RecordFilter, Store, StoreError};
 
 fn files(home: &Home) -> Vec<PathBuf> {
@@ -230,6 +232,7 @@ async fn a_month_that_a_hold_lacks_records_of_goes_when_the_hold_is_lifted() {
     let home = Home::new();
     let (store, case_ref, _, file) = damaged_before_held(&home).await;
     pass(&home, &store, 16 * 29).await;
+    assert!(file.exists() && months_erased(&store).await == 0, "meanwhile it stays");
     let bed = home.bed(&store);
     bed.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
     store.turn_now().await.unwrap();
@@ -280,10 +283,21 @@ async fn told_for_life(home: &Home, (bed, store): (Bed, Arc<EmbeddedStore>), cas
     assert_eq!((told.holds, told.holds_not_whole, told.lost), (1, 0, lost));
     let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
     assert_eq!((report.damages, report.lacking), (vec![], vec![(placed, HoldCopy::Lost { lost })]));
-    let stopped = crate::store::embedded::stopped::StoppedLog::open(&home.data(), Zeroizing::new(KEY), None).unwrap();
+    let stopped = StoppedLog::open(&home.data(), Zeroizing::new(KEY), None).unwrap();
     assert_eq!(stopped.hold_on(case_ref), Some(HoldCopy::Lost { lost }), "for an export from the folder");
+    // Erased months, held records, files, journal: the folder is read as the running store reads it.
+    let size = stopped.head().size();
+    let read = stopped.entries(0, size, None);
+    let of_case = |entry: &&OpenEntry| matches!(&entry.held, Held::Record(held) if held.0.case_ref == Some(case_ref));
+    let ends = read.iter().filter(of_case).map(|entry| entry.index);
+    let wanted = Wanted { case_ref: Some(case_ref), ..Wanted::default() };
+    assert_eq!(stopped.range(&wanted).unwrap(), ends.clone().min().zip(ends.max().map(|last| last + 1)));
+    let told = |entries: &[OpenEntry]| entries.iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>();
+    assert_eq!(told(&stopped.entries(3, size - 2, None)), told(&read)[3..read.len() - 2]);
     drop(stopped);
     let store = home.open();
+    assert_eq!(told(&store.entries(0, size).await.unwrap()), told(&read));
+    assert!(read.iter().any(|entry| matches!(entry.held, Held::Erased)));
     assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost });
     store
 }
