@@ -236,6 +236,18 @@ fn a_municipality_that_moves_is_told_on_both_sides() {
 }
 
 #[test]
+fn the_cases_of_a_retired_unit_are_its_successors_for_each_municipality_too() {
+    let told = told(|all| {
+        all[3].standing = Standing::Retired;
+        all[3].successor = Some(id("ru-oslo"));
+        let left = std::mem::take(&mut all[3].municipalities);
+        all[2].municipalities.extend(left);
+    });
+    let left: Vec<_> = told.iter().filter(|line| line.contains("no longer serves")).collect();
+    assert!(!left.is_empty() && left.iter().all(|line| line.ends_with("ru-oslo does; its cases are ru-oslo's")), "{told:?}");
+}
+
+#[test]
 fn keys_that_come_and_go_are_told() {
     let told = told(|all| all[0].keys[0].hash = KeyHash::from_bytes([9; 32]));
     assert_eq!(told.len(), 2);

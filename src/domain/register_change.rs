@@ -105,7 +105,10 @@ fn changed(old: &Participant, new: &Participant, (before, after): (&Register, &R
         let now = after
             .unit_of(*number)
             .map_or_else(|| "nobody serves it: notices for it are refused".to_owned(), |unit| format!("{} does", unit.id));
-        add("SERVES_NO_LONGER", format!("no longer serves municipality {number}, {now}; its cases stay where they are"));
+        // A unit that is retired leaves all it had to its successor, whoever serves the municipality from now on.
+        let heir = after.heir_of(&new.id).filter(|_| new.standing == Standing::Retired);
+        let cases = heir.map_or_else(|| "its cases stay where they are".to_owned(), |heir| format!("its cases are {heir}'s"));
+        add("SERVES_NO_LONGER", format!("no longer serves municipality {number}, {now}; {cases}"));
     }
     for number in new.municipalities.iter().filter(|number| !old.municipalities.contains(number)) {
         let instead = before.unit_of(*number).map_or_else(String::new, |unit| format!(" instead of {}", unit.id));
