@@ -28,7 +28,7 @@ pub fn caller(peer: &PeerInfo, register: &Register, settings: &TlsSettings, now:
     settings.check(peer, now).map_err(|_| Stranger::Withdrawn)?;
     let caller = Caller { participant, key: key.hash, key_label: key.label };
     if peer.is_new() {
-        settings.seen().note(&caller, peer.not_after().unwrap_or_else(|| identity.not_after()), peer.links());
+        settings.seen().note(&caller, peer.not_after().unwrap_or_else(|| identity.not_after()), peer.links(), now);
     }
     Ok(caller)
 }

@@ -15,6 +15,7 @@ use crate::policy::permit::Caller;
 use super::chain::Link;
 use super::files::{self, FileError};
 use super::trust::shown_name;
+use super::verifier::ends;
 
 /// Keys whose certificates are remembered; no register has more.
 const SEEN_MAX: usize = 16_384;
@@ -142,17 +143,18 @@ struct Shown {
     links: Vec<Link>,
 }
 
-/// Participants' chains that have called since the start, one for each enrolled key: the one that holds longest, as a renewed one takes the
-/// place of the one before. The register enrols keys, so a certificate is known once it is shown.
+/// Participants' chains that have called since the start, one for each enrolled key: the one that ends first, until it has ended. Several systems
+/// of a participant may show several, and a renewed certificate an intermediate that ends sooner. The register enrols keys, so a certificate is
+/// known once it is shown.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<HashMap<KeyHash, Shown>>);
 
 impl Seen {
-    /// Notes the chain with which `caller` calls: its earliest end, and the CAs in it.
-    pub(super) fn note(&self, caller: &Caller, not_after: Timestamp, links: &[Link]) {
+    /// Notes the chain with which `caller` calls at `now`: its earliest end, and the CAs in it.
+    pub(super) fn note(&self, caller: &Caller, not_after: Timestamp, links: &[Link], now: Timestamp) {
         let mut seen = self.0.lock();
         if let Some(shown) = seen.get_mut(&caller.key) {
-            if shown.not_after < not_after {
+            if not_after < shown.not_after || ends(shown.not_after) <= now {
                 (shown.not_after, shown.links) = (not_after, links.to_vec());
             }
         } else if seen.len() < SEEN_MAX {
@@ -303,10 +305,14 @@ mod tests {
         };
         let seen = Seen::default();
         let link = |name: &str, days: i64| Link { name: name.to_owned(), not_after: END.plus_millis(days * DAY_MILLIS) };
-        seen.note(&caller(1), END, &[link("Old CA", 0)]);
-        seen.note(&caller(1), END.plus_millis(DAY_MILLIS), &[link("CA", 9)]);
-        seen.note(&caller(1), END, &[link("Old CA", 0)]);
-        seen.note(&caller(2), END, &[link("CA", 7), link("Upper CA", 99)]);
+        let day = |days: i64| END.plus_millis(days * DAY_MILLIS);
+        // One that ends sooner counts, whatever else the key shows, until it has ended.
+        seen.note(&caller(1), day(5), &[link("Long CA", 9)], day(-30));
+        seen.note(&caller(1), END, &[link("Old CA", 0)], day(-30));
+        seen.note(&caller(1), day(5), &[link("Long CA", 9)], END);
+        assert_eq!(seen.all().iter().map(|one| one.not_after).collect::<Vec<_>>(), [END; 2]);
+        seen.note(&caller(1), day(1), &[link("CA", 9)], END.plus_millis(1000));
+        seen.note(&caller(2), END, &[link("CA", 7), link("Upper CA", 99)], END);
         let key = |label: &str| Holder::Participant("lab".parse().unwrap(), label.to_owned());
         let ca = |name: &str| Holder::IssuingCa(name.to_owned());
         let all =
