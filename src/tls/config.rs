@@ -108,6 +108,16 @@ pub enum TlsError {
     /// A revocation list older than one that was in force.
     #[error("{}: holds a revocation list older than one that was in force, which may forget revocations; fetch it anew", .0.display())]
     OlderList(PathBuf),
+    /// A revocation list in a file that is in force, of a CA that came back to find only an older one than it had.
+    #[error(
+        "{}: holds a revocation list of '{issuer}' older than one that was in force, which may forget revocations; it is not used, and nobody whom that CA issued for is let in. Fetch it anew", file.display()
+    )]
+    OldList {
+        /// The file.
+        file: PathBuf,
+        /// Whose list it is.
+        issuer: String,
+    },
     /// A revocation list from the future.
     #[error("{}: holds a revocation list of a time that has not come; look at the clock, then fetch it anew from its issuer", .0.display())]
     FutureList(PathBuf),
@@ -153,7 +163,7 @@ impl TlsError {
             Self::TestAuthority { .. } => ReloadFault::TestCa,
             Self::ListNotSigned(_) => ReloadFault::NotSigned,
             Self::ListNotVouched { .. } | Self::IdleAuthority { .. } => ReloadFault::NotVouched,
-            Self::OlderList(_) => ReloadFault::OlderList,
+            Self::OlderList(_) | Self::OldList { .. } => ReloadFault::OlderList,
             Self::FutureList(_) => ReloadFault::FutureList,
             Self::ListMissing { .. } => ReloadFault::ListMissing,
             Self::Marks(_) | Self::ServerName | Self::Rustls(_) => ReloadFault::Other,

@@ -102,10 +102,14 @@ impl Marks {
         let of_same_key = |(of, mark): &(&SpeaksFor, &Mark)| {
             of.name == at.name && (of.key == at.key || (of.key == SOME_KEY && mark.signer == list.mark().signer))
         };
-        let is_there = |of: &SpeaksFor| lists.speaks_for(&SpeaksFor { key: at.key, ..*of });
-        let mut others = self.0.iter().filter(of_same_key).filter(|(of, _)| of.scope != at.scope && !is_there(of));
+        let is_there = |of: &SpeaksFor, mark: &Mark| lists.stands_for(&SpeaksFor { key: at.key, ..*of }, mark);
+        let mut others = self.0.iter().filter(of_same_key).filter(|(of, mark)| of.scope != at.scope && !is_there(of, mark));
+        self.is_passed(at, list) || others.any(|(_, mark)| list.mark().is_before(mark))
+    }
+
+    /// Whether `list`, which speaks for `at`, is older than one of just this that was in force.
+    pub(super) fn is_passed(&self, at: &SpeaksFor, list: &List) -> bool {
         self.before(at, list.mark()).is_some_and(|before| list.mark().is_older_than(before))
-            || others.any(|(_, mark)| list.mark().is_before(mark))
     }
 
     /// What is remembered of the lists that speak for `at`. Of a mark without a key only the identifier of the key tells that it was the same.
@@ -113,8 +117,11 @@ impl Marks {
         self.0.get(at).or_else(|| self.0.get(&of_some_key(at)).filter(|before| before.signer == mark.signer))
     }
 
-    /// `list` is in force and its CA signed it.
+    /// `list` is in force and its CA signed it. What is remembered never goes back.
     pub(super) fn raise(&mut self, at: &SpeaksFor, list: &List) {
+        if self.is_passed(at, list) {
+            return;
+        }
         if self.before(at, list.mark()).is_some() && !self.0.contains_key(at) {
             self.0.remove(&of_some_key(at));
         }

@@ -116,18 +116,35 @@ impl Content {
     }
 }
 
-/// The lists of `contents` that one of `vouchers` signed, and the others with the places of their files.
-fn signed<'a>(contents: &'a BTreeMap<usize, Arc<Content>>, vouchers: &Vouchers) -> (Lists, Vec<(usize, &'a Arc<List>)>) {
-    let (mut lists, mut unsigned) = (Lists::default(), Vec::new());
+/// A list that a voucher signed, with the place of its file and what it speaks for.
+type Signed<'a> = (usize, SpeaksFor, &'a Arc<List>);
+
+/// What the lists of a choice of files come to.
+struct Judged<'a> {
+    /// Those that count: of each that one of the vouchers signed the newest, unless it is older than what is remembered of it.
+    lists: Lists,
+    /// What none of the vouchers signed, with the places of their files.
+    unsigned: Vec<(usize, &'a Arc<List>)>,
+    /// What was signed and is older, where no other list speaks for the same.
+    old: Vec<Signed<'a>>,
+}
+
+/// Holds the lists of `contents` against the CAs that vouch now and against `marks`, whenever and for whatever reason they begin to count.
+fn judged<'a>(contents: &'a BTreeMap<usize, Arc<Content>>, vouchers: &Vouchers, marks: &Marks) -> Judged<'a> {
+    let (mut lists, mut unsigned, mut old) = (Lists::default(), Vec::new(), Vec::new());
     for (place, content) in contents {
         for list in content.lists() {
             match list.vouched(vouchers) {
-                Some(at) => lists.put(at, list),
+                Some(at) => old.push((*place, at, list)),
                 None => unsigned.push((*place, list)),
             }
         }
     }
-    (lists, unsigned)
+    old.iter().filter(|(_, at, list)| !marks.is_passed(at, list)).for_each(|(_, at, list)| lists.put(*at, list));
+    // Without the one that goes, others may be older than what it was.
+    while lists.take_out(|lists, at, list| marks.forbid(at, list, lists)) {}
+    old.retain(|(_, at, _)| !lists.speaks_for(at));
+    Judged { lists, unsigned, old }
 }
 
 fn list_error(fault: ListFault, path: &Path) -> TlsError {
@@ -215,13 +232,8 @@ impl Parts {
         let mut parts = Self { all: parts, marks, lists: Lists::default(), revoked: Revoked::new(), aside: BTreeMap::new() };
         parts.check(&parts.all[CERTIFICATE].in_force, &parts.all[KEY].in_force, now)?;
         let Chosen { lists, revoked, aside, .. } = parts.lists_under(now)?;
-        for (_, part) in parts.places(ReloadedFile::RevocationList) {
-            let is_older = |(at, list): (&SpeaksFor, &Arc<List>)| {
-                parts.marks.forbid(at, list, &lists) && part.in_force.lists().iter().any(|own| Arc::ptr_eq(own, list))
-            };
-            if lists.all().any(is_older) {
-                return Err(TlsError::OlderList(part.path.clone()));
-            }
+        if let Some((place, _)) = aside.iter().find(|(_, unused)| matches!(unused, Unused::OldList(_))) {
+            return Err(TlsError::OlderList(parts.all[*place].path.clone()));
         }
         (parts.lists, parts.revoked, parts.aside) = (lists, revoked, aside);
         parts.raise_marks(now);
@@ -420,16 +432,24 @@ impl Parts {
             let found = held_back.len();
             // What a CA that is revoked signed does not count, so that whoever has its key cannot undo or hold up anything.
             let mut revoked = Revoked::new();
-            let (vouchers, lists, unsigned) = loop {
+            let (vouchers, Judged { lists, unsigned, old }) = loop {
                 let vouchers = Vouchers::new(&authorities, &issuing, &revoked, now)?;
-                let (lists, unsigned) = signed(&contents, &vouchers);
+                let judged = judged(&contents, &vouchers, &self.marks);
                 let found = revoked.len();
-                revoked.append(&mut vouchers.revoked(&lists, &issuing)?);
+                revoked.append(&mut vouchers.revoked(&judged.lists, &issuing)?);
                 if revoked.len() == found {
-                    break (vouchers, lists, unsigned);
+                    break (vouchers, judged);
                 }
             };
             let mut aside: BTreeMap<_, _> = vouchers.idle().collect();
+            for (place, _, list) in &old {
+                let part = &self.all[*place];
+                if part.is_waiting(&contents[place]) {
+                    held_back.insert(*place, TlsError::OlderList(part.path.clone()));
+                } else {
+                    aside.insert(*place, Unused::OldList(list.issuer().to_owned()));
+                }
+            }
             for (place, list) in unsigned {
                 let part = &self.all[place];
                 // Of a CA that is configured there must be one that it signed. Beside one, another may be left of a key that it had before.
@@ -443,7 +463,7 @@ impl Parts {
                 }
             }
             for (place, part) in self.places(ReloadedFile::RevocationList).filter(|(place, part)| part.is_waiting(&contents[place])) {
-                if let Some(error) = self.loss(part, &contents[&place], &lists, &vouchers) {
+                if let Some(error) = self.loss(part, &contents[&place], (&lists, &old), &vouchers) {
                     held_back.entry(place).or_insert(error);
                 }
             }
@@ -480,17 +500,16 @@ impl Parts {
         Ok(contents)
     }
 
-    /// What `lists`, which `content` as the new one of `part` led to, would forget of the lists in force or before them.
-    fn loss(&self, part: &Part, content: &Content, lists: &Lists, vouchers: &Vouchers) -> Option<TlsError> {
+    /// What `lists`, which `content` as the new one of `part` led to, would forget of the lists in force or before them; `old` is what is too old.
+    fn loss(&self, part: &Part, content: &Content, (lists, old): (&Lists, &[Signed<'_>]), vouchers: &Vouchers) -> Option<TlsError> {
         let before = &self.lists;
-        let forbidden = |list: &Arc<List>| {
-            list.vouched(vouchers)
-                .is_some_and(|at| lists.goes_back(before, &at) || (lists.is_newest(&at, list) && self.marks.forbid(&at, list, lists)))
-        };
+        let at = |list: &Arc<List>| list.vouched(vouchers);
         // What this file had may be there in an older list of another file.
+        let has_old = |at: &SpeaksFor| old.iter().any(|(_, of, _)| of == at);
+        let goes_back = |list: &Arc<List>| at(list).is_some_and(|at| lists.goes_back(before, &at));
         let forgotten =
-            |list: &Arc<List>| list.vouched(vouchers).is_some_and(|at| before.is_newest(&at, list) && lists.goes_back(before, &at));
-        if content.lists().iter().any(forbidden) || part.in_force.lists().iter().any(forgotten) {
+            |list: &Arc<List>| at(list).is_some_and(|at| before.is_newest(&at, list) && (lists.goes_back(before, &at) || has_old(&at)));
+        if content.lists().iter().any(goes_back) || part.in_force.lists().iter().any(forgotten) {
             return Some(TlsError::OlderList(part.path.clone()));
         }
         // The lists of a CA that vouches no more may go, too.

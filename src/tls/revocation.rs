@@ -262,6 +262,18 @@ impl Lists {
         self.0.contains_key(at)
     }
 
+    /// Whether there is a list of this, or one of all certificates of its key that is not older than `mark`, a mark of this.
+    pub(super) fn stands_for(&self, at: &SpeaksFor, mark: &Mark) -> bool {
+        self.speaks_for(at) || self.0.get(&at.whole()).is_some_and(|whole| !whole.mark.is_before(mark))
+    }
+
+    /// Takes out the lists that are `gone`; whether there were any.
+    pub(super) fn take_out(&mut self, gone: impl Fn(&Self, &SpeaksFor, &List) -> bool) -> bool {
+        let gone: Vec<_> = self.0.iter().filter(|(at, list)| gone(self, at, list)).map(|(at, _)| *at).collect();
+        gone.iter().for_each(|at| _ = self.0.remove(at));
+        !gone.is_empty()
+    }
+
     /// Whether these are the same lists.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.0.len() == other.0.len() && self.0.iter().all(|(at, list)| other.is_newest(at, list))

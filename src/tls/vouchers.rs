@@ -48,6 +48,8 @@ pub(super) struct Vouchers {
 pub(super) enum Unused {
     /// A list, by its issuer's CN, that no CA signed which vouches.
     List(String),
+    /// A list, by its issuer's CN, that is older than one that was in force, with none beside it that is not.
+    OldList(String),
     /// A CA, by its CN, that vouches for nothing.
     Authority(String),
 }
@@ -57,6 +59,7 @@ impl Unused {
         let file = file.to_owned();
         match self.clone() {
             Self::List(issuer) => TlsError::ListNotVouched { file, issuer },
+            Self::OldList(issuer) => TlsError::OldList { file, issuer },
             Self::Authority(name) => TlsError::IdleAuthority { file, name },
         }
     }

@@ -322,3 +322,40 @@ fn the_configured_ca_itself_may_be_sent_along_though_its_lists_are_of_parts() {
     let (_, section) = x509_parser::pem::parse_x509_pem(bench.authority.certificate_pem().as_bytes()).unwrap();
     assert_eq!(settings.judge(&[issued.certificate_der(), &section.contents[..]], NOW), Ok(()));
 }
+
+#[test]
+fn a_client_ca_that_was_out_for_a_while_brings_no_older_list_back() {
+    let two = Two::new();
+    let issued = two.other.issue(&two.bench.leaf(), &two.bench.entropy).unwrap();
+    let marks = two.bench.path("marks");
+    let files = TlsFiles { marks_file: Some(marks), ..two.settings.files().clone() };
+    let list = |revoked: &[&Issued], number, millis| two.other.numbered_crl(revoked, number, NOW.plus_millis(millis), day(9)).unwrap();
+    put(&two.bench, "other.crl.pem", &list(&[&issued], 11, 1000));
+    let settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
+    let judge = || settings.judge(&[issued.certificate_der()], NOW);
+    assert_eq!(judge(), Err(HandshakeReason::Revoked));
+    put(&two.bench, "other.pem", two.bench.authority.certificate_pem());
+    assert_eq!(reload(&settings), (true, vec![("other.crl.pem".to_owned(), Fault::NotVouched)]));
+    put(&two.bench, "other.crl.pem", &list(&[], 10, 0));
+    assert_eq!(reload(&settings).1, [("other.crl.pem".to_owned(), Fault::NotVouched)]);
+    put(&two.bench, "other.pem", two.other.certificate_pem());
+    assert_eq!(reload(&settings), (true, vec![("other.crl.pem".to_owned(), Fault::OlderList)]));
+    assert_eq!(judge(), Err(HandshakeReason::RevocationUnknown));
+    settings.remember().unwrap();
+    assert!(matches!(TlsSettings::load(files, two.bench.clock.clone()), Err(TlsError::OlderList(_))));
+}
+
+#[test]
+fn a_list_of_a_part_is_not_held_against_another_part_whose_place_a_newer_one_of_all_took() {
+    let two = Two::new();
+    let files = TlsFiles { marks_file: Some(two.bench.path("marks")), ..two.settings.files().clone() };
+    let part = |number, url: &str, millis| two.bench.authority.part_crl(&[], number, url, NOW.plus_millis(millis), day(9)).unwrap();
+    let one = part(1, "http://crl.example/1", 1000);
+    put(&two.bench, "crl.pem", &[one.clone(), part(2, "http://crl.example/2", 5000)].concat());
+    let settings = TlsSettings::load(files.clone(), two.bench.clock.clone()).unwrap();
+    settings.remember().unwrap();
+    put(&two.bench, "crl.pem", &[one, two.bench.authority.numbered_crl(&[], 3, NOW.plus_millis(6000), day(9)).unwrap()].concat());
+    assert_eq!(reload(&settings), (true, vec![]));
+    settings.remember().unwrap();
+    assert!(TlsSettings::load(files, two.bench.clock.clone()).is_ok());
+}

@@ -275,3 +275,61 @@ fn lists_of_cas_that_have_all_ended_leave_no_chain_unasked() {
         assert_eq!(settings.judge(&[leaf.certificate_der()], at), Err(HandshakeReason::RevocationUnknown));
     }
 }
+
+#[test]
+fn a_ca_that_was_out_for_a_while_brings_no_older_list_back() {
+    // It is taken out of its file; it ends and is renewed on its key; its root revokes it and issues it anew on its key.
+    for way in ["taken out", "ended", "revoked"] {
+        let below = Below::new();
+        let leaf = below.issuing.issue(&below.bench.leaf(), &below.bench.entropy).unwrap();
+        let whole = again(&below.issuing, &below.root, day(200));
+        let (_, section) = x509_parser::pem::parse_x509_pem(whole.as_bytes()).unwrap();
+        let chain = [leaf.certificate_der().to_vec(), section.contents];
+        let list =
+            |revoked: &[&Issued], number, millis| below.issuing.numbered_crl(revoked, number, NOW.plus_millis(millis), day(900)).unwrap();
+        let (old, new) = (list(&[], 10, 0), list(&[&leaf], 11, 1000));
+        below.put("issuing.crl.pem", &new);
+        if way == "ended" {
+            below.put("issuing.pem", &again(&below.issuing, &below.root, day(5)));
+        }
+        let files = TlsFiles { marks_file: Some(below.bench.path("marks")), ..below.files(&["issuing.pem"]) };
+        let load = || TlsSettings::load(files.clone(), below.bench.clock.clone());
+        let judge = |settings: &TlsSettings| settings.judge(&chain, below.bench.clock.now());
+        let settings = load().unwrap();
+        settings.remember().unwrap();
+        assert_eq!(judge(&settings), Err(HandshakeReason::Revoked));
+
+        match way {
+            "taken out" => {
+                let other = below.root.subordinate(&AuthorityName::plain("Other CA"), day(100), NOW, &below.bench.entropy).unwrap();
+                below.put("issuing.pem", other.certificate_pem());
+            }
+            "ended" => below.bench.clock.set(day(5).plus_millis(1000)),
+            _ => below.put("root.crl.pem", &below.root.authority_crl(&[&below.issuing], NOW.plus_millis(1000), day(900)).unwrap()),
+        }
+        assert!(reload(&settings).0, "{way}");
+        below.put("issuing.crl.pem", &old);
+        reload(&settings);
+        settings.remember().unwrap();
+        assert_eq!(judge(&settings), Err(HandshakeReason::RevocationUnknown), "{way}");
+        // A start in between takes the file, as its CA vouches for nothing.
+        let restarted = load().unwrap();
+        restarted.remember().unwrap();
+
+        below.put("issuing.pem", &whole);
+        for settings in [&settings, &restarted] {
+            assert_eq!(reload(settings), (true, told("issuing.crl.pem", Fault::OlderList)), "{way}");
+            assert_eq!(judge(settings), Err(HandshakeReason::RevocationUnknown), "{way}");
+            let warnings = settings.warnings(below.bench.clock.now());
+            assert!(warnings.iter().any(|warning| warning.contains("'Issuing CA' older than one that was in force")), "{warnings:?}");
+            settings.remember().unwrap();
+            assert!(matches!(load(), Err(TlsError::OlderList(file)) if file == below.bench.path("issuing.crl.pem")), "{way}");
+        }
+        // The CA and a list older than its own, of one round.
+        below.put("issuing.crl.pem", &list(&[], 9, 2000));
+        assert_eq!(reload(&settings).1, told("issuing.crl.pem", Fault::OlderList), "{way}");
+        below.put("issuing.crl.pem", &new);
+        assert_eq!((reload(&settings), judge(&settings)), ((true, vec![]), Err(HandshakeReason::Revoked)), "{way}");
+        assert!(load().is_ok());
+    }
+}
