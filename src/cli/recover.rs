@@ -115,17 +115,14 @@ fn preview(loss: &Loss) -> String {
     if let Some((file, offset)) = torn {
         lines.push(format!("torn       {file} stops being readable at offset {offset}"));
     }
-    if *parted {
-        lines.push(format!("kept       {kept} entries, the last of {last_event}; they are not those that were published"));
-        lines.push("lost       the other history since the two parted; whoever holds its receipts must send again".to_owned());
-    } else {
-        lines.push(format!("kept       {kept} entries, the last of {last_event}"));
-        let last = published.saturating_sub(1);
-        lines.push(format!(
-            "lost       entries {kept} to {last}, {} in all: everything accepted, fetched and acknowledged since",
-            loss.lost()
-        ));
-    }
+    let of_whom = if *parted { "; they are not those that were published" } else { "" };
+    lines.push(format!("kept       {kept} entries, the last of {last_event}{of_whom}"));
+    let last = published.saturating_sub(1);
+    lines.push(match loss.lost() {
+        _ if *parted => "lost       the other history since the two parted; whoever holds its receipts must send again".to_owned(),
+        0 => "lost       a journal file that is gone, with everything since that was not published yet".to_owned(),
+        lost => format!("lost       entries {kept} to {last}, {lost} in all: everything accepted, fetched and acknowledged since"),
+    });
     lines.push(format!("stays      {undelivered} undelivered items, {cases} cases, {ids} message ids"));
     lines.push(format!("goes on    at entry {resumes_at}, {MARGIN} after the last known one, so that no number comes twice"));
     lines.join("\n")

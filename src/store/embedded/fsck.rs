@@ -282,6 +282,7 @@ fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMu
         }
         progress(Progress { stage: "journal", done, total: files.len() as u64 });
     }
+    check_gone_journals(layout, &current, report)?;
     report.torn = reader.torn().map(|torn| (journal_name(torn.file), torn.offset));
     Ok(())
 }
@@ -330,6 +331,7 @@ fn check_sealed(
     if !files.contains(&current.journal) {
         report.found(journal_name(current.journal), 0, "the journal that CURRENT names is gone");
     }
+    check_gone_journals(layout, &current, report)?;
     check_contents(layout, keys, &replayed, report)?;
     if let Some(number) = current.base {
         check_content_end(layout, number, &replayed, report);
@@ -340,6 +342,16 @@ fn check_sealed(
     }
     report.lacking = holds::lacking(&replayed.held);
     held::check(layout, keys, &replayed.held, published, report)
+}
+
+/// Journals whose key alone is there, which a start refuses.
+fn check_gone_journals(layout: &Layout, current: &Current, report: &mut FsckReport) -> Result<(), OpenError> {
+    for name in layout.gone_journals(current)? {
+        if !report.damages.iter().any(|damage| damage.file == name) {
+            report.found(name, 0, "the file is gone, and its key is there");
+        }
+    }
+    Ok(())
 }
 
 fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mut FsckReport) -> Result<(), OpenError> {

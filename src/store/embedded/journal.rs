@@ -135,8 +135,9 @@ fn new_file(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, number: u64) ->
     let path = layout.path(&name);
     // Never a file that is there: its key and its frames are never mixed with new ones.
     let file = layout.disk().open(&path, Open::CreateNew).at("cannot create", &path)?;
-    let sealer = keys.create(&name, entropy)?;
+    // The name is durable before there is a key: so a key without its file is no crash's leftover, and the next start asks for the file.
     sync_dir(layout.disk(), &layout.path("journal"))?;
+    let sealer = keys.create(&name, entropy)?;
     Ok((file, sealer))
 }
 

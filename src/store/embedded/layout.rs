@@ -301,11 +301,13 @@ pub struct Strangers {
     pub own: Vec<String>,
     /// Files that the store never made: reported, never deleted.
     pub foreign: Vec<String>,
+    /// Files in force that are not there, with or without their keys: those are never destroyed, so that a file that comes back can be read.
+    pub gone: Vec<String>,
 }
 
 impl Layout {
-    /// Sorts what is in the folder into the store's files, its leftovers, and foreign files. `records` are the record files and files of held records
-    /// in force.
+    /// Sorts what is in the folder into the store's files, its leftovers, and foreign files, and says which of its files are gone. `records` are the
+    /// record files and files of held records in force.
     pub fn strangers(&self, current: &Current, records: &[String]) -> Result<Strangers, OpenError> {
         let mut found = Strangers::default();
         for name in self.names("journal")? {
@@ -338,17 +340,38 @@ impl Layout {
                 None => found.foreign.push(path),
             }
         }
-        self.stray_keys(&mut found)?;
+        let contents = current.base.map(content_name);
+        found.gone.extend(contents.iter().chain(records).filter(|name| !self.disk.exists(&self.path(name))).cloned());
+        self.stray_keys(current, records, &mut found)?;
         Ok(found)
     }
 
-    /// Keys whose file is gone: a destruction that a crash cut short, or a file that was never made.
-    fn stray_keys(&self, found: &mut Strangers) -> Result<(), OpenError> {
+    /// Journal files in force that are not there although their keys are: whoever made them made the file durable first.
+    pub fn gone_journals(&self, current: &Current) -> Result<Vec<String>, OpenError> {
+        Ok(self.strangers(current, &[])?.gone.into_iter().filter(|name| name.starts_with("journal/")).collect())
+    }
+
+    /// Whether what `CURRENT` and the base in force name needs the file: it may come back when it is not there, and then its key is needed.
+    fn needs(&self, current: &Current, records: &[String], name: &str) -> bool {
+        let base = current.base.is_some_and(|number| name == state_name(number) || name == content_name(number));
+        let journal =
+            || name.strip_prefix("journal/").and_then(|name| number_of(name, ".j")).is_some_and(|number| number >= current.journal);
+        base || records.iter().any(|record| record == name) || journal()
+    }
+
+    /// Keys whose file is gone and is no longer needed: a destruction that a crash cut short, or a file that was never made.
+    fn stray_keys(&self, current: &Current, records: &[String], found: &mut Strangers) -> Result<(), OpenError> {
         for name in self.names("keys")? {
             let file = name.strip_suffix(".key").and_then(|file| file.split_once('-')).map(|(folder, rest)| format!("{folder}/{rest}"));
             match file {
                 Some(file) if ["journal/", "base/", "records/", "holds/"].iter().any(|folder| file.starts_with(folder)) => {
-                    if !self.disk.exists(&self.path(&file)) && !found.own.contains(&file) {
+                    let is_there = || self.disk.exists(&self.path(&file));
+                    if self.needs(current, records, &file) {
+                        // The others that are needed are named by what needs them.
+                        if file.starts_with("journal/") && !is_there() {
+                            found.gone.push(file);
+                        }
+                    } else if !is_there() && !found.own.contains(&file) {
                         found.own.push(file);
                     }
                 }

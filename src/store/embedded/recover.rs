@@ -110,6 +110,7 @@ struct Found {
     mark: HighWater,
     checkpoint: Option<String>,
     replayed: Replayed,
+    gone: Vec<String>,
     loss: Loss,
 }
 
@@ -134,7 +135,10 @@ fn find(layout: Layout, evidence: &Evidence<'_>) -> Result<Option<Found>, OpenEr
     let current = Current::of(&layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
     let replayed = replay((&layout, &keys), *subject_key, &current, &files, Some(mark.size))?;
-    if replayed.holds(&mark) {
+    // A start refuses these too: what stood in them may have been answered for in the last second, before it was published.
+    let gone = layout.gone_journals(&current)?;
+    let holds = replayed.holds(&mark);
+    if holds && gone.is_empty() {
         return Ok(None);
     }
     let kept = replayed.nodes.size();
@@ -147,14 +151,14 @@ fn find(layout: Layout, evidence: &Evidence<'_>) -> Result<Option<Found>, OpenEr
         last_event: replayed.state.last_time(),
         published: mark.size,
         root: mark.root,
-        parted: kept >= mark.size,
+        parted: kept >= mark.size && !holds,
         torn,
         undelivered: stats.undelivered,
         cases: stats.cases,
         ids: stats.ids,
         resumes_at: mark.size.max(kept).saturating_add(MARGIN),
     };
-    Ok(Some(Found { layout, format, mark, checkpoint, replayed, loss }))
+    Ok(Some(Found { layout, format, mark, checkpoint, replayed, gone, loss }))
 }
 
 /// The furthest head of the store's log that is known to have been published, with its signed text where there is one.
@@ -209,7 +213,7 @@ pub async fn accept(options: Options, newest_checkpoint: Option<&str>) -> Result
 }
 
 fn reopen(found: &Found, options: &Options) -> Result<(), OpenError> {
-    let Found { layout, format, mark, checkpoint, replayed, loss } = found;
+    let Found { layout, format, mark, checkpoint, replayed, gone, loss } = found;
     let log_key = options.log_signer.verifier().to_string();
     if format.origin == options.origin.as_str() || format.log_key == log_key {
         return Err(OpenError::SameLog(format.origin.clone()));
@@ -232,6 +236,9 @@ fn reopen(found: &Found, options: &Options) -> Result<(), OpenError> {
         }),
         ..format.clone()
     };
+    // The files are lost: that was accepted.
+    let keys = Keys::new(layout.clone(), options.storage_key.clone());
+    gone.iter().try_for_each(|name| keys.destroy(name))?;
     // A crash before this line leaves the old log as it was, behind its mark; after it, the next start of the new log finishes what is missing.
     write_checked(layout.disk(), &layout.path("FORMAT"), &next)
 }

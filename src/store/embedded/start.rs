@@ -236,9 +236,18 @@ fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
     }
 }
 
-/// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named.
+/// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named. No key of a
+/// file in force is destroyed because the file cannot be seen: it may be on a volume that is not there yet, or come back from a copy.
 fn sweep(layout: &Layout, keys: &Keys, current: &Current, records: &[String]) -> Result<(), OpenError> {
     let strangers = layout.strangers(current, records)?;
+    if let Some(journal) = strangers.gone.iter().find(|name| name.starts_with("journal/")) {
+        return Err(OpenError::damage(
+            journal,
+            0,
+            "the file is gone, and its key is there: entries that were answered for may stand in it",
+        ));
+    }
+    tell_gone(&strangers.gone);
     for name in &strangers.own {
         tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed, its key first");
         keys.destroy(name)?;
@@ -247,6 +256,17 @@ fn sweep(layout: &Layout, keys: &Keys, current: &Current, records: &[String]) ->
         tracing::warn!(file = %name, "a file in the store's folder is not the store's; it is left alone");
     }
     Ok(())
+}
+
+/// Names files in force that are not there.
+pub(super) fn tell_gone(gone: &[String]) {
+    for name in gone {
+        tracing::error!(
+            file = %name,
+            "a file of the store is gone, and what stands in it cannot be read; its key is kept: stop the gateway, put the file back from the newest copy, \
+             and run `samband audit fsck`"
+        );
+    }
 }
 
 /// The furthest head that is known to have been published: of the high-water mark or of the published checkpoint.

@@ -1,5 +1,6 @@
 //! Tests of the store on real folders.
 
+mod away;
 mod calendar;
 mod churn;
 mod crash;

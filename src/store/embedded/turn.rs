@@ -14,6 +14,7 @@ use super::layout::{Current, content_name, journal_name, state_name, write_check
 use super::queue::Rolled;
 use super::records::{Archive, Month, outlived, write_slots};
 use super::replay::{Replayed, replay};
+use super::start::tell_gone;
 use super::tiles::sync_published;
 use crate::audit::event::Event;
 use crate::policy::command::Command;
@@ -151,7 +152,9 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
 fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
     let current = Current::of(&engine.layout)?;
     let archive = engine.archive.load();
-    for name in engine.layout.strangers(&current, &in_force(archive.months(), archive.held().files()))?.own {
+    let strangers = engine.layout.strangers(&current, &in_force(archive.months(), archive.held().files()))?;
+    tell_gone(&strangers.gone);
+    for name in strangers.own {
         engine.keys.destroy(&name)?;
     }
     Ok(())

@@ -166,3 +166,37 @@ async fn two_histories_of_one_log_are_told_apart_and_the_one_that_is_here_goes_o
     }
     goes_on(&home, &loss, &kept).await;
 }
+
+#[tokio::test]
+async fn a_journal_of_which_only_the_key_is_left_stops_the_start_and_the_file_can_come_back_or_be_given_up() {
+    let home = Home::new();
+    let store = home.open();
+    home.bed(&store).ready().await;
+    let kept = send(&store, &home, 3).await;
+    store.turn_now().await.unwrap();
+    // As a crash would leave it: of the newest journal nothing was published yet.
+    home.copy_to("crashed");
+    drop(store);
+    home.restore("crashed");
+    let newest = files_below(&home.data().join("journal")).into_iter().max().unwrap();
+    let (name, away) = (newest.strip_prefix(home.data()).unwrap().to_string_lossy().into_owned(), home.dir.path().join("away"));
+    std::fs::rename(&newest, &away).unwrap();
+    let key = home.data().join(crate::store::embedded::layout::key_name(&name));
+    let before = std::fs::read(&key).unwrap();
+    assert!(matches!(home.try_open(), Err(OpenError::Damaged(damage)) if damage.file == name));
+    assert_eq!(std::fs::read(&key).unwrap(), before, "nothing was touched");
+    for storage_key in [None, Some(Zeroizing::new(KEY))] {
+        let report = fsck(&home.data(), storage_key, &mut |_| ()).unwrap();
+        assert_eq!(report.damages.iter().map(|damage| damage.file.as_str()).collect::<Vec<_>>(), [name.as_str()]);
+    }
+    let loss = home.loss().expect("what stood in it is lost");
+    assert!(!loss.parted && loss.lost() == 0, "{loss:?}");
+    home.copy_to("without");
+    std::fs::rename(&away, &newest).unwrap();
+    home.open().stop().await.unwrap();
+    home.restore("without");
+    std::fs::remove_file(home.dir.path().join("high-water")).unwrap();
+    let loss = accept(home.new_log(), None).await.unwrap();
+    assert_ne!(std::fs::read(&key).unwrap(), before, "the number is used again, under another key");
+    goes_on(&home, &loss, &kept).await;
+}
