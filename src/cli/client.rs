@@ -42,6 +42,13 @@ pub struct ConnectArgs {
 }
 
 impl ConnectArgs {
+    /// What is read to connect.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        let ClientFiles { certificate_file, key_file, server_ca_files } = self.files();
+        [certificate_file, key_file].into_iter().chain(server_ca_files).collect()
+    }
+
     fn files(&self) -> ClientFiles {
         let ca = self.ca.clone().unwrap_or_else(|| {
             let real = self.identity.canonicalize().unwrap_or_else(|_| self.identity.clone());

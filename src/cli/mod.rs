@@ -1,5 +1,6 @@
 //! The command line: one binary for the gateway, for a client of each role and for the auditor.
 
+mod apart;
 mod audit;
 mod check_config;
 mod client;

@@ -64,6 +64,13 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     sync_dir(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }
 
+/// What an outbox keeps besides receipts: ids and salts, without which no retry is the same and no receipt shows a content.
+#[must_use]
+pub fn entries_in(dir: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "json" || end == "pending")).collect()
+}
+
 fn sync_dir(dir: &Path) -> Result<(), CliError> {
     regular_file::sync_folder(dir).map_err(|error| CliError::file(dir, &error))
 }

@@ -107,3 +107,56 @@ fn what_cannot_be_written_names_the_folder_that_is_missing() {
     let error = super::outbox::write_durably(&dir.path().join("link"), b"hi").unwrap_err();
     assert!(error.code() == 2 && error.to_string().contains("link: a symbolic link, which a file would replace"), "{error}");
 }
+
+#[tokio::test]
+async fn no_command_replaces_what_it_reads_by_what_it_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = [
+        "id/cert.pem",
+        "id/key.pem",
+        "ca.pem",
+        "log.vkey",
+        "policy",
+        "head",
+        "b.tar",
+        "r.tlog-proof",
+        "c.json",
+        "data/FORMAT",
+        "box/1.notice.json",
+    ];
+    for name in names {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+    let online = "--identity ~/id --gateway https://localhost:1 --vkey ~/log.vkey --policy ~/policy";
+    let stopped = "audit export --data-dir ~/data --storage-key ~/head --vkey ~/log.vkey --out";
+    let mut lines = Vec::new();
+    let mut each = |command: &str, outputs: &[&str]| {
+        lines.extend(outputs.iter().map(|output| format!("{command} ~/{output}")));
+    };
+    each("audit report ~/b.tar --vkey ~/log.vkey --policy ~/policy --out", &["b.tar", "log.vkey", "policy"]);
+    each(
+        &format!("audit export {online} --checkpoint ~/head --out"),
+        &["log.vkey", "policy", "head", "id/cert.pem", "id/key.pem", "ca.pem"],
+    );
+    each(stopped, &["log.vkey", "head", "data/FORMAT", "data/new.tar"]);
+    for option in ["--out", "--cosigned-out"] {
+        each(&format!("audit checkpoint {online} --older ~/head {option}"), &["log.vkey", "policy", "head", "id/key.pem"]);
+    }
+    each("receipt get 019a9b3c-0000-7000-8000-000000000001 --as prosecution --identity ~/id --out", &["id/key.pem", "ca.pem"]);
+    let verify = "receipt verify ~/r.tlog-proof --vkey ~/log.vkey --content ~/c.json --outbox ~/box --leaf-out";
+    each(verify, &["r.tlog-proof", "log.vkey", "c.json", "box/1.notice.json"]);
+    each("send notice ~/c.json --identity ~/id --outbox ~/box --receipt-out", &["c.json", "id/key.pem", "box/1.notice.json"]);
+    let mut wrong = Vec::new();
+    for line in lines {
+        let error = run_line(&format!("samband {line}").replace("~/", &format!("{}/", dir.path().display()))).await.expect_err(&line);
+        if error.code() != 2 || !error.to_string().contains("that the command reads") {
+            wrong.push(format!("{line}: {} {error}", error.code()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for name in names {
+        assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), name);
+    }
+}

@@ -13,10 +13,11 @@ use crate::audit::tlog_policy::TlogPolicy;
 use crate::domain::id::MessageId;
 use crate::tls::files;
 
+use super::apart::apart;
 use super::client::{Client, ConnectArgs};
 use super::evidence;
 use super::exit::CliError;
-use super::outbox::write_durably;
+use super::outbox::{entries_in, write_durably};
 use super::output::Output;
 use super::receipt_content::{check_content, in_words};
 use super::role::Role;
@@ -101,6 +102,7 @@ pub async fn run(command: &ReceiptCommand, out: Output) -> Result<(), CliError> 
 }
 
 async fn get(args: &GetArgs, out: Output) -> Result<(), CliError> {
+    apart(&[("--out", args.out.as_deref())], args.connect.inputs())?;
     let client = Client::new(&args.connect)?;
     let answer = client.ask(args.role.service(), "GetReceipt", &json!({"message_id": args.id.to_string()})).await?;
     let (mut accepted, receipt) = split_receipt(&answer["accepted"])?;
@@ -181,14 +183,18 @@ pub fn prove_file(file: &Path, verifier: &LogVerifier, origin: &Origin) -> Resul
 }
 
 fn verify(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
+    let beside = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let outbox = args.outbox.as_deref().unwrap_or(beside);
+    let salts = args.content.as_ref().and(args.leaf_out.as_ref()).map(|_| entries_in(outbox)).unwrap_or_default();
+    let inputs = [Some(&args.file), Some(&args.vkey), args.content.as_ref()];
+    apart(&[("--leaf-out", args.leaf_out.as_deref())], inputs.into_iter().flatten().chain(&salts))?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let proved = prove_file(&args.file, &verifier, &origin)?;
     if let Some(file) = &args.leaf_out {
         write_durably(file, proved.leaf.as_bytes())?;
     }
     if let Some(content) = &args.content {
-        let beside = args.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        check_content(&proved, content, args.outbox.as_deref().unwrap_or(beside))?;
+        check_content(&proved, content, outbox)?;
     }
     show_with(&proved, &origin, (&verifier, args.content.as_ref().map(|_| true)), out);
     Ok(())

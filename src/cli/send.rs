@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::clock::{SystemClock, SystemEntropy, random_32};
 use crate::domain::id::MessageId;
 
+use super::apart::apart;
 use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
-use super::outbox::{Attempt, Outbox, complete, fresh_id, write_durably};
+use super::outbox::{Attempt, Outbox, complete, entries_in, fresh_id, write_durably};
 use super::output::Output;
 use super::schema::{self, Service};
 
@@ -114,12 +115,16 @@ pub async fn run(command: &SendCommand, out: Output) -> Result<(), CliError> {
 }
 
 async fn send(kind: Sending, args: &SendArgs, out: Output) -> Result<(), CliError> {
+    let folder = args.outbox.clone().unwrap_or_else(|| args.connect.identity.join("outbox"));
+    let kept = args.receipt_out.as_ref().map(|_| entries_in(&folder)).unwrap_or_default();
+    let inputs = args.file.iter().cloned().chain(args.connect.inputs()).chain(kept);
+    apart(&[("--receipt-out", args.receipt_out.as_deref())], inputs)?;
     let draft = draft(kind, args)?;
     let client = Client::new(&args.connect)?;
     if args.validate_only {
         return validate(kind, args, draft, &client, out).await;
     }
-    let outbox = Outbox::open(&args.outbox.clone().unwrap_or_else(|| args.connect.identity.join("outbox")))?;
+    let outbox = Outbox::open(&folder)?;
     let prepared = outbox.prepare(kind.name, &draft, args.message_id, &SystemClock, &SystemEntropy::default())?;
     if prepared.attempt == Attempt::Again {
         out.note(&format!("sending {} again, as it was sent before", prepared.message_id));

@@ -221,13 +221,14 @@ pub fn create_beside(path: &Path, ending: &str, mode: u32) -> Result<(File, Path
     Err(FileError::Io { path, error })
 }
 
-/// Refuses to put a file in the place of a device, a pipe, a socket or a link. A folder refuses by itself.
+/// Refuses to put a file in the place of a device, a pipe, a socket, a link or a folder.
 ///
 /// # Errors
 /// [`FileError::Irreplaceable`], or what the system says.
 pub fn may_be_replaced(path: &Path) -> Result<(), FileError> {
     match regular_file::kind_at(path).map_err(FileError::io(path))? {
-        None | Some(Kind::Folder) => Ok(()),
+        None => Ok(()),
+        Some(Kind::Folder) => Err(FileError::Io { path: path.to_owned(), error: io::ErrorKind::IsADirectory.into() }),
         Some(kind) => Err(FileError::Irreplaceable { path: path.to_owned(), kind }),
     }
 }

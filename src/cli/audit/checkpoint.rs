@@ -10,6 +10,7 @@ use crate::audit::checkpoint::Checkpoint;
 use crate::audit::note::LogVerifier;
 use crate::audit::proof::verify_consistency;
 use crate::audit::tree::Hash;
+use crate::cli::apart::apart;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
@@ -59,6 +60,9 @@ pub struct CheckpointArgs {
 /// # Errors
 /// See [`CliError`]; also a head that does not continue the older one.
 pub async fn run(args: &CheckpointArgs, out: Output) -> Result<(), CliError> {
+    let own = [args.vkey.as_ref(), args.older.as_ref(), args.older_vkey.as_ref(), args.policy.as_ref()];
+    let outputs = [("--out", args.out.as_deref()), ("--cosigned-out", args.cosigned_out.as_deref())];
+    apart(&outputs, own.into_iter().flatten().chain(&args.connect.inputs()))?;
     let client = Client::new(&args.connect)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let Head { checkpoint: text, cosigned, witnesses } = fetch(&client).await?;

@@ -15,6 +15,7 @@ use crate::audit::leaf::{AuditorOpening, Leaf, Opening as _};
 use crate::audit::note::LogVerifier;
 use crate::audit::range::{Held, OpenEntry};
 use crate::audit::tree::Hash;
+use crate::cli::apart::apart;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
 use crate::cli::folder::store_in;
@@ -93,6 +94,13 @@ pub struct ExportArgs {
     pub ca: Option<PathBuf>,
 }
 
+impl ExportArgs {
+    fn connect(&self) -> Option<ConnectArgs> {
+        let identity = self.identity.clone()?;
+        Some(ConnectArgs { gateway: self.gateway.clone(), identity, ca: self.ca.clone() })
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -100,6 +108,9 @@ pub struct ExportArgs {
 pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
     some_entries(args.from_index, args.to_index)?;
+    let own = [Some(&args.vkey), args.policy.as_ref(), args.data_dir.as_ref(), args.storage_key.as_ref(), args.checkpoint.as_ref()];
+    let connection = args.connect().map(|connect| connect.inputs()).unwrap_or_default();
+    apart(&[("--out", Some(&args.out))], own.into_iter().flatten().chain(&connection))?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let begun = Instant::now();
@@ -178,8 +189,8 @@ fn opened(text: String, verifier: &LogVerifier, whose: &str) -> Result<(String, 
 }
 
 async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) -> Result<(Writer, Option<HoldCopy>), CliError> {
-    let identity = args.identity.clone().ok_or_else(|| CliError::Usage("--identity: who asks?".to_owned()))?;
-    let client = Client::new(&ConnectArgs { gateway: args.gateway.clone(), identity, ca: args.ca.clone() })?;
+    let connect = args.connect().ok_or_else(|| CliError::Usage("--identity: who asks?".to_owned()))?;
+    let client = Client::new(&connect)?;
     let given = given_head(args)?;
     let given = given.map(|text| opened(text, verifier, "--checkpoint")).transpose()?;
     let proto_time = |at: Timestamp| prost_types::Timestamp {

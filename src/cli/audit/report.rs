@@ -15,6 +15,7 @@ use super::words::{Lang, in_words};
 use crate::audit::question::held::{Holds, Terms};
 use crate::audit::question::words::{self, Tone};
 use crate::audit::question::{Answer, Period, Question, Row};
+use crate::cli::apart::apart;
 use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
@@ -86,6 +87,8 @@ impl From<PageLang> for Lang {
 /// A bundle that does not hold, or a file that cannot be written.
 pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
+    let inputs = [Some(&args.bundle), args.vkey.as_ref(), args.policy.as_ref()];
+    apart(&[("--out", Some(&args.out))], inputs.into_iter().flatten())?;
     let vkey = args.vkey.as_deref().map(read_vkey).transpose()?.map(|(verifier, _)| verifier);
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let bar = out.progress(1, "entries");
