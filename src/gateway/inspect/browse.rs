@@ -31,8 +31,10 @@ pub struct Browsed {
     pub range: std::ops::Range<u64>,
     /// Entries among those looked through whose records are erased: they could not be compared.
     pub erased: u64,
-    /// Entries among those looked through that cannot be read, by index.
+    /// Entries on it that cannot be read, by index; of more than a hundred, the first.
     pub unreadable: Vec<u64>,
+    /// The first index whose record is kept by its month: what is lacking from there on is not erased.
+    pub first_kept: u64,
     /// Whether there may be a newer page.
     pub newer: bool,
     /// Whether there may be an older page.
@@ -53,7 +55,12 @@ impl Gateway {
         let size = self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
         let (sight, max) = (self.sight(caller), max.min(self.settings.records_per_call_max));
         let names_one = filter.case_ref.is_some() || filter.message_id.is_some();
-        let turned = self.turned(&sight, filter, size, turn, max);
+        let turned = async {
+            let browsed = self.turned(&sight, filter, size, turn, max).await?;
+            // Asked last: a month that went meanwhile is no damage.
+            let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+            Ok(Browsed { first_kept, ..browsed })
+        };
         match if names_one { self.evenly(&sight, turned).await } else { turned.await } {
             Ok(browsed) => Ok(browsed),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
@@ -88,6 +95,7 @@ impl Gateway {
                     range: from_index..next_index.unwrap_or(end),
                     erased,
                     unreadable: Found::indices(&unreadable).collect(),
+                    first_kept: 0,
                     newer: next_index.is_some(),
                     older: from_index > first,
                 })
@@ -107,7 +115,7 @@ impl Gateway {
         end: u64,
         max: usize,
     ) -> Result<Browsed, StoreError> {
-        let (mut found, mut erased, mut low, mut unreadable) = (VecDeque::new(), 0, upper, Vec::new());
+        let (mut found, mut erased, mut low, mut unreadable, mut is_cut) = (VecDeque::new(), 0, upper, Vec::new(), false);
         let mut window = (max as u64).saturating_add(1);
         while low > first && found.len() <= max {
             let start = low.saturating_sub(window).max(first);
@@ -120,6 +128,7 @@ impl Gateway {
                     erased += page.erased;
                 }
                 stretch.extend(page.entries);
+                is_cut |= page.unreadable.len() >= UNREADABLE_MAX || unreadable.len() >= UNREADABLE_MAX;
                 unreadable.extend(Found::indices(&page.unreadable));
                 match page.next_index {
                     Some(next) => from_index = next,
@@ -135,9 +144,14 @@ impl Gateway {
         let beyond = found.len().saturating_sub(max);
         found.drain(..beyond);
         let start = if beyond > 0 { found.front().map_or(low, |entry: &LogEntry| entry.index) } else { low };
+        if is_cut {
+            // What was named may all lie before the page: once more for the page alone.
+            let page = self.look_through(sight, RecordFilter { from_index: start, to_index: Some(upper), ..filter }, max).await?;
+            unreadable = Found::indices(&page.unreadable).collect();
+        }
         unreadable.retain(|index| *index >= start);
         unreadable.sort_unstable();
-        unreadable.truncate(UNREADABLE_MAX);
-        Ok(Browsed { entries: found.into(), range: start..upper, erased, unreadable, newer: upper < end, older: beyond > 0 })
+        let (entries, newer, older) = (found.into(), upper < end, beyond > 0);
+        Ok(Browsed { entries, range: start..upper, erased, unreadable, first_kept: 0, newer, older })
     }
 }

@@ -170,3 +170,26 @@ async fn a_sender_whose_acceptance_is_damaged_is_told_so_and_given_the_proofs_th
     flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * (index + 1) + 100);
     assert_eq!(steps().await, (vec![kind::ACKNOWLEDGED], true));
 }
+
+#[tokio::test]
+async fn a_page_names_what_cannot_be_read_on_it_however_much_is_damaged_elsewhere() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    for _ in 0..300 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    let damaged: Vec<u64> = (46..230).chain([245]).chain(285..300).collect();
+    for index in &damaged {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    let caller = bed.caller(ALL);
+    let newest = gateway.browse(&caller, RecordFilter::default(), Turn::Newest, 50).await.unwrap();
+    let on = |range: &std::ops::Range<u64>| damaged.iter().copied().filter(|index| range.contains(index)).collect::<Vec<_>>();
+    assert!(newest.range.contains(&245) && !newest.range.contains(&229), "{:?}", newest.range);
+    assert_eq!((newest.unreadable, newest.entries.len(), newest.first_kept), (on(&newest.range), 50, 0));
+    // A page that is all damage is cut in what it names, not in what it covers.
+    let older = gateway.browse(&caller, RecordFilter::default(), Turn::Before(newest.range.start), 50).await.unwrap();
+    assert!(older.range.contains(&46) && older.range.end == newest.range.start, "{:?}", older.range);
+    assert_eq!(older.unreadable, on(&older.range)[..crate::store::UNREADABLE_MAX]);
+}

@@ -16,15 +16,25 @@ pub(super) fn figure(lang: Lang, answer: &Answer) -> Markup {
 
 /// That entries cannot be read, and which; the rest of the page stands.
 pub(super) fn unreadable(lang: Lang, indices: &[u64]) -> Option<Markup> {
-    let many = indices.len() as u64;
+    let stretches: Vec<(u64, u64)> = indices.iter().map(|index| (*index, *index)).collect();
+    unreadable_between(lang, &stretches, indices.len() >= UNREADABLE_MAX)
+}
+
+/// The same of stretches, each from its first to its last index; `more` when there may be others.
+pub(super) fn unreadable_between(lang: Lang, stretches: &[(u64, u64)], more: bool) -> Option<Markup> {
+    let many: u64 = stretches.iter().map(|(first, last)| last - first + 1).sum();
     (many > 0).then(|| {
         html! {
             div class="ds-alert" data-color="danger" role="alert" {
                 p {
-                    @if indices.len() >= UNREADABLE_MAX { (lang.say("Minst ", "At least ")) }
+                    @if more { (lang.say("Minst ", "At least ")) }
                     (lang.count(many, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
                     (lang.say("kan ikke leses og kunne ikke sammenlignes: ", "cannot be read and could not be compared: "))
-                    (links(lang, indices)) "."
+                    @for (i, (first, last)) in stretches.iter().enumerate() {
+                        @if i > 0 { ", " }
+                        (super::row::indices(lang, *first, *last))
+                    }
+                    "."
                 }
                 (to_the_operator(lang))
             }

@@ -17,8 +17,20 @@ use crate::store::LogEntry;
 pub(super) enum Row {
     /// An entry whose record lives.
     Entry(Box<Shown>),
-    /// An entry that cannot be read.
-    Unreadable(u64),
+    /// Entries from the first to the last that cannot be read.
+    Unreadable {
+        /// First index.
+        first: u64,
+        /// Last index.
+        last: u64,
+    },
+    /// Entries from the first to the last that are erased or cannot be read: which of both is not known of each.
+    Lacking {
+        /// First index.
+        first: u64,
+        /// Last index.
+        last: u64,
+    },
     /// Entries from the first to the last, erased.
     Erased {
         /// First index.
@@ -100,35 +112,61 @@ impl Shown {
     }
 }
 
-/// The rows of a page whose filter leaves out nothing between `first` and `last`: what is missing there is
-/// erased, but for what cannot be read.
-pub(super) fn with_erased(entries: Vec<LogEntry>, range: std::ops::Range<u64>, unreadable: &[u64]) -> Vec<Row> {
+/// What is known of entries that are lacking on a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lacking<'p> {
+    /// The first index whose record is kept by its month: from there on nothing is erased.
+    pub(super) first_kept: u64,
+    /// What cannot be read, ascending.
+    pub(super) unreadable: &'p [u64],
+    /// Whether that names all on the page.
+    pub(super) is_all_named: bool,
+}
+
+/// The rows of a page whose filter leaves out nothing in `range`: what is lacking there is erased or cannot be read.
+pub(super) fn with_lacking(entries: Vec<LogEntry>, range: std::ops::Range<u64>, lacking: Lacking<'_>) -> Vec<Row> {
     let mut rows = Vec::with_capacity(entries.len());
     let mut next = range.start;
     for entry in entries {
         let Some(record) = entry.record else { continue };
-        fill(&mut rows, next..entry.index, unreadable);
+        lacking.fill(&mut rows, next..entry.index);
         next = entry.index + 1;
         rows.push(Row::Entry(Box::new(Shown::of(entry.index, &record))));
     }
-    fill(&mut rows, next..range.end, unreadable);
+    lacking.fill(&mut rows, next..range.end);
     rows
 }
 
-/// A stretch without records: erased, but for what cannot be read.
-fn fill(rows: &mut Vec<Row>, stretch: std::ops::Range<u64>, unreadable: &[u64]) {
-    let mut next = stretch.start;
-    let mut erased = |rows: &mut Vec<Row>, end: u64| {
-        if next < end {
-            rows.push(Row::Erased { first: next, last: end - 1 });
+impl Lacking<'_> {
+    /// A stretch without records. Months that are kept have no gaps: what is lacking in them cannot be read, named or not. Before them everything is
+    /// erased but what a hold keeps, and of that only what is named is told apart.
+    fn fill(&self, rows: &mut Vec<Row>, stretch: std::ops::Range<u64>) {
+        let kept = self.first_kept.clamp(stretch.start, stretch.end);
+        let mut next = stretch.start;
+        let mut gap = |rows: &mut Vec<Row>, end: u64| {
+            if next < end {
+                let (first, last) = (next, end - 1);
+                rows.push(if self.is_all_named { Row::Erased { first, last } } else { Row::Lacking { first, last } });
+            }
+            next = end + 1;
+        };
+        for index in self.unreadable.iter().copied().filter(|index| (stretch.start..kept).contains(index)) {
+            gap(rows, index);
+            unreadable(rows, index, index);
         }
-        next = end + 1;
-    };
-    for index in unreadable.iter().copied().filter(|index| stretch.contains(index)) {
-        erased(rows, index);
-        rows.push(Row::Unreadable(index));
+        gap(rows, kept);
+        if kept < stretch.end {
+            unreadable(rows, kept, stretch.end - 1);
+        }
     }
-    erased(rows, stretch.end);
+}
+
+/// One more stretch that cannot be read, joined with the one right before it.
+fn unreadable(rows: &mut Vec<Row>, first: u64, last: u64) {
+    match rows.last_mut() {
+        Some(Row::Unreadable { last: before, .. }) if *before + 1 == first => *before = last,
+        _ => rows.push(Row::Unreadable { first, last }),
+    }
 }
 
 /// A time with its exact value.
@@ -163,27 +201,35 @@ pub(super) fn table(lang: Lang, caption: &str, rows: &[Row]) -> Markup {
                     @for row in rows {
                         @match row {
                             Row::Entry(shown) => (entry(lang, shown)),
-                            Row::Unreadable(index) => {
-                                tr {
-                                    td { a class="ds-link" href=(PageRoute::Entry(*index).path(lang)) { (index) } }
-                                    td colspan="4" { (lang.say("kan ikke leses", "cannot be read")) }
-                                }
+                            Row::Unreadable { first, last } => (stretch(lang, (*first, *last), "unreadable", lang.say("kan ikke leses", "cannot be read"))),
+                            Row::Lacking { first, last } => {
+                                (stretch(lang, (*first, *last), "unreadable", lang.say(
+                                    "kan ikke leses eller er slettet etter lagringsregelen",
+                                    "cannot be read or erased by the retention rule",
+                                )))
                             }
-                            Row::Erased { first, last } => {
-                                tr class="erased" {
-                                    td {
-                                        a class="ds-link" href=(PageRoute::Entry(*first).path(lang)) { (first) }
-                                        @if last != first { "–" (last) }
-                                    }
-                                    td colspan="4" {
-                                        (lang.count(last - first + 1, ["oppføring", "oppføringer"], ["entry", "entries"])) " " (erased_rule(lang))
-                                    }
-                                }
-                            }
+                            Row::Erased { first, last } => (stretch(lang, (*first, *last), "erased", erased_rule(lang))),
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Indices from the first to the last, as a link to the first.
+pub(super) fn indices(lang: Lang, first: u64, last: u64) -> Markup {
+    html! {
+        a class="ds-link" href=(PageRoute::Entry(first).path(lang)) { (first) }
+        @if last != first { "–" (last) }
+    }
+}
+
+fn stretch(lang: Lang, (first, last): (u64, u64), class: &str, what: &str) -> Markup {
+    html! {
+        tr class=(class) {
+            td { (indices(lang, first, last)) }
+            td colspan="4" { (lang.count(last - first + 1, ["oppføring", "oppføringer"], ["entry", "entries"])) " " (what) }
         }
     }
 }
@@ -214,11 +260,34 @@ fn entry(lang: Lang, shown: &Shown) -> Markup {
 mod tests {
     use super::*;
 
+    fn lacking(first_kept: u64, unreadable: &[u64], is_all_named: bool, range: std::ops::Range<u64>) -> Vec<Row> {
+        with_lacking(Vec::new(), range, Lacking { first_kept, unreadable, is_all_named })
+    }
+
+    const fn erased(first: u64, last: u64) -> Row {
+        Row::Erased { first, last }
+    }
+
+    const fn damaged(first: u64, last: u64) -> Row {
+        Row::Unreadable { first, last }
+    }
+
     #[test]
     fn what_cannot_be_read_is_not_told_as_erased() {
-        let erased = |first, last| Row::Erased { first, last };
-        assert_eq!(with_erased(Vec::new(), 3..9, &[]), [erased(3, 8)]);
-        assert_eq!(with_erased(Vec::new(), 3..9, &[2, 3, 5, 9]), [Row::Unreadable(3), erased(4, 4), Row::Unreadable(5), erased(6, 8)]);
-        assert_eq!(with_erased(Vec::new(), 3..5, &[3, 4]), [Row::Unreadable(3), Row::Unreadable(4)]);
+        assert_eq!(lacking(9, &[], true, 3..9), [erased(3, 8)]);
+        assert_eq!(lacking(9, &[2, 3, 5, 9], true, 3..9), [damaged(3, 3), erased(4, 4), damaged(5, 5), erased(6, 8)]);
+        assert_eq!(lacking(9, &[3, 4], true, 3..5), [damaged(3, 4)]);
+        assert_eq!(lacking(6, &[5], true, 3..9), [erased(3, 4), damaged(5, 8)]);
+    }
+
+    #[test]
+    fn in_a_month_that_is_kept_nothing_is_told_as_erased_however_much_is_damaged() {
+        assert_eq!(lacking(0, &[], false, 3..900), [damaged(3, 899)]);
+        assert_eq!(lacking(3, &[3, 4], true, 3..9), [damaged(3, 8)]);
+        // Of what a hold keeps beyond its month, some may not be named.
+        assert_eq!(
+            lacking(6, &[4], false, 3..9),
+            [Row::Lacking { first: 3, last: 3 }, damaged(4, 4), Row::Lacking { first: 5, last: 5 }, damaged(6, 8)]
+        );
     }
 }

@@ -7,13 +7,13 @@ use maud::{Markup, html};
 use super::super::lang::Lang;
 use super::super::route::{PageRoute, decimal};
 use super::layout::{alert, check_yourself};
-use super::row::{Row, table, with_erased};
+use super::row::{Lacking, Row, table, with_lacking};
 use super::{Page, Place, answers, names};
 use crate::audit::event::TABLE;
 use crate::domain::time::{Timestamp, parse_date};
 use crate::gateway::{Browsed, Gateway, Refusal, Turn};
 use crate::policy::permit::Caller;
-use crate::store::RecordFilter;
+use crate::store::{RecordFilter, UNREADABLE_MAX};
 
 /// Entries of a page.
 const PAGE: usize = 50;
@@ -273,7 +273,10 @@ struct Found {
     rows: Vec<Row>,
     matches: u64,
     erased: u64,
-    unreadable: Vec<u64>,
+    /// Stretches of what cannot be read, from the first to the last index.
+    unreadable: Vec<(u64, u64)>,
+    /// Whether there may be more of that.
+    more_unreadable: bool,
     newer: Option<u64>,
     older: Option<u64>,
 }
@@ -309,20 +312,27 @@ impl Search {
 
 impl Found {
     fn of(browsed: Browsed, leaves_out_nothing: bool) -> Self {
-        let Browsed { entries, range, erased, unreadable, newer, older } = browsed;
+        let Browsed { entries, range, erased, unreadable, first_kept, newer, older } = browsed;
         let matches = entries.len() as u64;
         let older = older.then_some(range.start);
         let newer = newer.then(|| range.end.saturating_sub(1));
+        let is_all_named = unreadable.len() < UNREADABLE_MAX;
         let mut rows = if leaves_out_nothing {
-            with_erased(entries, range, &unreadable)
+            with_lacking(entries, range, Lacking { first_kept, unreadable: &unreadable, is_all_named })
         } else {
             let shown = |entry: crate::store::LogEntry| {
                 entry.record.map(|record| Row::Entry(Box::new(super::row::Shown::of(entry.index, &record))))
             };
             entries.into_iter().filter_map(shown).collect()
         };
+        let stretch = |row: &Row| if let Row::Unreadable { first, last } = row { Some((*first, *last)) } else { None };
+        let (unreadable, more_unreadable) = if leaves_out_nothing {
+            (rows.iter().filter_map(stretch).collect(), rows.iter().any(|row| matches!(row, Row::Lacking { .. })))
+        } else {
+            (unreadable.into_iter().map(|index| (index, index)).collect(), !is_all_named)
+        };
         rows.reverse();
-        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, newer, older }
+        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, more_unreadable, newer, older }
     }
 }
 
@@ -432,7 +442,7 @@ impl Search {
         html! {
             section aria-labelledby="found" {
                 h2 class="ds-heading" data-size="sm" id="found" { (heading) }
-                @if let Some(alert) = answers::unreadable(lang, &found.unreadable) { (alert) }
+                @if let Some(alert) = answers::unreadable_between(lang, &found.unreadable, found.more_unreadable) { (alert) }
                 @if found.erased > 0 {
                     (alert("info", &html! { p {
                         (lang.count(found.erased, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
@@ -494,8 +504,24 @@ impl Search {
         let rows = super::tests::rows();
         let mut samples: Vec<Self> = Problem::ALL.into_iter().map(|problem| of(Err(vec![problem]))).collect();
         samples.push(of(Err(Problem::ALL.to_vec())));
-        samples.push(of(Ok(Found { rows, matches: 30, erased: 5, unreadable: vec![5, 8], newer: Some(70), older: Some(3) })));
-        samples.push(of(Ok(Found { rows: Vec::new(), matches: 0, erased: 0, unreadable: Vec::new(), newer: None, older: None })));
+        samples.push(of(Ok(Found {
+            rows,
+            matches: 30,
+            erased: 5,
+            unreadable: vec![(5, 5), (8, 90)],
+            more_unreadable: true,
+            newer: Some(70),
+            older: Some(3),
+        })));
+        samples.push(of(Ok(Found {
+            rows: Vec::new(),
+            matches: 0,
+            erased: 0,
+            unreadable: Vec::new(),
+            more_unreadable: false,
+            newer: None,
+            older: None,
+        })));
         samples
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn shown(index: u64, kind: u16) -> Shown {
 pub(super) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = TABLE.iter().zip(0..).map(|(row, index)| Row::Entry(Box::new(shown(index, row.number)))).collect();
     rows.push(Row::Entry(Box::new(Shown { from: None, to: None, case_ref: None, message_id: None, ..shown(98, 999) })));
-    rows.push(Row::Unreadable(5));
+    rows.push(Row::Unreadable { first: 5, last: 5 });
+    rows.push(Row::Lacking { first: 30, last: 139 });
     rows.push(Row::Erased { first: 7, last: 7 });
     rows.push(Row::Erased { first: 1_000, last: 123_456 });
     rows
