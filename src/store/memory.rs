@@ -322,8 +322,8 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().state.holds())
     }
 
-    fn hold_copy(&self, _: CaseRef) -> HoldCopy {
-        HoldCopy::Whole
+    async fn hold_copy(&self, _: CaseRef) -> Result<HoldCopy, StoreError> {
+        Ok(HoldCopy::Whole)
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

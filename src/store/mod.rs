@@ -335,8 +335,8 @@ pub trait Store: Send + Sync + 'static {
     /// Legal holds in force, by case.
     async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
 
-    /// What there is of the copy of a held case.
-    fn hold_copy(&self, case: CaseRef) -> HoldCopy;
+    /// What there is of the copy of a held case, each record of which is read for it.
+    async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError>;
 
     /// The durable size; rises with every commit.
     fn durable(&self) -> tokio::sync::watch::Receiver<u64>;

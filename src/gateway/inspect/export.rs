@@ -124,7 +124,10 @@ impl Gateway {
         let consistency = self.store.consistency(to, size).await?.ok_or_else(damaged)?;
         let holds = if of.case_ref.is_some() { self.store.holds().await? } else { Vec::new() };
         let held = holds.into_iter().map(|hold| hold.case.case_ref).find(|case| of.case_ref == Some(*case));
-        let hold = held.map(|case| self.store.hold_copy(case));
+        let hold = match held {
+            Some(case) => Some(self.store.hold_copy(case).await?),
+            None => None,
+        };
         Ok(Ok(ExportFrame { checkpoint, from, to, edge, consistency, sight, hold }))
     }
 }

@@ -102,7 +102,7 @@ impl Gateway {
             for hold in self.store.holds().await? {
                 if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.is_some() {
                     let terms = self.terms_of(&hold).await?;
-                    let copy = self.store.hold_copy(hold.case.case_ref);
+                    let copy = self.store.hold_copy(hold.case.case_ref).await?;
                     seen.push(HoldInForce { hold, terms, copy });
                 }
             }

@@ -74,7 +74,10 @@ pub(super) fn publish_once(engine: &Engine) -> bool {
 
 /// Turns the store over when it is due, until the end.
 pub fn turns(engine: &Engine) {
-    let mut is_owed = false;
+    // What was damaged may be mended since, and what was sound may be damaged: known at once, and not by the next turn that is due anyway.
+    let held = engine.archive.load_full();
+    let mut is_owed = holds::need_a_look(held.held().files()) || holds::need_a_look(&held.held().all_now());
+    drop(held);
     loop {
         if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
             return;
@@ -124,6 +127,9 @@ pub fn indexes(engine: &Engine) {
 fn is_due(engine: &Engine) -> bool {
     let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
     let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
+    if engine.hold_is_due.swap(false, Ordering::SeqCst) {
+        return true;
+    }
     if holds::differ(&engine.core.lock().state.holds(), engine.archive.load().held().files()) {
         return true;
     }

@@ -142,6 +142,9 @@ pub struct Engine {
     /// The index thread has something to do; set at the start and after a turn.
     pub(super) index_is_due: AtomicBool,
 
+    /// A hold is to be looked through again; set at the start and by whoever finds its copy other than the last turn did.
+    pub(super) hold_is_due: AtomicBool,
+
     pub(super) broken: AtomicBool,
     pub(super) ending: Mutex<bool>,
     pub(super) ended: Condvar,

@@ -78,6 +78,12 @@ pub fn copy<'f>(files: impl Iterator<Item = &'f HeldFile>) -> HoldCopy {
     }
 }
 
+/// Whether a turn may find what the last one did not.
+#[must_use]
+pub fn need_a_look(files: &[HeldFile]) -> bool {
+    files.iter().any(|file| !file.whole || file.lacks.damaged > 0)
+}
+
 /// The holds that are not whole: log index of the placing, and what there is.
 #[must_use]
 pub fn lacking(files: &[HeldFile]) -> Vec<(u64, HoldCopy)> {
@@ -179,10 +185,32 @@ impl HeldRecords {
         &self.files
     }
 
-    /// What there is of the copy of a held case.
+    /// What there is of the copy of a held case, as the last turn found it.
     #[must_use]
     pub fn copy_of(&self, case: CaseRef) -> HoldCopy {
         copy(self.files.iter().filter(|file| file.case.case_ref == case))
+    }
+
+    /// The same, as it is now: each of its records is read.
+    #[must_use]
+    pub fn copy_now(&self, case: CaseRef) -> HoldCopy {
+        let files: Vec<HeldFile> = self.files.iter().filter(|file| file.case.case_ref == case).map(|file| self.now(file)).collect();
+        copy(files.iter())
+    }
+
+    /// The files as they are now.
+    #[must_use]
+    pub fn all_now(&self) -> Vec<HeldFile> {
+        self.files.iter().map(|file| self.now(file)).collect()
+    }
+
+    fn now(&self, file: &HeldFile) -> HeldFile {
+        // Opened anew: one that was removed can be read for as long as it was open before.
+        let damaged = match open(&self.layout, &self.keys, file) {
+            Ok(opened) => (0..file.indices.len()).filter(|number| read(&opened, file, *number).is_err()).count(),
+            Err(_) => file.indices.len(),
+        };
+        HeldFile { lacks: Lacks { damaged: damaged as u64, ..file.lacks }, ..file.clone() }
     }
 
     /// Log indices from `from` up to `to` whose records are held, ascending.
@@ -373,6 +401,12 @@ impl Standing {
     fn slot(&self, index: u64) -> Option<Slot> {
         (index >= self.from).then(|| self.archive.slot(index).ok().flatten()).flatten()
     }
+
+    /// First days of the months in which these stand.
+    fn months_of(&self, indices: &[u64]) -> impl Iterator<Item = Date> {
+        let has = |month: &&Month| indices.iter().any(|index| (month.first_index..month.end()).contains(index));
+        self.archive.months().iter().filter(has).map(|month| month.first_day)
+    }
 }
 
 fn carry_one(
@@ -412,6 +446,8 @@ fn carry_one(
             // Left as it is: what is damaged is to be found, and may be put back from a copy.
             tracing::error!(file = %file.name(), damaged = damaged.len(), "held records cannot be read; run `samband audit fsck`");
             slots.retain(|index, _| !file.indices.contains(index));
+            // What neither the copy nor its month gives may come back in either: the month stays for it, as for what was never copied.
+            standing.months_of(&damaged).for_each(|first_day| _ = carried.unread.entry(first_day).or_insert(1));
             carried.files.push(file);
             continue;
         }

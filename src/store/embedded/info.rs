@@ -253,7 +253,6 @@ struct Glance {
     size: u64,
     archive: Archive,
     held: u64,
-    lacking: Vec<(u64, HoldCopy)>,
     contents: u64,
     /// Log index of the oldest content on disk; with its time where it was accepted since the base.
     oldest_content: Option<(u64, Option<Timestamp>)>,
@@ -265,7 +264,6 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     let mut glance = Glance {
         size: base.first(),
         held: base.held.iter().map(|file| file.indices.len() as u64).sum(),
-        lacking: holds::lacking(&base.held),
         archive: Archive::new(layout, keys, base.months, base.held),
         contents: base.contents.len() as u64,
         oldest_content: base.contents.keys().min().map(|index| (*index, None)),
@@ -296,7 +294,8 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
 }
 
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
-    let Glance { state, size, archive, held, lacking, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
+    let Glance { state, size, archive, held, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
+    let lacking = holds::lacking(&archive.held().all_now());
     let oldest_content = oldest_content.and_then(|(index, time)| {
         let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
         time.or_else(|| state.accepted_at(index)).or_else(of_record)

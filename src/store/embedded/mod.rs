@@ -239,9 +239,17 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let placed = if let Command::PlaceHold { case, .. } = &command { Some(case.case_ref) } else { None };
         self.engine.push(Input::Act(command, Reply::Task(reply)))?;
         // Dropped unanswered when a commit could not be made durable.
-        match answer.await.map_err(|_| StoreError::Stopped)?? {
+        let answer = answer.await.map_err(|_| StoreError::Stopped)??;
+        if let Some(case) = placed
+            && self.hold_copy(case).await.is_ok_and(HoldCopy::is_lacking)
+        {
+            // Placed again, it is looked through again at once.
+            self.engine.hold_is_due.store(true, Ordering::SeqCst);
+        }
+        match answer {
             Answer::Done { events } => Ok(Outcome::Done { events }),
             Answer::Fresh { index, entry, opening, head } => {
                 let head = head.ok_or(StoreError::Stopped)?;
@@ -323,8 +331,19 @@ impl Store for EmbeddedStore {
         self.look(super::state::State::holds).await
     }
 
-    fn hold_copy(&self, case: CaseRef) -> HoldCopy {
-        self.engine.archive.load().held().copy_of(case)
+    async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError> {
+        self.off_thread(move |engine| {
+            loop {
+                let archive = engine.archive.load_full();
+                let (last, now) = (archive.held().copy_of(case), archive.held().copy_now(case));
+                // What a turn replaced meanwhile is gone, and no damage.
+                if last == now || Arc::ptr_eq(&archive, &engine.archive.load_full()) {
+                    engine.hold_is_due.fetch_or(last != now, Ordering::SeqCst);
+                    return Ok(now);
+                }
+            }
+        })
+        .await
     }
 
     fn durable(&self) -> watch::Receiver<u64> {

@@ -372,6 +372,7 @@ fn engine(
         index: Mutex::new(SearchIndex::new(&layout)),
         indexing: Mutex::new(()),
         index_is_due: AtomicBool::new(true),
+        hold_is_due: AtomicBool::new(false),
         broken: AtomicBool::new(false),
         ending: Mutex::new(false),
         ended: Condvar::new(),

@@ -193,7 +193,7 @@ async fn damaged_before_held(home: &Home) -> (Arc<EmbeddedStore>, CaseRef, u64, 
     let file = files_below(&home.data().join("records")).remove(0);
     let lost = accepted.index + 1;
     flip(&file, lost);
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Pending);
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Pending);
     place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
     store.turn_now().await.unwrap();
     (store, case_ref, lost, file)
@@ -214,14 +214,14 @@ async fn a_month_with_records_that_a_hold_lacks_stays_until_they_can_be_read() {
     let home = Home::new();
     let (store, case_ref, lost, file) = damaged_before_held(&home).await;
     pass(&home, &store, 16 * 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole { lost: 0 });
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 });
     assert_eq!((unreadable(&store, case_ref).await, months_erased(&store).await), (vec![lost], 0), "nothing is told as erased by rule");
     assert!(file.exists());
     let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
     assert_eq!((told.holds, told.holds_not_whole, told.unreadable), (1, 1, 1));
     flip(&file, lost);
     pass(&home, &store, 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole);
     assert!(!file.exists() && months_erased(&store).await > 0, "now all of the case is held, and the month goes");
     assert_eq!(of_case(&store, case_ref).await.unwrap().len(), 4, "accepted, handed out, acknowledged, held");
     assert!(store.prove(lost).await.unwrap().unwrap().record.is_some());
@@ -262,7 +262,7 @@ async fn no_month_stays_for_a_hold_beyond_its_lawful_time_and_a_ground_does_not_
     assert!(file.exists() && unreadable(&store, case_ref).await == [lost], "to the last lawful day");
     pass(&home, &store, 29).await;
     assert!(!file.exists() && store.holds().await.unwrap().len() == 1);
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost: 1 }, "what it once lacked is gone, and that is told");
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Lost { lost: 1 }, "what it once lacked is gone, and that is told");
     pass(&home, &store, 29).await;
     let store = told_for_life(&home, (bed, store), case_ref, 1).await;
     assert!(of_case(&store, case_ref).await.unwrap().contains(&(lost - 1)), "what could be read is held on");
@@ -298,7 +298,7 @@ async fn told_for_life(home: &Home, (bed, store): (Bed, Arc<EmbeddedStore>), cas
     let store = home.open();
     assert_eq!(told(&store.entries(0, size).await.unwrap()), told(&read));
     assert!(read.iter().any(|entry| matches!(entry.held, Held::Erased)));
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost });
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Lost { lost });
     store
 }
 
@@ -310,10 +310,10 @@ async fn a_damaged_record_of_a_hold_s_file_that_goes_with_others_is_counted_and_
     let later = crate::domain::hold::latest_end(store.now().oslo_date(), false).to_string();
     place_hold(&bed, case_ref, HoldReason::CourtProceedings, &later).await.unwrap();
     pass(&home, &store, 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole);
     flip(&files(&home).remove(0), 1);
     pass(&home, &store, 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::NotWhole { lost: 0 }, "it stands, and may be put back");
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 }, "it stands, and may be put back");
     let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
     assert_eq!((told.holds_not_whole, told.lost), (1, 0));
     pass(&home, &store, 20 * 29).await;
@@ -322,14 +322,14 @@ async fn a_damaged_record_of_a_hold_s_file_that_goes_with_others_is_counted_and_
     let erased: Vec<_> =
         store.records(&erased, 10).await.unwrap().entries.iter().map(|entry| entry.record.as_ref().unwrap().count).collect();
     assert_eq!(erased, [Some(4)], "the damaged one is erased with the others, and counted");
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Lost { lost: 1 });
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Lost { lost: 1 });
     let store = told_for_life(&home, (bed, store), case_ref, 1).await;
     let bed = home.bed(&store);
     bed.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
     store.turn_now().await.unwrap();
     place_hold(&bed, case_ref, HoldReason::Complaint, &store.now().plus_millis(29 * DAY_MILLIS).oslo_date().to_string()).await.unwrap();
     store.turn_now().await.unwrap();
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole, "another hold has lost nothing");
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole, "another hold has lost nothing");
 }
 
 #[tokio::test]
@@ -347,7 +347,7 @@ async fn a_damaged_record_of_a_hold_s_file_is_taken_from_its_month_while_that_st
     store.turn_now().await.unwrap();
     assert!(!file.exists());
     pass(&home, &store, 16 * 29).await;
-    assert_eq!(store.hold_copy(case_ref), HoldCopy::Whole);
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole);
     assert_eq!(of_case(&store, case_ref).await.unwrap(), [accepted.index, store.holds().await.unwrap()[0].placed]);
 }
 
@@ -369,4 +369,102 @@ async fn a_month_that_goes_after_35_months_counts_its_records_once_with_a_hold_o
     let first_kept = store.first_not_before(crate::domain::time::Timestamp::from_millis(i64::MIN)).await.unwrap();
     assert!(first_kept > accepted.index && store.holds().await.unwrap().len() == 1);
     assert_eq!(erased, first_kept, "each once");
+}
+
+/// A hold that is whole, on a case whose month stands.
+async fn whole(home: &Home) -> (Arc<EmbeddedStore>, CaseRef, PathBuf) {
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (_, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.take(RU_OSLO).await;
+    let case_ref = accepted.case_ref.unwrap();
+    place_hold(&bed, case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+    store.turn_now().await.unwrap();
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole);
+    (store, case_ref, files(home).remove(0))
+}
+
+async fn becomes_whole(store: &Arc<EmbeddedStore>, case_ref: CaseRef) {
+    for _ in 0..300 {
+        if store.hold_copy(case_ref).await.unwrap() == HoldCopy::Whole {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("no turn came by itself");
+}
+
+#[tokio::test]
+async fn a_hold_whose_own_copy_is_damaged_or_gone_says_so_at_once_and_is_copied_again_at_once() {
+    for gone in [false, true] {
+        let home = Home::new();
+        let (store, case_ref, file) = whole(&home).await;
+        let before = of_case(&store, case_ref).await.unwrap();
+        if gone {
+            std::fs::remove_file(&file).unwrap()
+        } else {
+            flip(&file, 1)
+        }
+        let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
+        assert_eq!((told.holds, told.holds_not_whole), (1, 1), "gone: {gone}");
+        assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 });
+        becomes_whole(&store, case_ref).await;
+        // Which waits for the turn that is destroying the old file.
+        store.turn_now().await.unwrap();
+        assert!(!file.exists(), "another file under another key");
+        pass(&home, &store, 16 * 29).await;
+        assert_eq!(of_case(&store, case_ref).await.unwrap()[..before.len()], before);
+        assert_eq!((store.hold_copy(case_ref).await.unwrap(), months_erased(&store).await > 0), (HoldCopy::Whole, true));
+    }
+}
+
+#[tokio::test]
+async fn a_month_stays_while_neither_it_nor_the_hold_s_copy_gives_a_record() {
+    let home = Home::new();
+    let (store, case_ref, file) = whole(&home).await;
+    let lost = of_case(&store, case_ref).await.unwrap()[1];
+    let month = files_below(&home.data().join("records")).remove(0);
+    flip(&file, 1);
+    flip(&month, lost);
+    pass(&home, &store, 16 * 29).await;
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 });
+    assert_eq!((month.exists(), months_erased(&store).await), (true, 0));
+    flip(&month, lost);
+    pass(&home, &store, 29).await;
+    assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Whole);
+    assert!(!month.exists() && of_case(&store, case_ref).await.unwrap().contains(&lost));
+}
+
+#[tokio::test]
+async fn what_was_mended_is_held_at_once_after_a_start_and_when_the_hold_is_placed_again() {
+    for restart in [true, false] {
+        let home = Home::new();
+        let (store, case_ref, lost, file) = damaged_before_held(&home).await;
+        flip(&file, lost);
+        let store = if restart {
+            store.stop().await.unwrap();
+            drop(store);
+            home.open()
+        } else {
+            assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 });
+            place_hold(&home.bed(&store), case_ref, HoldReason::Complaint, "2029-10-31").await.unwrap();
+            store
+        };
+        becomes_whole(&store, case_ref).await;
+        assert!(of_case(&store, case_ref).await.unwrap().contains(&lost));
+    }
+}
+
+#[tokio::test]
+async fn damage_that_came_while_the_store_was_stopped_is_mended_from_the_month_soon_after_the_start() {
+    let home = Home::new();
+    let (store, case_ref, file) = whole(&home).await;
+    store.stop().await.unwrap();
+    drop(store);
+    flip(&file, 0);
+    let store = home.open();
+    becomes_whole(&store, case_ref).await;
+    store.turn_now().await.unwrap();
+    assert!(!file.exists());
 }
