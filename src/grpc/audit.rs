@@ -143,7 +143,8 @@ impl Source for List {
                 }
                 None => {
                     self.ended = true;
-                    let end = pb::ListEnd { next_index: self.next_index, erased: self.erased, unreadable: self.unreadable };
+                    let unjudged = self.rows.unjudged();
+                    let end = pb::ListEnd { next_index: self.next_index, erased: self.erased, unreadable: self.unreadable, unjudged };
                     return Ok(Some(pb::ListRecordsResponse { row: Some(Row::End(end)) }));
                 }
             }
@@ -226,9 +227,10 @@ impl pb::audit_service_server::AuditService for Audit {
     async fn get_timeline(&self, request: Request<pb::GetTimelineRequest>) -> Result<Response<pb::GetTimelineResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
         let case_ref = request.get_ref().case_ref.parse().map_err(|error| status::of_id("case_ref", error))?;
-        let Timeline { case_ref: _, entries, more, erased, unreadable } =
+        let Timeline { case_ref: _, entries, more, erased, unreadable, unjudged } =
             self.0.timeline(&caller, case_ref).await.map_err(status::of_refusal)?;
-        Ok(Response::new(pb::GetTimelineResponse { entries: entries.iter().map(entry).collect(), more, erased, unreadable }))
+        let entries = entries.iter().map(entry).collect();
+        Ok(Response::new(pb::GetTimelineResponse { entries, more, erased, unreadable, unjudged }))
     }
 
     async fn count_records(&self, request: Request<pb::CountRecordsRequest>) -> Result<Response<pb::CountRecordsResponse>, Status> {

@@ -322,6 +322,10 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().state.holds())
     }
 
+    async fn unreadable(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn hold_copy(&self, _: CaseRef) -> Result<HoldCopy, StoreError> {
         Ok(HoldCopy::Whole)
     }

@@ -335,6 +335,9 @@ pub trait Store: Send + Sync + 'static {
     /// Legal holds in force, by case.
     async fn holds(&self) -> Result<Vec<Hold>, StoreError>;
 
+    /// How many records that are kept cannot be read. Reads all of them.
+    async fn unreadable(&self) -> Result<u64, StoreError>;
+
     /// What there is of the copy of a held case, each record of which is read for it.
     async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError>;
 

@@ -73,7 +73,8 @@ async fn a_timeline_counts_and_the_log_s_state_are_those_of_what_happened() {
     let world = World::start().await;
     let accepted = busy(&world).await;
     let timeline = pb::GetTimelineRequest { case_ref: accepted.case_ref.clone() };
-    let pb::GetTimelineResponse { entries, more, erased, unreadable } = world.auditor().get_timeline(timeline).await.unwrap().into_inner();
+    let pb::GetTimelineResponse { entries, more, erased, unreadable, unjudged } =
+        world.auditor().get_timeline(timeline).await.unwrap().into_inner();
     let names: Vec<String> = entries.iter().map(|entry| entry.record.as_ref().unwrap().kind_name.clone()).collect();
     let wanted =
         ["NOTICE_ACCEPTED", "HANDED_OUT", "ACKNOWLEDGED", "REPORT_ACCEPTED", "RESULT_ACCEPTED", "HANDED_OUT", "HANDED_OUT", "AUDIT_ASKED"];
@@ -82,6 +83,7 @@ async fn a_timeline_counts_and_the_log_s_state_are_those_of_what_happened() {
         !more
             && erased == 0
             && unreadable.is_empty()
+            && unjudged == 0
             && entries.iter().all(|entry| entry.record.as_ref().unwrap().case_ref.as_ref() == Some(&accepted.case_ref))
     );
     let bad = pb::GetTimelineRequest { case_ref: "04HMAS-W9NF6Y-Y41J5T".to_owned() };

@@ -138,7 +138,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     let bar = out.progress(0, "records");
     let (mut from, mut left, mut erased, mut is_none) = (args.from_index, args.max.unwrap_or(0), None, true);
     let mut damaged: Vec<u64> = Vec::new();
-    let cut = loop {
+    let (cut, unjudged) = loop {
         let mut rows = client.stream(Service::Audit, "ListRecords", &request(args, from, left)).await?;
         let mut shown = 0_u32;
         let end = loop {
@@ -167,11 +167,11 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
                 from = next;
                 left = left.saturating_sub(shown);
             }
-            cut => break cut,
+            cut => break (cut, end["unjudged"].as_u64().unwrap_or_default()),
         }
     };
     bar.finish_and_clear();
-    if is_none && damaged.is_empty() {
+    if is_none && damaged.is_empty() && unjudged == 0 {
         out.note("none of the records that are kept and that you may see match");
     }
     if let Some(next) = cut {
@@ -179,6 +179,12 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     }
     if let Some(erased) = erased.filter(|erased| *erased > 0) {
         out.note(&format!("{erased} records in this range are erased by their retention rule; their leaves still stand in the log"));
+    }
+    if unjudged > 0 {
+        return Err(CliError::Failed(format!(
+            "{unjudged} entries of the log cannot be read, and whether one of them is of this list nobody can tell: it may not be whole. `samband audit \
+             list` without a filter names them; ask the operator to stop the gateway and run `samband audit fsck`"
+        )));
     }
     let Some(first) = damaged.first() else { return Ok(()) };
     Err(CliError::Failed(format!(

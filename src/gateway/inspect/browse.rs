@@ -33,6 +33,8 @@ pub struct Browsed {
     pub erased: u64,
     /// Entries on it that cannot be read, by index; of more than a hundred, the first.
     pub unreadable: Vec<u64>,
+    /// For whoever sees a part of the log and filters: entries of the whole log that cannot be read; whether one of them matches, nobody can tell.
+    pub unjudged: u64,
     /// The first index whose record is kept by its month: what is lacking from there on is not erased.
     pub first_kept: u64,
     /// Whether there may be a newer page.
@@ -55,11 +57,12 @@ impl Gateway {
         let size = self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
         let (sight, max) = (self.sight(caller), max.min(self.settings.records_per_call_max));
         let names_one = filter.case_ref.is_some() || filter.message_id.is_some();
+        let unjudged = self.unjudged(&sight, &filter).await;
         let turned = async {
             let browsed = self.turned(&sight, filter, size, turn, max).await?;
             // Asked last: a month that went meanwhile is no damage.
             let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
-            Ok(Browsed { first_kept, ..browsed })
+            Ok(Browsed { first_kept, unjudged: unjudged?, ..browsed })
         };
         match if names_one { self.evenly(&sight, turned).await } else { turned.await } {
             Ok(browsed) => Ok(browsed),
@@ -95,6 +98,7 @@ impl Gateway {
                     range: from_index..next_index.unwrap_or(end),
                     erased,
                     unreadable: Found::indices(&unreadable).collect(),
+                    unjudged: 0,
                     first_kept: 0,
                     newer: next_index.is_some(),
                     older: from_index > first,
@@ -152,6 +156,6 @@ impl Gateway {
         unreadable.retain(|index| *index >= start);
         unreadable.sort_unstable();
         let (entries, newer, older) = (found.into(), upper < end, beyond > 0);
-        Ok(Browsed { entries, range: start..upper, erased, unreadable, first_kept: 0, newer, older })
+        Ok(Browsed { entries, range: start..upper, erased, unreadable, unjudged: 0, first_kept: 0, newer, older })
     }
 }

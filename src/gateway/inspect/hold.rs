@@ -30,6 +30,18 @@ pub struct HoldInForce {
     pub copy: HoldCopy,
 }
 
+/// What a reference is to an auditor.
+enum Within {
+    /// A case of which it sees something.
+    Seen(HeldCase),
+    /// One perhaps: there are records that cannot be read.
+    MayBe,
+    /// None.
+    No,
+}
+
+const MAY_BE: &str = "records that cannot be read, and may be of the case";
+
 /// What this record of a case tells of its parties.
 fn add_parties(case: &mut HeldCase, record: &Record) {
     let (prosecution, unit) = match record.kind {
@@ -54,14 +66,19 @@ impl Gateway {
     /// is made by the next turn, which is due at once.
     ///
     /// # Errors
-    /// [`Reason::ReferenceUnknown`] when no record of the case is kept within the caller's scope, [`Reason::HoldEndPast`], [`Reason::HoldTooLong`],
+    /// [`Reason::ReferenceUnknown`] when no record of the case is kept within the caller's scope, [`Reason::DataDamaged`] when that cannot be told,
+    /// [`Reason::HoldEndPast`], [`Reason::HoldTooLong`],
     /// [`Reason::TooManyHolds`], not the caller's call, or the store's refusal.
     pub async fn place_hold(&self, caller: &Caller, case_ref: CaseRef, reason: HoldReason, until: Date) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::PlaceHold).await?;
         let acted = async {
             let sight = self.sight(caller);
-            let Some(case) = self.evenly(&sight, self.case_within(&sight, case_ref)).await? else {
-                return Err(StoreError::Denied(Reason::ReferenceUnknown.into()));
+            let case = match self.within(&sight, case_ref).await? {
+                Within::Seen(case) => case,
+                // One who sees everything sees this case too, if it is one, and may keep its records from going before they are mended.
+                Within::MayBe if sight.parties().is_none() => HeldCase { case_ref, prosecution: None, unit: None },
+                Within::MayBe => return Err(StoreError::Damaged { place: MAY_BE.into() }),
+                Within::No => return Err(StoreError::Denied(Reason::ReferenceUnknown.into())),
             };
             let ground = self.hold_ground.get().cloned();
             self.store.act(Command::PlaceHold { permit, case, reason, until, ground }).await
@@ -80,8 +97,12 @@ impl Gateway {
         let permit = self.permit_or_refuse(caller, Verb::LiftHold).await?;
         let acted = async {
             let sight = self.sight(caller);
-            if self.evenly(&sight, self.case_within(&sight, case_ref)).await?.is_none() {
-                return Err(StoreError::Denied(Reason::HoldUnknown.into()));
+            if sight.parties().is_some() {
+                match self.within(&sight, case_ref).await? {
+                    Within::Seen(_) => {}
+                    Within::MayBe => return Err(StoreError::Damaged { place: MAY_BE.into() }),
+                    Within::No => return Err(StoreError::Denied(Reason::HoldUnknown.into())),
+                }
             }
             self.store.act(Command::LiftHold { permit, case_ref }).await
         };
@@ -100,7 +121,7 @@ impl Gateway {
         let found = async {
             let (sight, mut seen) = (self.sight(caller), Vec::new());
             for hold in self.store.holds().await? {
-                if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.is_some() {
+                if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.0.is_some() {
                     let terms = self.terms_of(&hold).await?;
                     let copy = self.store.hold_copy(hold.case.case_ref).await?;
                     seen.push(HoldInForce { hold, terms, copy });
@@ -129,12 +150,27 @@ impl Gateway {
         }
     }
 
-    /// The case, if `sight` sees a record of something that happened in it. Who only asked for it, or held it, makes no case.
-    async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Option<HeldCase>, StoreError> {
+    /// Whether `case_ref` is a case of which `sight` sees something. To whoever sees a part, a reference of which it sees nothing may be one of its own
+    /// while any entry of the log cannot be read, whatever the reference is.
+    async fn within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Within, StoreError> {
+        let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+        let unjudged = self.unjudged(sight, &filter).await?;
+        Ok(match self.evenly(sight, self.case_within(sight, case_ref)).await? {
+            (Some(case), _) => Within::Seen(case),
+            (None, is_damaged) if unjudged > 0 || (sight.parties().is_none() && is_damaged) => Within::MayBe,
+            _ => Within::No,
+        })
+    }
+
+    /// The case, if `sight` sees a record of something that happened in it, and whether records that may be of it cannot be read. Who only asked for
+    /// it, or held it, makes no case.
+    async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<(Option<HeldCase>, bool), StoreError> {
         let (mut case, mut is_seen, mut from_index) = (HeldCase { case_ref, prosecution: None, unit: None }, false, 0);
+        let mut is_damaged = false;
         loop {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index, ..RecordFilter::default() };
             let page = self.store.records(&filter, LOOKED_AT).await?;
+            is_damaged |= !page.unreadable.is_empty();
             for record in page.entries.iter().filter_map(|entry| entry.record.as_ref()) {
                 let happened = !matches!(
                     record.kind,
@@ -145,7 +181,7 @@ impl Gateway {
             }
             match page.next_index {
                 Some(next) if !is_seen || case.prosecution.is_none() || case.unit.is_none() => from_index = next,
-                _ => return Ok(is_seen.then_some(case)),
+                _ => return Ok((is_seen.then_some(case), is_damaged)),
             }
         }
     }

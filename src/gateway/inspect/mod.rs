@@ -31,6 +31,7 @@ use crate::domain::id::{CaseRef, ParticipantId};
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
+use crate::store::{RecordFilter, StoreError};
 
 /// Queries whose further pages need no event of their own; the oldest goes first.
 const QUERIES_MAX: usize = 1024;
@@ -60,7 +61,21 @@ pub(super) struct Inspecting {
     /// Each with the log's size when it was last asked: its further pages go no further.
     queries: Mutex<VecDeque<(Query, u64)>>,
     last_checks: Mutex<VecDeque<(Sight, LastCheck)>>,
+    damage: tokio::sync::Mutex<Option<Damage>>,
 }
+
+/// How much of the log cannot be read, and when and how long that was looked for.
+#[derive(Debug, Clone, Copy)]
+struct Damage {
+    entries: u64,
+    at: tokio::time::Instant,
+    took: Duration,
+}
+
+/// A count of what cannot be read is believed for so long at least, and for [`DAMAGE_REST`] times what it took: it reads every record.
+const DAMAGE_KNOWN_FOR: Duration = Duration::from_secs(10);
+/// See [`DAMAGE_KNOWN_FOR`].
+const DAMAGE_REST: u32 = 20;
 
 /// A query whose event is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +88,12 @@ struct Query {
 
 impl Inspecting {
     pub(super) const fn new() -> Self {
-        Self { scans: Semaphore::const_new(SCANS_MAX), queries: Mutex::new(VecDeque::new()), last_checks: Mutex::new(VecDeque::new()) }
+        Self {
+            scans: Semaphore::const_new(SCANS_MAX),
+            queries: Mutex::new(VecDeque::new()),
+            last_checks: Mutex::new(VecDeque::new()),
+            damage: tokio::sync::Mutex::const_new(None),
+        }
     }
 }
 
@@ -90,6 +110,27 @@ impl Gateway {
     #[must_use]
     pub fn sight(&self, caller: &Caller) -> Sight {
         Sight::of(caller.id(), &self.store.register())
+    }
+
+    /// How many entries of the whole log cannot be read, for whoever sees a part of it and asks by more than their place: whether one of them is what
+    /// was asked for, nobody can tell. The same number for every case, message and filter, and no more than a list of indices tells this reader
+    /// already. Nothing for whoever sees everything, who is told of each.
+    async fn unjudged(&self, sight: &Sight, filter: &RecordFilter) -> Result<u64, StoreError> {
+        if sight.parties().is_none() || filter.is_a_plain_range() { Ok(0) } else { self.damaged_entries().await }
+    }
+
+    /// How many entries of the log cannot be read, counted anew from time to time.
+    async fn damaged_entries(&self) -> Result<u64, StoreError> {
+        let mut known = self.inspecting.damage.lock().await;
+        if let Some(damage) = *known
+            && damage.at.elapsed() < DAMAGE_KNOWN_FOR.max(damage.took * DAMAGE_REST)
+        {
+            return Ok(damage.entries);
+        }
+        let begun = tokio::time::Instant::now();
+        let entries = self.store.unreadable().await?;
+        *known = Some(Damage { entries, at: tokio::time::Instant::now(), took: begun.elapsed() });
+        Ok(entries)
     }
 
     /// Does `work`, which looks for one case or message. Whoever may see a part of the log is answered no sooner for what is not there than for what is

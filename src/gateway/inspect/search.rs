@@ -25,6 +25,7 @@ pub struct Rows {
     left: usize,
     is_first: bool,
     done: bool,
+    unjudged: u64,
 }
 
 /// One page of a search.
@@ -69,6 +70,8 @@ pub struct Timeline {
     pub erased: u64,
     /// Entries that may be of this case and cannot be read, by index; of more than a hundred, the first. None for whoever sees a part of the log.
     pub unreadable: Vec<u64>,
+    /// For whoever sees a part: entries of the whole log that cannot be read; whether one of them is of this case, nobody can tell.
+    pub unjudged: u64,
 }
 
 pub(super) fn asked(filter: &RecordFilter) -> Asked {
@@ -96,7 +99,11 @@ impl Gateway {
         let size = self.ask(caller, Verb::ListRecords, asked(&filter), PageOf::First).await?;
         let left = max.unwrap_or(usize::MAX).min(self.settings.records_per_call_max);
         let filter = RecordFilter { to_index: Some(filter.to_index.unwrap_or(size).min(size)), ..filter };
-        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, is_first: true, done: false })
+        let unjudged = match self.unjudged(&self.sight(caller), &filter).await {
+            Ok(unjudged) => unjudged,
+            Err(error) => return Err(self.failed(caller, Verb::ListRecords, error, None).await),
+        };
+        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, is_first: true, done: false, unjudged })
     }
 
     /// One page of a search: at most `max` entries from log index `at` on, or from the filter's start. A page that continues a search that the
@@ -137,10 +144,12 @@ impl Gateway {
         let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
         self.ask(caller, Verb::GetTimeline, asked(&filter), PageOf::First).await?;
         let filter = RecordFilter { kinds, ..filter };
-        match self.visible(&self.sight(caller), filter, TIMELINE_MAX).await {
-            Ok(Found { entries, next_index, erased, unreadable }) => {
+        let sight = self.sight(caller);
+        let found = async { Ok((self.unjudged(&sight, &filter).await?, self.visible(&sight, filter.clone(), TIMELINE_MAX).await?)) };
+        match found.await {
+            Ok((unjudged, Found { entries, next_index, erased, unreadable })) => {
                 let unreadable = Found::indices(&unreadable).collect();
-                Ok(Timeline { case_ref, entries, more: next_index.is_some(), erased, unreadable })
+                Ok(Timeline { case_ref, entries, more: next_index.is_some(), erased, unreadable, unjudged })
             }
             Err(error) => Err(self.failed(caller, Verb::GetTimeline, error, None).await),
         }
@@ -192,6 +201,13 @@ impl Gateway {
 }
 
 impl Rows {
+    /// For whoever sees a part of the log and filters: entries of the whole log that cannot be read; whether one of them is of this list, nobody can
+    /// tell.
+    #[must_use]
+    pub const fn unjudged(&self) -> u64 {
+        self.unjudged
+    }
+
     /// The next page; none after the last. A page may be empty. The first tells of all that is erased from there on, so that a sum is right. Each entry
     /// that may match and cannot be read is named; a page with too many of them is an error.
     ///

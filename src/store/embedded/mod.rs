@@ -331,6 +331,10 @@ impl Store for EmbeddedStore {
         self.look(super::state::State::holds).await
     }
 
+    async fn unreadable(&self) -> Result<u64, StoreError> {
+        self.off_thread(|engine| Ok(search::unreadable(engine))).await
+    }
+
     async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError> {
         self.off_thread(move |engine| {
             loop {

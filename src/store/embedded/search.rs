@@ -71,6 +71,22 @@ pub fn records(engine: &Engine, filter: &RecordFilter, max: usize, size: u64) ->
     }
 }
 
+/// How many records in the files cannot be read; of months that a turn replaced meanwhile, none.
+pub fn unreadable(engine: &Engine) -> u64 {
+    loop {
+        let archive = engine.archive.load_full();
+        let kept = archive.first_kept().unwrap_or(u64::MAX);
+        let mut found = archive.held().between(0, kept).filter(|index| archive.slot(*index).is_err()).count() as u64;
+        archive.each(0, u64::MAX, &mut |_, slot| {
+            found += u64::from(slot.is_none());
+            true
+        });
+        if found == 0 || Arc::ptr_eq(&archive, &engine.archive.load_full()) {
+            return found;
+        }
+    }
+}
+
 /// Reads from the record files in force; again when a turn replaced them meanwhile, so that an erased month is never taken for damage.
 fn steadily<T>(engine: &Engine, read: impl Fn(&Archive) -> Result<T, OpenError>) -> Result<T, OpenError> {
     loop {

@@ -60,6 +60,15 @@ async fn told_of(gateway: &Arc<Gateway>, caller: &Caller, what: &str, filter: &R
     told
 }
 
+/// How many entries that cannot be read a list, a page, a timeline of a case and one that leaves out readers say that the log has.
+async fn counted(gateway: &Arc<Gateway>, caller: &Caller, filter: &RecordFilter) -> [u64; 4] {
+    let listed = gateway.records(caller, filter.clone(), None).await.unwrap().unjudged();
+    let page = gateway.browse(caller, filter.clone(), Turn::Newest, 100).await.unwrap().unjudged;
+    let case = filter.case_ref.unwrap_or(CaseRef::from_bytes([8; 10]));
+    let timelines = [gateway.timeline(caller, case).await.unwrap(), gateway.happenings(caller, case).await.unwrap()];
+    [listed, page, timelines[0].unjudged, timelines[1].unjudged]
+}
+
 /// One of each filter that could speak of a record, and some that do not.
 fn filters(bed: &Bed, cases: &[CaseRef], messages: &[MessageId]) -> Vec<(String, RecordFilter)> {
     let none = RecordFilter::default;
@@ -133,14 +142,24 @@ async fn no_filter_tells_a_scoped_auditor_what_a_damaged_record_of_others_was() 
         assert!(matches!(entries[0].held, Held::Unreadable));
     }
 
+    // That something cannot be read is told alike of every case and filter, and of the range of indices by what it is.
+    for (what, filter) in &asked {
+        for (who, entries) in [(OF_UNIT, 1), (OF_LAB, 1), (ALL, 0)] {
+            assert_eq!(counted(&gateway, &bed.caller(who), filter).await, [entries; 4], "{who}, {what}");
+        }
+    }
+    assert_eq!(counted(&gateway, &bed.caller(OF_UNIT), &RecordFilter::default()).await[..2], [0; 2]);
+
     // A hold on the case is neither placed, lifted nor listed.
     let until = date("2027-06-30");
     gateway.place_hold(&bed.caller(ALL), case, HoldReason::Complaint, until).await.unwrap();
     for who in [OF_UNIT, OF_LAB] {
         let caller = bed.caller(who);
-        let placed = gateway.place_hold(&caller, case, HoldReason::Complaint, until).await.unwrap_err();
-        let lifted = gateway.lift_hold(&caller, case).await.unwrap_err();
-        assert_eq!((placed.0.reason, lifted.0.reason), (Reason::ReferenceUnknown, Reason::HoldUnknown));
+        for case in [case, CaseRef::from_bytes([9; 10])] {
+            let placed = gateway.place_hold(&caller, case, HoldReason::Complaint, until).await.unwrap_err();
+            let lifted = gateway.lift_hold(&caller, case).await.unwrap_err();
+            assert_eq!([placed.0.reason, lifted.0.reason], [Reason::DataDamaged; 2], "of every reference that is not seen, it may be one");
+        }
         assert_eq!(gateway.holds(&caller).await.unwrap(), []);
     }
     assert_eq!(gateway.holds(&bed.caller(ALL)).await.unwrap().len(), 1);
@@ -207,4 +226,27 @@ async fn where_the_next_page_starts_tells_nothing_of_what_is_outside_the_scope()
             assert_eq!((page.entries.len(), page.next_index), (1, next), "{who}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_case_whose_only_record_is_damaged_is_not_told_as_none_and_can_be_held() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
+    let case = notice.case_ref.unwrap();
+    store.turn_now().await.unwrap();
+    flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * notice.index + 100);
+    // To the auditor of the unit whose case it is, too, it is one of the log's and no more.
+    let seen = gateway.happenings(&bed.caller(OF_UNIT), case).await.unwrap();
+    assert_eq!((seen.entries.len(), &seen.unreadable[..], seen.unjudged), (0, &[][..], 1));
+    let seen = gateway.timeline(&bed.caller(ALL), case).await.unwrap();
+    assert_eq!((&seen.unreadable[..], seen.unjudged), (&[notice.index][..], 0));
+    let until = date("2027-06-30");
+    gateway.place_hold(&bed.caller(ALL), case, HoldReason::Complaint, until).await.unwrap();
+    store.turn_now().await.unwrap();
+    let holds = gateway.holds(&bed.caller(ALL)).await.unwrap();
+    assert_eq!(holds.len(), 1);
+    assert!(holds[0].copy.is_lacking(), "its month stays for it");
+    gateway.lift_hold(&bed.caller(ALL), case).await.unwrap();
+    assert_eq!(gateway.lift_hold(&bed.caller(ALL), case).await.unwrap_err().0.reason, Reason::HoldUnknown);
 }

@@ -42,6 +42,28 @@ pub(super) fn unreadable_between(lang: Lang, stretches: &[(u64, u64)], more: boo
     })
 }
 
+/// That entries of the log cannot be read, of which nobody can tell whether this reader may see them: the same words whatever was asked for.
+pub(super) fn unjudged(lang: Lang, entries: u64) -> Option<Markup> {
+    (entries > 0).then(|| {
+        html! {
+            div class="ds-alert" data-color="danger" role="alert" {
+                p {
+                    (lang.count(entries, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
+                    (lang.say(
+                        "i loggen kan ikke leses. Om noen av dem hører hit, kan ingen si. ",
+                        "of the log cannot be read. Whether any of them belongs here nobody can tell. ",
+                    ))
+                    a class="ds-link" href=(PageRoute::Search(super::search::Form::default()).path(lang)) {
+                        (lang.say("Søket uten vilkår viser hvilke", "The search without a filter shows which"))
+                    }
+                    "."
+                }
+                (to_the_operator(lang))
+            }
+        }
+    })
+}
+
 fn links(lang: Lang, indices: &[u64]) -> Markup {
     html! {
         @for (i, index) in indices.iter().enumerate() {

@@ -21,20 +21,25 @@ pub(super) struct Timeline {
     entries: Vec<Shown>,
     erased: u64,
     unreadable: Vec<u64>,
+    unjudged: u64,
     more: bool,
 }
 
 impl Timeline {
     pub(super) async fn load(gateway: &Arc<Gateway>, caller: &Caller, case: CaseRef) -> Result<Self, Refusal> {
         // That somebody looked at the case is not what happened in it.
-        let gateway::Timeline { case_ref: _, entries, more, erased, unreadable } = gateway.happenings(caller, case).await?;
+        let gateway::Timeline { case_ref: _, entries, more, erased, unreadable, unjudged } = gateway.happenings(caller, case).await?;
         let entries = entries.iter().filter_map(|entry| entry.record.as_ref().map(|record| Shown::of(entry.index, record)));
-        Ok(Self { case, entries: entries.collect(), erased, unreadable, more })
+        Ok(Self { case, entries: entries.collect(), erased, unreadable, unjudged, more })
     }
 
     /// Whether nothing is known of the case, and all that may be of it was read.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.unreadable.is_empty()
+        self.entries.is_empty() && self.is_all_read()
+    }
+
+    const fn is_all_read(&self) -> bool {
+        self.unreadable.is_empty() && self.unjudged == 0
     }
 }
 
@@ -66,7 +71,10 @@ impl Page for Timeline {
         let form = Form { case_ref: self.case.to_string(), ..Form::default() };
         html! {
             @if let Some(alert) = answers::unreadable(lang, &self.unreadable) { (alert) }
-            @if self.entries.is_empty() {
+            @if let Some(alert) = answers::unjudged(lang, self.unjudged) { (alert) }
+            @if self.entries.is_empty() && !self.is_all_read() {
+                p { (lang.say("Du ser ingen oppføringer i denne saken som kan leses. Om den har andre, er åpent: noen kan ikke leses.", "You see no entries in this case that can be read. Whether it has others is open: some cannot be read.")) }
+            } @else if self.entries.is_empty() {
                 p { (lang.say("Du ser ingen oppføringer i denne saken: loggen har ingen, de er slettet etter lagringsregelen, eller de er utenfor det du har innsyn i.", "You see no entries in this case: the log has none, they are erased by the retention rule, or they are outside what you may see.")) }
             } @else {
                 p class="lead" {
@@ -107,8 +115,9 @@ impl Timeline {
         let entries = crate::audit::event::TABLE.iter().zip(0..).map(|(row, index)| super::tests::shown(index, row.number)).collect();
         let case = CaseRef::from_bytes([3; 10]);
         vec![
-            Self { case, entries, erased: 4, unreadable: Vec::new(), more: true },
-            Self { case, entries: Vec::new(), erased: 0, unreadable: vec![5], more: false },
+            Self { case, entries, erased: 4, unreadable: Vec::new(), unjudged: 0, more: true },
+            Self { case, entries: Vec::new(), erased: 0, unreadable: vec![5], unjudged: 0, more: false },
+            Self { case, entries: Vec::new(), erased: 0, unreadable: Vec::new(), unjudged: 1_000, more: false },
         ]
     }
 }

@@ -277,6 +277,8 @@ struct Found {
     unreadable: Vec<(u64, u64)>,
     /// Whether there may be more of that.
     more_unreadable: bool,
+    /// What cannot be read in the whole log, for whoever is told no more of it.
+    unjudged: u64,
     newer: Option<u64>,
     older: Option<u64>,
 }
@@ -312,7 +314,7 @@ impl Search {
 
 impl Found {
     fn of(browsed: Browsed, leaves_out_nothing: bool) -> Self {
-        let Browsed { entries, range, erased, unreadable, first_kept, newer, older } = browsed;
+        let Browsed { entries, range, erased, unreadable, unjudged, first_kept, newer, older } = browsed;
         let matches = entries.len() as u64;
         let older = older.then_some(range.start);
         let newer = newer.then(|| range.end.saturating_sub(1));
@@ -332,7 +334,7 @@ impl Found {
             (unreadable.into_iter().map(|index| (index, index)).collect(), !is_all_named)
         };
         rows.reverse();
-        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, more_unreadable, newer, older }
+        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, more_unreadable, unjudged, newer, older }
     }
 }
 
@@ -443,13 +445,16 @@ impl Search {
             section aria-labelledby="found" {
                 h2 class="ds-heading" data-size="sm" id="found" { (heading) }
                 @if let Some(alert) = answers::unreadable_between(lang, &found.unreadable, found.more_unreadable) { (alert) }
+                @if let Some(alert) = answers::unjudged(lang, found.unjudged) { (alert) }
                 @if found.erased > 0 {
                     (alert("info", &html! { p {
                         (lang.count(found.erased, ["oppføring", "oppføringer"], ["entry", "entries"])) " "
                         (lang.say("i det gjennomsøkte er slettet etter lagringsregelen og kunne ikke sammenlignes.", "in what was searched are erased by the retention rule and could not be compared."))
                     } }))
                 }
-                @if found.rows.is_empty() {
+                @if found.rows.is_empty() && (found.unjudged > 0 || !found.unreadable.is_empty()) {
+                    p { (lang.say("Ingen av oppføringene som kan leses og som du har innsyn i, passer.", "No entries match, of those that can be read and that you may see.")) }
+                } @else if found.rows.is_empty() {
                     p { (lang.say("Ingen av oppføringene som finnes ennå og som du har innsyn i, passer.", "No entries match, of those that are kept and that you may see.")) }
                 } @else {
                     p class="quiet" {
@@ -510,6 +515,7 @@ impl Search {
             erased: 5,
             unreadable: vec![(5, 5), (8, 90)],
             more_unreadable: true,
+            unjudged: 0,
             newer: Some(70),
             older: Some(3),
         })));
@@ -519,6 +525,7 @@ impl Search {
             erased: 0,
             unreadable: Vec::new(),
             more_unreadable: false,
+            unjudged: 7,
             newer: None,
             older: None,
         })));
