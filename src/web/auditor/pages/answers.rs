@@ -64,6 +64,20 @@ pub(super) fn unjudged(lang: Lang, entries: u64) -> Option<Markup> {
     })
 }
 
+/// What becomes of the commands beside an answer whose check does not hold.
+pub(super) fn refused_meanwhile(lang: Lang, checked: &Checked) -> Option<Markup> {
+    (!checked.holds()).then(|| {
+        html! {
+            p {
+                (lang.say(
+                    "Så lenge kontrollen ikke holder, lager eksporten ingen fil: den nevner oppføringen som ikke kan leses, og hvilke eksporter som går an før og etter den.",
+                    "While the check does not hold, the export makes no file: it names the entry that cannot be read, and the exports that can be made before and after it.",
+                ))
+            }
+        }
+    })
+}
+
 fn links(lang: Lang, indices: &[u64]) -> Markup {
     html! {
         @for (i, index) in indices.iter().enumerate() {

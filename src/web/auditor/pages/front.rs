@@ -127,7 +127,7 @@ impl Page for Front {
                 (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
             @if !self.holds.is_empty() { (self.held(lang)) }
-            (check_yourself(lang, &days.commands(lang, &Question::ALL, self.checked.to), &days.call(&Question::ALL), None))
+            (check_yourself(lang, &days.commands(lang, &Question::ALL, self.checked.to), &days.call(&Question::ALL), answers::refused_meanwhile(lang, &self.checked)))
         }
     }
 }

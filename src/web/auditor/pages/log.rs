@@ -9,7 +9,7 @@ use super::layout::{alert, check_yourself};
 use super::period::Days;
 use super::row::time;
 use super::witnesses::{self, Witnessed};
-use super::{Page, Place};
+use super::{Page, Place, answers};
 use crate::audit::question::words;
 use crate::audit::range::Checked;
 use crate::domain::time::Timestamp;
@@ -166,6 +166,7 @@ impl Log {
                     dt { (lang.say("Rot", "Root")) }
                     dd { code class="long" { (self.root) } }
                 }
+                @if let Some(alarm) = self.last_check.as_ref().and_then(|(_, checked)| answers::alarm(lang, checked)) { (alarm) }
                 details class="ds-details" {
                     summary { (lang.say("Hodet slik det er signert (checkpoint)", "The head as it is signed (checkpoint)")) }
                     div { pre tabindex="0" { code { (self.checkpoint) } } }
@@ -259,6 +260,7 @@ impl Log {
             now,
         };
         let check = (now, super::tests::checked(true));
-        vec![of(Some("Oslo <p> (dev)"), 29, Some(check), true), of(None, 0, None, false)]
+        let failed = (now, super::tests::checked(false));
+        vec![of(Some("Oslo <p> (dev)"), 29, Some(check), true), of(None, 0, None, false), of(None, 0, Some(failed), true)]
     }
 }

@@ -100,6 +100,7 @@ impl Page for Asked {
             (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))
             (self.list(lang))
             (check_yourself(lang, &self.days.commands(lang, &[self.question], answer.checked.to), &self.days.call(&[self.question]), Some(html! {
+                @if let Some(refused) = answers::refused_meanwhile(lang, &answer.checked) { (refused) }
                 p {
                     (lang.say(
                         "Svaret er ikke hentet fra et register over svar. Hver oppføring i perioden ble åpnet mot bladet sitt, og alle bladene ble regnet sammen til roten i det signerte hodet.",

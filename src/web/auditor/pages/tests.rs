@@ -225,6 +225,20 @@ fn a_check_that_does_not_hold_is_said_before_the_answer() {
 }
 
 #[test]
+fn what_an_answer_s_check_does_not_hold_for_is_said_wherever_it_stands() {
+    let pages: Vec<String> = samples().iter().map(|page| page.main(Lang::En).into_string()).collect();
+    let fails = |page: &&String| page.contains("The check does not hold");
+    let refused = "While the check does not hold, the export makes no file";
+    let with_export: Vec<&String> = pages.iter().filter(|page| page.contains("samband audit export")).collect();
+    assert!(with_export.iter().filter(|page| fails(page)).count() > 5);
+    for page in with_export {
+        assert_eq!(page.contains(refused), fails(&page), "{page}");
+    }
+    let log: Vec<String> = log::Log::samples().iter().map(|page| page.main(Lang::En).into_string()).collect();
+    assert_eq!(log.iter().map(|page| fails(&page)).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[test]
 fn the_number_of_a_part_is_never_bare_and_its_page_never_green() {
     let whole = |answer: &mut Answer| answer.checked.period = Tally { opened: 900, ..Tally::default() };
     for (question, finding) in findings() {
