@@ -142,6 +142,8 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         lost,
         held,
         unreadable,
+        looked_at,
+        records,
     } = sealed;
     let ago = |at: &Option<Timestamp>| {
         at.map_or_else(String::new, |at| format!(", the oldest accepted {} ago", span(now.millis() - at.millis())))
@@ -158,8 +160,12 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
             None => "last stop    none among the newest 100,000 records".to_owned(),
         },
     ];
+    lines.push(format!("looked at    {looked_at} of {records} records in files, none damaged; `samband audit fsck` reads all"));
     if *unreadable > 0 {
-        lines.push(format!("DAMAGED      {unreadable} of the records looked through cannot be read: run `samband audit fsck`"));
+        lines.pop();
+        lines.push(format!(
+            "DAMAGED      {unreadable} of {looked_at} records looked at, of {records} in files, cannot be read: run `samband audit fsck`"
+        ));
     }
     lines
 }
@@ -213,13 +219,16 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
         lost,
         held,
         unreadable,
+        looked_at,
+        records,
     } = sealed;
     let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
         "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds,
-        "holds_not_whole": holds_not_whole, "held_records_lost": lost, "held_records": held, "unreadable": unreadable,
+        "holds_not_whole": holds_not_whole, "held_records_lost": lost, "held_records": held, "unreadable": unreadable, "records_looked_at": looked_at,
+        "records": records,
     })
 }
 

@@ -146,7 +146,7 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
                 rows.next().await?.ok_or_else(|| CliError::Unreachable("the list broke off before its end; run it again".to_owned()))?;
             match (row.get("entry"), row.get("end")) {
                 (Some(entry), _) => {
-                    bar.suspend(|| out.result(&line(entry), entry));
+                    bar.suspend(|| out.result(&line(entry), &with_index(entry)));
                     bar.inc(1);
                     (shown, is_none) = (shown.saturating_add(1), false);
                 }
@@ -192,6 +192,15 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
          log; ask the operator to stop the gateway and run `samband audit fsck`",
         damaged.len()
     )))
+}
+
+/// An entry for machines: JSON leaves out a 0, and the first entry has its index too.
+fn with_index(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    if let Some(fields) = entry.as_object_mut() {
+        fields.entry("index").or_insert_with(|| 0.into());
+    }
+    entry
 }
 
 /// What stands in place of a record that cannot be read.
@@ -265,6 +274,12 @@ mod tests {
     fn damage_does_not_read_as_erasure() {
         assert_eq!(line(&json!({"index": 7})), "     7  erased");
         assert_eq!(line(&json!({"index": 7, "unreadable": true})), "     7  damaged: the record is kept and cannot be read");
+    }
+
+    #[test]
+    fn the_first_entry_has_its_index_for_machines_too() {
+        assert_eq!(with_index(&json!({"record": {"kind": 1}})), json!({"index": 0, "record": {"kind": 1}}));
+        assert_eq!(with_index(&json!({"index": 7})), json!({"index": 7}));
     }
 
     #[test]

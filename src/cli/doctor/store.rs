@@ -52,7 +52,7 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
         findings.push(undelivered(config, sealed, now));
         findings.push(last_event(sealed, now));
         findings.extend(holds(sealed));
-        findings.extend(unreadable(sealed));
+        findings.push(unreadable(sealed));
     }
     findings.push(checkpoint(config, &found, now));
     findings
@@ -101,11 +101,18 @@ fn holds(sealed: &SealedInfo) -> Option<Finding> {
     }
 }
 
-/// Told only where something is wrong.
-fn unreadable(sealed: &SealedInfo) -> Option<Finding> {
-    let found = sealed.unreadable;
-    let text = format!("{found} of the records looked through cannot be read; `samband audit fsck` shows all of it");
-    (found > 0).then(|| Finding::new("records", Health::Bad, text, json!({"unreadable": found})))
+/// How much was looked at, too: nothing found in a part says nothing of the rest.
+fn unreadable(sealed: &SealedInfo) -> Finding {
+    let SealedInfo { unreadable, looked_at, records, .. } = sealed;
+    let figures = json!({"unreadable": unreadable, "looked_at": looked_at, "records": records});
+    if *unreadable > 0 {
+        let text = format!(
+            "{unreadable} of {looked_at} records looked at, of {records} in files, cannot be read; `samband audit fsck` shows all of it"
+        );
+        return Finding::new("records", Health::Bad, text, figures);
+    }
+    let text = format!("{looked_at} of {records} records in files were looked at, none of them is damaged; `samband audit fsck` reads all");
+    Finding::new("records", Health::Ok, text, figures)
 }
 
 fn last_event(sealed: &SealedInfo, now: Timestamp) -> Finding {

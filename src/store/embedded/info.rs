@@ -118,8 +118,12 @@ pub struct SealedInfo {
     pub lost: u64,
     /// Records in their files.
     pub held: u64,
-    /// Records that could not be read among those looked through for the last stop; `audit fsck` reads all.
+    /// Records that could not be read among those looked at; `audit fsck` reads all.
     pub unreadable: u64,
+    /// Records that were looked at: all that holds keep, and of the others those that were read for the last stop.
+    pub looked_at: u64,
+    /// Records that are kept in files.
+    pub records: u64,
 }
 
 /// Looks at the folder. `now` is what ages are counted to.
@@ -295,12 +299,15 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
 
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
     let Glance { state, size, archive, held, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
-    let lacking = holds::lacking(&archive.held().all_now());
+    let held_now = archive.held().all_now();
+    let lacking = holds::lacking(&held_now);
+    let records = held + archive.months().iter().map(|month| month.count).sum::<u64>();
     let oldest_content = oldest_content.and_then(|(index, time)| {
         let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
         time.or_else(|| state.accepted_at(index)).or_else(of_record)
     });
-    let (last_stop, unreadable) = if last_stop.is_some() { (last_stop, 0) } else { stop_in_records(&archive) };
+    let (last_stop, looked_at, unreadable) = if last_stop.is_some() { (last_stop, 0, 0) } else { stop_in_records(&archive) };
+    let (looked_at, unreadable) = (looked_at + held, unreadable + held_now.iter().map(|file| file.lacks.damaged).sum::<u64>());
     Ok(SealedInfo {
         oldest_undelivered: state.oldest_undelivered(),
         contents,
@@ -313,13 +320,15 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         lost: lacking.iter().map(|(_, copy)| copy.lost()).sum(),
         held,
         unreadable,
+        looked_at,
+        records,
         stats: Stats { durable_size: size, ..state.stats(now) },
     })
 }
 
-/// The newest `STOPPED` among the newest records, and its place; and how many of these could not be read.
-fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64) {
-    let mut unreadable = 0;
+/// The newest `STOPPED` among the newest records, and its place; how many were looked at for it, and how many of these could not be read.
+fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64, u64) {
+    let (mut looked_at, mut unreadable) = (0, 0);
     let stopped = Event::Stopped.row().number;
     let first_kept = archive.first_kept().unwrap_or(0);
     let mut end = archive.months().last().map_or(0, super::records::Month::end);
@@ -328,6 +337,7 @@ fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64) {
     while end > least {
         let from = end.saturating_sub(LOOKED_AT_ONCE).max(least);
         let mut found = None;
+        looked_at += end - from;
         archive.each(from, end, &mut |index, slot| {
             match slot.map(|slot| slot.entry.record) {
                 Some(record) if record.kind == stopped => found = Some((index, record.time)),
@@ -337,9 +347,9 @@ fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64) {
             true
         });
         if found.is_some() {
-            return (found, unreadable);
+            return (found, looked_at, unreadable);
         }
         end = from;
     }
-    (None, unreadable)
+    (None, looked_at, unreadable)
 }

@@ -408,6 +408,7 @@ async fn a_hold_whose_own_copy_is_damaged_or_gone_says_so_at_once_and_is_copied_
         }
         let told = super::super::info::info(&home.data(), Some(Zeroizing::new(KEY)), store.now()).unwrap().sealed.unwrap();
         assert_eq!((told.holds, told.holds_not_whole), (1, 1), "gone: {gone}");
+        assert_eq!((told.unreadable, told.looked_at), (if gone { told.held } else { 1 }, told.records));
         assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::NotWhole { lost: 0 });
         becomes_whole(&store, case_ref).await;
         // Which waits for the turn that is destroying the old file.
