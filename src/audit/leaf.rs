@@ -152,6 +152,8 @@ pub struct SenderOpening {
 
 /// Bytes of a sender's opening in front of the sender's part.
 const SENDER_HEAD: usize = 1 + 32 + 32;
+/// Room for the sender's part of nearly every record; a longer one only costs a copy.
+const SENDER_PART_ROOM: usize = 448 - SENDER_HEAD;
 
 impl SenderOpening {
     /// The opening for the sender of a record.
@@ -161,6 +163,22 @@ impl SenderOpening {
     pub fn new(openings: &Openings, sender_part: &[u8], gateway_part: &[u8]) -> Result<Self, OpeningError> {
         bounded(gateway_part)?;
         Self::from_commit(openings.r, openings.gateway_commit(gateway_part), sender_part)
+    }
+
+    /// The same of a sender's part that `write` appends where it stays: one is made for every entry of the log.
+    ///
+    /// # Errors
+    /// [`OpeningError::TooLong`] for a part beyond [`PART_BYTES_MAX`].
+    pub fn written(openings: &Openings, gateway_part: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> Result<Self, OpeningError> {
+        bounded(gateway_part)?;
+        let mut bytes = Vec::with_capacity(SENDER_HEAD + SENDER_PART_ROOM);
+        bytes.push(SENDER_OPENING);
+        bytes.extend_from_slice(&openings.r);
+        bytes.extend_from_slice(&openings.gateway_commit(gateway_part));
+        write(&mut bytes);
+        let opening = Self { bytes };
+        bounded(opening.sender_part())?;
+        Ok(opening)
     }
 
     /// The same from the commitment to the gateway's part.
@@ -390,6 +408,18 @@ mod tests {
         assert_eq!(AuditorOpening::new(openings(), vec![], long.clone()), Err(OpeningError::TooLong));
         assert_eq!(SenderOpening::decode(&[&sender[..], &long].concat()), Err(OpeningError::TooLong));
         assert_eq!(AuditorOpening::decode(&[&auditor[..], &long].concat()), Err(OpeningError::TooLong));
+    }
+
+    #[test]
+    fn a_part_written_in_place_gives_the_same_opening() {
+        for len in [0, 1, SENDER_PART_ROOM, SENDER_PART_ROOM + 1, PART_BYTES_MAX] {
+            let part = vec![b's'; len];
+            let written = SenderOpening::written(&openings(), b"gateway", |out| out.extend_from_slice(&part));
+            assert_eq!(written, SenderOpening::new(&openings(), &part, b"gateway"), "{len} bytes");
+        }
+        let long = vec![0; PART_BYTES_MAX + 1];
+        assert_eq!(SenderOpening::written(&openings(), b"", |out| out.extend_from_slice(&long)), Err(OpeningError::TooLong));
+        assert_eq!(SenderOpening::written(&openings(), &long, |_| ()), Err(OpeningError::TooLong));
     }
 
     #[test]

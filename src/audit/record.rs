@@ -265,44 +265,54 @@ impl Record {
     #[must_use]
     pub fn sender_part(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
+        self.push_sender_part(&mut out);
+        out
+    }
+
+    /// Appends the sender's part to `out`.
+    pub fn push_sender_part(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"samband/v1\n");
-        line(&mut out, "event", self.row().map_or("UNKNOWN", |row| row.name));
-        line(&mut out, "time", self.time);
-        optional(&mut out, "actor", self.actor.as_ref().filter(|_| !self.is_delivery_of_result()));
-        optional(&mut out, "message_id", self.message_id);
-        optional(&mut out, "replaces", self.replaces);
+        line(out, "event", self.row().map_or("UNKNOWN", |row| row.name));
+        line(out, "time", self.time);
+        optional(out, "actor", self.actor.as_ref().filter(|_| !self.is_delivery_of_result()));
+        optional(out, "message_id", self.message_id);
+        optional(out, "replaces", self.replaces);
         if let Some(commit) = &self.content_commit {
-            line(&mut out, "content_commit", Hex(commit));
+            line(out, "content_commit", Hex(commit));
         }
         if self.actor_knows_case() {
-            optional(&mut out, "case_ref", self.case_ref);
+            optional(out, "case_ref", self.case_ref);
         }
         if self.actor_knows_requisition() {
-            optional(&mut out, "requisition_id", self.requisition_id);
+            optional(out, "requisition_id", self.requisition_id);
         }
-        optional(&mut out, "reason", self.reason.map(u64::from));
-        optional(&mut out, "verb", self.verb.map(u64::from));
-        out
+        optional(out, "reason", self.reason.map(u64::from));
+        optional(out, "verb", self.verb.map(u64::from));
     }
 
     /// The rest, as text: derived parties, keys, readers, counts.
     #[must_use]
     pub fn gateway_part(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
-        optional(&mut out, "actor", self.actor.as_ref().filter(|_| self.is_delivery_of_result()));
-        optional(&mut out, "key_label", self.key_label.as_deref());
-        optional(&mut out, "sender", self.sender.as_ref());
-        optional(&mut out, "recipient", self.recipient.as_ref());
+        self.push_gateway_part(&mut out);
+        out
+    }
+
+    /// Appends the gateway's part to `out`.
+    pub fn push_gateway_part(&self, out: &mut Vec<u8>) {
+        optional(out, "actor", self.actor.as_ref().filter(|_| self.is_delivery_of_result()));
+        optional(out, "key_label", self.key_label.as_deref());
+        optional(out, "sender", self.sender.as_ref());
+        optional(out, "recipient", self.recipient.as_ref());
         if !self.actor_knows_case() {
-            optional(&mut out, "case_ref", self.case_ref);
+            optional(out, "case_ref", self.case_ref);
         }
         if !self.actor_knows_requisition() {
-            optional(&mut out, "requisition_id", self.requisition_id);
+            optional(out, "requisition_id", self.requisition_id);
         }
-        optional(&mut out, "about", self.about);
-        optional(&mut out, "count", self.count);
-        optional(&mut out, "note", self.note.as_deref());
-        out
+        optional(out, "about", self.about);
+        optional(out, "count", self.count);
+        optional(out, "note", self.note.as_deref());
     }
 
     /// Kinds 14 and 15 are a laboratory's, as are deliveries of results: it never sees a case reference.

@@ -12,6 +12,8 @@ use crate::audit::receipt::{AuditorProof, Receipt};
 use crate::audit::record::Record;
 use crate::audit::tlog_proof::TlogProof;
 use crate::audit::tree::{BuildError, Hash, NodeSource};
+use crate::domain::id::{CaseRef, RequisitionId};
+use crate::domain::time::Timestamp;
 
 /// Why a receipt or proof could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +35,11 @@ pub fn leaf(record: &Record, openings: &Openings) -> Leaf {
     Leaf::commit(openings, &record.sender_part(), &record.gateway_part())
 }
 
-/// The leaf of a record, and what opens it for its sender.
-pub fn leaf_and_opening(record: &Record, openings: &Openings) -> (Leaf, Result<SenderOpening, OpeningError>) {
-    let (sender_part, gateway_part) = (record.sender_part(), record.gateway_part());
-    match SenderOpening::new(openings, &sender_part, &gateway_part) {
+/// The leaf of a record, and what opens it for its sender. `gateway_part` is room for a text, lent by whoever makes many.
+pub fn leaf_and_opening(record: &Record, openings: &Openings, gateway_part: &mut Vec<u8>) -> (Leaf, Result<SenderOpening, OpeningError>) {
+    gateway_part.clear();
+    record.push_gateway_part(gateway_part);
+    match SenderOpening::written(openings, gateway_part, |out| record.push_sender_part(out)) {
         Ok(opening) => (opening.leaf(), Ok(opening)),
         // The leaf stands all the same; only a receipt of it cannot be made.
         Err(error) => (leaf(record, openings), Err(error)),
@@ -79,16 +82,37 @@ pub fn receipt_with(opening: &SenderOpening, index: u64, proof: &[Hash], head: &
     Bytes::from(Receipt::encode(opening, index, proof, head))
 }
 
+/// What a sender is told of a record besides its receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    time: Timestamp,
+    case_ref: Option<CaseRef>,
+    requisition_id: Option<RequisitionId>,
+}
+
+impl Told {
+    /// Of `record`.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self {
+            time: record.time,
+            case_ref: record.case_ref.filter(|_| record.actor_knows_case()),
+            requisition_id: record.requisition_id.filter(|_| record.actor_knows_requisition()),
+        }
+    }
+
+    /// The answer, with the receipt of the record at `index`.
+    #[must_use]
+    pub const fn with(self, index: u64, receipt: Bytes) -> Accepted {
+        let Self { time, case_ref, requisition_id } = self;
+        Accepted { index, accepted_at: time, case_ref, requisition_id, receipt }
+    }
+}
+
 /// What a sender is answered for the record at `index`.
 #[must_use]
 pub fn accepted(record: &Record, index: u64, receipt: Bytes) -> Accepted {
-    Accepted {
-        index,
-        accepted_at: record.time,
-        case_ref: record.case_ref.filter(|_| record.actor_knows_case()),
-        requisition_id: record.requisition_id.filter(|_| record.actor_knows_requisition()),
-        receipt,
-    }
+    Told::of(record).with(index, receipt)
 }
 
 /// The auditor's proof of the entry at `index`. Without a record (erased) it proves the bare leaf.

@@ -163,7 +163,7 @@ impl MemoryStore {
             if event.acceptance().is_some() && !content.is_empty() {
                 inner.contents.insert(index, content.clone());
             }
-            for freed in inner.state.apply(&event, index, at).freed {
+            for freed in inner.state.apply(event, index, at).freed {
                 inner.contents.remove(&freed);
             }
         }

@@ -40,13 +40,14 @@ pub struct State {
     subject_key: [u8; 32],
     last_time: Timestamp,
     ids: Ids,
-    // Each in a box of its own: a table that holds them itself is far larger than the processor's cache, and every new one misses it several times.
-    messages: HashMap<u64, Box<Message>>,
+    // By log index: a new one comes last in the tree, in the processor's cache, where a table would put it anywhere and be copied as it grows.
+    // Each in a box of its own, as cases are: what holds them itself is far larger than the cache.
+    messages: BTreeMap<u64, Box<Message>>,
     cases: HashMap<CaseRef, Box<Case>>,
     contacts: BTreeMap<ParticipantId, Contact>,
     /// Every id that ever stood in a register, with whom it stood for: an id is never used for another. Unknown of those that had left before
     /// bases held it.
-    known: BTreeMap<ParticipantId, Option<Bearer>>,
+    known: HashMap<ParticipantId, Option<Bearer>>,
     holds: BTreeMap<CaseRef, Hold>,
     // What follows is derived from what stands above.
     requisitions: HashMap<RequisitionId, CaseRef>,
@@ -67,10 +68,10 @@ impl State {
             subject_key,
             last_time: Timestamp::from_millis(0),
             ids: Ids::default(),
-            messages: HashMap::new(),
+            messages: BTreeMap::new(),
             cases: HashMap::new(),
             contacts: BTreeMap::new(),
-            known: BTreeMap::new(),
+            known: HashMap::new(),
             holds: BTreeMap::new(),
             requisitions: HashMap::new(),
             mailboxes: HashMap::new(),

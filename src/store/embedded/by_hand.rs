@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::error::OpenError;
 use super::journal::Writer;
 use super::queue::Next;
-use super::sequencer::{Frame, decide_all};
+use super::sequencer::{Desk, Frame, decide_all};
 use super::start::{Options, Started, start_with};
 use super::{EmbeddedStore, commit};
 use crate::audit::event::Event;
@@ -55,13 +55,15 @@ pub fn drive(engine: &Engine) {
     let mut held = engine.hand.lock();
     let Some(hand) = held.as_mut().filter(|hand| !hand.gathering) else { return };
     while !engine.queue.is_empty() {
-        let Next::Work(inputs) = engine.queue.next() else { return };
-        decide_all(engine, &mut Draws::straight(engine.entropy.as_ref()), &mut hand.frame, inputs);
+        let mut desk = Desk::new(Draws::straight(engine.entropy.as_ref()));
+        let Next::Work = engine.queue.next(&mut desk.inputs) else { return };
+        decide_all(engine, &mut desk, &mut hand.frame);
         if !hand.frame.has_work() {
             continue;
         }
-        let frame = std::mem::take(&mut hand.frame);
-        if let Err(error) = commit::commit(engine, &mut hand.writer, frame, &hand.durable) {
+        let committed = commit::commit(engine, &mut hand.writer, &mut hand.frame, &hand.durable);
+        hand.frame.clear();
+        if let Err(error) = committed {
             engine.fatal(&error.to_string());
             // As when the committing thread ends: whoever waits is told.
             *held = None;

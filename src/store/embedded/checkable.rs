@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::engine::Engine;
 use super::layout::Layout;
 use super::records::{Archive, Entry};
+use super::tail::Copied;
 use super::tiles::TileFolder;
 use crate::audit::bundle;
 use crate::audit::checkpoint::Checkpoint;
@@ -68,7 +69,7 @@ fn held(engine: &Engine, archive: &Archive, from: u64, to: u64) -> Vec<Held> {
     let mut held = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
     let of = |entry: Entry| Held::Record(Box::new((entry.record, entry.openings)));
     let mut next = from;
-    let tail_first = engine.core.lock().tail_first;
+    let tail_first = engine.tail.lock().first();
     let kept = archive.first_kept().unwrap_or(tail_first);
     while next < to.min(kept) {
         held.push(match archive.held().slot(next) {
@@ -87,11 +88,9 @@ fn held(engine: &Engine, archive: &Archive, from: u64, to: u64) -> Vec<Held> {
         next = to.min(files_end);
     }
     if next < to {
-        let core = engine.core.lock();
-        for index in next..to {
-            let at = index.checked_sub(core.tail_first).and_then(|at| usize::try_from(at).ok());
-            held.push(at.and_then(|at| core.tail.get(at)).map_or(Held::Unreadable, |entry| of(entry.as_ref().clone())));
-        }
+        let chunk = engine.tail.lock().copy(next, usize::try_from(to - next).unwrap_or(usize::MAX));
+        held.extend(chunk.into_iter().flat_map(Copied::entries).map(|(_, entry)| of(entry)));
+        held.resize_with(usize::try_from(to.saturating_sub(from)).unwrap_or(0), || Held::Unreadable);
     }
     held
 }

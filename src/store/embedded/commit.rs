@@ -22,9 +22,9 @@ pub fn run(engine: &Engine, mut writer: Writer, durable: &watch::Sender<u64>) {
     let mut sealed = true;
     loop {
         let result = match engine.queue.take((!sealed).then_some(QUIET)) {
-            Taken::Frame(frame) => {
+            Taken::Frame(mut frame) => {
                 sealed = false;
-                commit(engine, &mut writer, frame, durable)
+                commit(engine, &mut writer, &mut frame, durable).map(|()| engine.queue.give_back(frame))
             }
             Taken::Quiet => {
                 sealed = true;
@@ -45,12 +45,11 @@ pub fn run(engine: &Engine, mut writer: Writer, durable: &watch::Sender<u64>) {
     }
 }
 
-pub(super) fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, durable: &watch::Sender<u64>) -> Result<(), OpenError> {
+pub(super) fn commit(engine: &Engine, writer: &mut Writer, frame: &mut Frame, durable: &watch::Sender<u64>) -> Result<(), OpenError> {
     if !frame.draft.is_empty() {
         // Later leaves may be in the tree already; what was complete at this size stays.
         let edge = RightEdge::at(&*engine.nodes.read(), frame.size).expect("what a frame ends with is among the newest leaves");
         let root = edge.root();
-        engine.frame_ends.lock().push_back(frame.size);
         if writer.written() >= engine.journal.file {
             writer.roll()?;
         }
@@ -63,6 +62,7 @@ pub(super) fn commit(engine: &Engine, writer: &mut Writer, mut frame: Frame, dur
                 contents.insert(index, Location { holder, offset: piece.offset, len: piece.len, place: piece.place });
             }
         }
+        engine.tail.lock().push(frame.size, &frame.draft);
         let written = frame.draft.content_bytes() + 512 * frame.draft.entries();
         engine.journal_bytes.fetch_add(written as u64, Ordering::Relaxed);
         // Only what is durable is ever signed, so that a torn frame never leaves a second signed root for one size.

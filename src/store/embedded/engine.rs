@@ -20,6 +20,7 @@ use super::layout::Layout;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
+use super::tail::Tail;
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::Event;
@@ -34,7 +35,8 @@ use crate::clock::{Clock, Entropy};
 use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
-use crate::store::{Accepted, StoreError, evidence};
+use crate::store::evidence::{self, Told};
+use crate::store::{Accepted, StoreError};
 
 /// Exit code of a process that could not make a commit durable.
 pub const FATAL_EXIT_CODE: i32 = 74;
@@ -110,8 +112,8 @@ pub struct Engine {
 
     pub(super) queue: Queue,
     pub(super) core: Mutex<Core>,
-    /// Tree sizes at the ends of frames of the core's tail. Locked before the core where both are.
-    pub(super) frame_ends: Mutex<VecDeque<u64>>,
+    /// Durable entries whose records are in no file yet.
+    pub(super) tail: Mutex<Tail>,
     /// Time of the last decided event in milliseconds, beside the core so that asking the time waits for nobody.
     pub(super) last_time: AtomicI64,
     pub(super) nodes: RwLock<RecentNodes>,
@@ -267,23 +269,20 @@ impl Engine {
         }
     }
 
-    /// The same, if it is in memory and its frame is closed.
+    /// The same, if it is in memory.
     pub(super) fn tail_slot(&self, index: u64) -> Option<Slot> {
-        let ends = self.frame_ends.lock();
-        let entry = self.core.lock().entry(index)?;
-        let batch = *ends.get(ends.partition_point(|end| *end <= index))?;
-        Some(Slot { entry: entry.as_ref().clone(), batch })
+        self.tail.lock().slot(index)
     }
 
     /// A turn has written what stands below `size` into files.
     pub(super) fn trim(&self, size: u64) {
-        let mut ends = self.frame_ends.lock();
-        let mut core = self.core.lock();
-        let now = core.state.last_time();
-        core.state.forget_stale_ids(now);
-        core.trim(size);
-        let written = ends.partition_point(|end| *end <= size);
-        ends.drain(..written);
+        {
+            let mut core = self.core.lock();
+            let now = core.state.last_time();
+            core.state.forget_stale_ids(now);
+        }
+        let written = self.tail.lock().trim(size);
+        drop(written);
     }
 
     fn head_of(&self, size: u64, nodes: &AllNodes<'_>) -> Result<Arc<SignedCheckpoint>, StoreError> {
@@ -338,14 +337,14 @@ impl Engine {
     }
 
     /// The same for an entry that has just become durable under `head`.
-    pub(super) fn accepted_now(&self, index: u64, entry: &Entry, opening: &SenderOpening, head: &Head) -> Result<Accepted, StoreError> {
+    pub(super) fn accepted_now(&self, index: u64, told: Told, opening: &SenderOpening, head: &Head) -> Result<Accepted, StoreError> {
         let proof = head.edge.inclusion_proof(&*self.nodes.read(), index);
         let proof = match proof {
             Ok(proof) => proof,
             // Asked so late that its part of the tree is published already.
             Err(_) => inclusion_proof(&self.all_nodes(), index, head.size).map_err(|error| nodes_error(&error))?,
         };
-        Ok(evidence::accepted(&entry.record, index, evidence::receipt_with(opening, index, &proof, &head.signed)))
+        Ok(told.with(index, evidence::receipt_with(opening, index, &proof, &head.signed)))
     }
 
     /// The leaf at `index` from the published bundles.
@@ -398,7 +397,10 @@ impl Engine {
 
     /// Bytes that a turn writes before it can give any back.
     pub(super) fn turn_needs(&self) -> u64 {
-        let slots = self.core.lock().tail.len() as u64 * SLOT_LEN as u64;
+        let slots = {
+            let tail = self.tail.lock();
+            (tail.end() - tail.first()) * SLOT_LEN as u64
+        };
         let contents = self.contents.lock().bytes();
         slots.saturating_add(contents).saturating_add(self.base_bytes.load(Ordering::Relaxed))
     }

@@ -173,24 +173,28 @@ pub struct Body {
 /// the frame before is being synced.
 #[derive(Debug, Default)]
 pub struct Draft {
-    entries: u32,
     encoded: Vec<u8>,
+    /// Where each entry ends in them.
+    ends: Vec<u32>,
     places: Vec<(u32, u32)>,
     contents: Vec<Content>,
     content_bytes: usize,
 }
 
+/// A draft that grew beyond this is not filled again: most are a tenth of it.
+const KEPT_BYTES: usize = 256 * 1024;
+
 impl Draft {
     /// Entries in it.
     #[must_use]
     pub const fn entries(&self) -> usize {
-        self.entries as usize
+        self.ends.len()
     }
 
     /// Whether it has no entry.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.ends.is_empty()
     }
 
     /// Content in it, in bytes before sealing.
@@ -201,34 +205,65 @@ impl Draft {
 
     /// Appends an entry.
     pub fn push(&mut self, entry: &JournalEntry) {
-        self.encoded = postcard::to_extend(entry, std::mem::take(&mut self.encoded)).expect(PLAIN_DATA);
-        self.entries += 1;
+        let JournalEntry { event, time, r, r2 } = entry;
+        let mut encoded = postcard::to_extend(&(event, time), std::mem::take(&mut self.encoded)).expect(PLAIN_DATA);
+        // As postcard writes arrays of bytes, which it does one by one.
+        encoded.extend_from_slice(r);
+        encoded.extend_from_slice(r2);
+        self.ends.push(u32::try_from(encoded.len()).expect(BOUNDED));
+        self.encoded = encoded;
+    }
+
+    /// The entries, one behind the other, and where each ends.
+    #[must_use]
+    pub fn encoded(&self) -> (&[u8], &[u32]) {
+        (&self.encoded, &self.ends)
+    }
+
+    /// Empties it and keeps its room: memory that was used a moment ago is in the processor's cache, and fresh memory costs most of all. The secrets
+    /// in it are wiped.
+    pub fn clear(&mut self) {
+        if self.encoded.capacity() > KEPT_BYTES {
+            *self = Self::default();
+            return;
+        }
+        self.encoded.fill(0);
+        // So that no compiler takes the zeros for useless.
+        std::hint::black_box(self.encoded.as_slice());
+        self.encoded.clear();
+        self.ends.clear();
+        self.places.clear();
+        self.contents.clear();
+        self.content_bytes = 0;
     }
 
     /// Appends content of the entry that is pushed next.
     pub fn push_content(&mut self, content: Content) {
         self.content_bytes += content.len();
-        self.places.push((self.entries, content.len() as u32));
+        self.places.push((self.ends.len() as u32, content.len() as u32));
         self.contents.push(content);
     }
 
     /// Takes over what `later` holds.
     pub fn absorb(&mut self, later: &mut Self) {
-        self.places.extend(later.places.drain(..).map(|(entry, len)| (self.entries + entry, len)));
-        self.encoded.append(&mut later.encoded);
+        let (entries, bytes) = (self.ends.len() as u32, u32::try_from(self.encoded.len()).expect(BOUNDED));
+        self.places.extend(later.places.iter().map(|(entry, len)| (entries + entry, *len)));
+        self.ends.extend(later.ends.iter().map(|end| bytes.checked_add(*end).expect(BOUNDED)));
+        self.encoded.extend_from_slice(&later.encoded);
         self.contents.append(&mut later.contents);
-        self.entries += std::mem::take(&mut later.entries);
-        self.content_bytes += std::mem::take(&mut later.content_bytes);
+        self.content_bytes += later.content_bytes;
+        later.clear();
     }
 
     /// Appends the bytes of the [`Body`] that this has become.
     fn write(&self, out: Vec<u8>) -> Vec<u8> {
-        let mut out = postcard::to_extend(&self.entries, out).expect(PLAIN_DATA);
+        let mut out = postcard::to_extend(&(self.ends.len() as u32), out).expect(PLAIN_DATA);
         out.extend_from_slice(&self.encoded);
         postcard::to_extend(&self.places, out).expect(PLAIN_DATA)
     }
 }
 
+const BOUNDED: &str = "a frame is bounded far below 4 GiB";
 const PLAIN_DATA: &str = "events are plain data, which postcard can always write";
 
 /// Where one sealed piece of content lies.
@@ -302,7 +337,7 @@ pub fn encode(
     let mut placed = Vec::new();
     if let Some(draft) = draft {
         *out = draft.write(std::mem::take(out));
-        header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect("a frame is bounded far below 4 GiB");
+        header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect(BOUNDED);
         let first = offset + HEADER_LEN as u64 + u64::from(header.events_len);
         placed = pieces(&draft.places, chain.sequence, first);
         header.contents_len = placed.iter().map(|piece| piece.len).sum();
@@ -368,6 +403,24 @@ mod tests {
             let places: Vec<_> = (0..to).filter(|n| n % 3 == 0).map(|n| (u32::from(n), u32::from(n))).collect();
             assert_eq!(body.contents, places);
             assert_eq!(whole.content_bytes(), places.iter().map(|(_, len)| *len as usize).sum::<usize>());
+            let (encoded, ends) = whole.encoded();
+            let starts = std::iter::once(0).chain(ends.iter().map(|end| *end as usize));
+            for ((start, end), read) in starts.zip(ends).zip(&body.entries) {
+                assert_eq!(postcard::to_stdvec(read).unwrap(), encoded[start..*end as usize], "an entry by itself");
+            }
         }
+    }
+
+    #[test]
+    fn a_draft_that_is_filled_again_holds_nothing_of_before() {
+        let mut again = draft(0, 90);
+        again.clear();
+        assert!(again.is_empty() && again.content_bytes() == 0);
+        assert!(again.encoded.capacity() > 0, "its room is kept");
+        again.absorb(&mut draft(3, 50));
+        assert_eq!(again.write(Vec::new()), draft(3, 50).write(Vec::new()));
+        again.encoded.reserve(KEPT_BYTES + 1);
+        again.clear();
+        assert_eq!(again.encoded.capacity(), 0, "what grew large is let go");
     }
 }

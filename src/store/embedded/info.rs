@@ -288,7 +288,7 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
                 if event == Event::Stopped {
                     glance.last_stop = Some((glance.size, time));
                 }
-                glance.state.apply(&event, glance.size, time);
+                glance.state.apply(event, glance.size, time);
                 glance.size += 1;
             }
             Ok(())

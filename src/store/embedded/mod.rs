@@ -43,6 +43,7 @@ mod search;
 mod sequencer;
 mod start;
 pub mod stopped;
+mod tail;
 mod tiles;
 mod turn;
 
@@ -251,10 +252,10 @@ impl Store for EmbeddedStore {
         }
         match answer {
             Answer::Done { events } => Ok(Outcome::Done { events }),
-            Answer::Fresh { index, entry, opening, head } => {
+            Answer::Fresh { index, told, opening, head } => {
                 let head = head.ok_or(StoreError::Stopped)?;
                 let opening = opening.map_err(|error| StoreError::Damaged { place: error.to_string() })?;
-                self.engine.accepted_now(index, &entry, &opening, &head).map(Outcome::Accepted)
+                self.engine.accepted_now(index, told, &opening, &head).map(Outcome::Accepted)
             }
             Answer::Duplicate { index } => {
                 // Its record may have gone by the calendar while its case lives.

@@ -65,6 +65,8 @@ struct Inside {
     inputs: VecDeque<Input>,
     /// Decided, not taken yet.
     open: Frame,
+    /// Durable and emptied: the room for a later one.
+    spare: Option<Frame>,
     committer_waits: bool,
     closed: bool,
     /// The sequencer has ended.
@@ -82,8 +84,8 @@ pub struct Queue {
 
 /// What the sequencer finds.
 pub enum Next {
-    /// To be decided.
-    Work(Vec<Input>),
+    /// Something to be decided.
+    Work,
     /// Nothing is left and nothing more will come.
     End,
     /// The store broke; what is open is lost.
@@ -131,6 +133,7 @@ impl Queue {
         inside.broken = true;
         inside.inputs.clear();
         inside.open = Frame::default();
+        inside.spare = None;
         self.to_sequencer.notify_all();
         self.to_committer.notify_all();
     }
@@ -147,8 +150,8 @@ impl Queue {
         self.inside.lock().committer_waits = true;
     }
 
-    /// Waits for something to decide that there is room for.
-    pub fn next(&self) -> Next {
+    /// Waits for something to decide that there is room for, and appends it to `inputs`.
+    pub fn next(&self, inputs: &mut Vec<Input>) -> Next {
         let mut inside = self.inside.lock();
         loop {
             if inside.broken {
@@ -157,7 +160,8 @@ impl Queue {
             let worth_it = inside.committer_waits || inside.closed || inside.inputs.len() >= WORTH_WAKING;
             let count = inside.open.takes().min(inside.inputs.len());
             if worth_it && count > 0 {
-                return Next::Work(inside.inputs.drain(..count).collect());
+                inputs.extend(inside.inputs.drain(..count));
+                return Next::Work;
             }
             if inside.closed && inside.inputs.is_empty() {
                 return Next::End;
@@ -178,6 +182,15 @@ impl Queue {
         }
     }
 
+    /// The committer gives back a frame that is done with.
+    pub fn give_back(&self, mut frame: Frame) {
+        frame.clear();
+        let mut inside = self.inside.lock();
+        if !inside.broken {
+            inside.spare = Some(frame);
+        }
+    }
+
     /// The sequencer ends.
     pub fn all_is_decided(&self) {
         self.inside.lock().all_decided = true;
@@ -189,7 +202,8 @@ impl Queue {
         let mut inside = self.inside.lock();
         loop {
             if inside.open.has_work() {
-                let frame = std::mem::take(&mut inside.open);
+                let room = inside.spare.take().unwrap_or_default();
+                let frame = std::mem::replace(&mut inside.open, room);
                 inside.committer_waits = false;
                 // It may have waited for room.
                 let waits = !inside.inputs.is_empty();

@@ -166,8 +166,8 @@ impl Replayed {
             let leaf = Leaf::commit(&openings, &record.sender_part(), &record.gateway_part());
             self.nodes.push(leaf.hash());
             self.leaves.push(leaf);
-            self.state.apply(&journaled.event, index, journaled.time);
             self.owed.retain(|owed| *owed != journaled.event);
+            self.state.apply(journaled.event, index, journaled.time);
             self.entries.push(Slot { entry: Entry { record, openings }, batch: header.size });
         }
         if self.nodes.size() != header.size || self.nodes.root() != header.root {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use super::error::OpenError;
-use super::records::{Archive, Entry, Month, Slot, month_of};
+use super::records::{Archive, Month, Slot, month_of};
 use crate::audit::record::Record;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
@@ -126,7 +126,7 @@ fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, s
 
 /// One past the last record in the files.
 fn archive_end(engine: &Engine, archive: &Archive) -> u64 {
-    archive.months().last().map_or_else(|| engine.core.lock().tail_first, Month::end)
+    archive.months().last().map_or_else(|| engine.tail.lock().first(), Month::end)
 }
 
 fn month_records(engine: &Engine, archive: &Archive, month: &Month, filling: &mut Filling<'_>, from: u64, end: u64) -> bool {
@@ -161,9 +161,7 @@ pub fn first_not_before(engine: &Engine, at: Timestamp, size: u64) -> Result<u64
         if let Some(found) = archive.first_not_before(at)?.filter(|found| *found < archive_end(engine, archive)) {
             return Ok(found);
         }
-        let core = engine.core.lock();
-        let skip = core.tail.partition_point(|entry| entry.record.time < at) as u64;
-        Ok((core.tail_first + skip).min(size))
+        Ok(engine.tail.lock().partition_point(|record| record.time < at).min(size))
     })
 }
 
@@ -172,14 +170,16 @@ pub fn first_not_before(engine: &Engine, at: Timestamp, size: u64) -> Result<u64
 fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64) -> Result<(), OpenError> {
     let mut next = from;
     loop {
-        let chunk: Vec<(u64, Arc<Entry>)> = {
-            let core = engine.core.lock();
-            let skip = next.checked_sub(core.tail_first).and_then(|skip| usize::try_from(skip).ok()).ok_or(OpenError::Stopped)?;
-            (next..end).zip(core.tail.iter().skip(skip).take(TAIL_AT_ONCE).cloned()).collect()
-        };
-        let Some((last, _)) = chunk.last() else { return Ok(()) };
-        next = last + 1;
-        if !chunk.iter().all(|(index, entry)| filling.take(*index, &entry.record)) {
+        let max = usize::try_from(end.saturating_sub(next)).unwrap_or(TAIL_AT_ONCE).min(TAIL_AT_ONCE);
+        let chunk = engine.tail.lock().copy(next, max).ok_or(OpenError::Stopped)?;
+        let begun = next;
+        for (index, entry) in chunk.entries() {
+            if !filling.take(index, &entry.record) {
+                return Ok(());
+            }
+            next = index + 1;
+        }
+        if next == begun {
             return Ok(());
         }
     }

@@ -1,6 +1,5 @@
 //! The sequencer: one thread decides all acts in one order, applies them to the tentative state and fills the open frame.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -8,7 +7,6 @@ use std::sync::mpsc::SyncSender;
 use super::engine::{Engine, Head};
 use super::frame::{Draft, JournalEntry};
 use super::queue::{Input, Next, Reply, Rolled};
-use super::records::Entry;
 use crate::audit::event::Event;
 use crate::audit::leaf::{Leaf, OpeningError, Openings, SenderOpening};
 use crate::audit::record::Record;
@@ -17,8 +15,9 @@ use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::command::{self, Command};
 use crate::policy::decide::{Decision, Random, decide};
+use crate::store::StoreError;
+use crate::store::evidence::{self, Told};
 use crate::store::state::State;
-use crate::store::{StoreError, evidence};
 
 /// Entries of one frame, about.
 const FRAME_ENTRIES: usize = 4096;
@@ -34,8 +33,8 @@ pub enum Answer {
     Fresh {
         /// Its log index.
         index: u64,
-        /// Its record and secrets.
-        entry: Arc<Entry>,
+        /// What its sender is told besides the receipt.
+        told: Told,
         /// What its receipt opens, made with the leaf.
         opening: Result<SenderOpening, OpeningError>,
         /// The head its frame became durable under; the committer sets it.
@@ -84,6 +83,14 @@ impl Frame {
         if full { 0 } else { ACTS_AT_ONCE }
     }
 
+    /// Empties it and keeps its room.
+    pub(super) fn clear(&mut self) {
+        self.draft.clear();
+        self.register = None;
+        self.waiting.clear();
+        self.roll = None;
+    }
+
     /// Takes over what was decided after what it holds.
     pub(super) fn absorb(&mut self, later: &mut Self) {
         if !self.has_work() {
@@ -109,36 +116,33 @@ pub struct Core {
     pub state: State,
     /// Tree size.
     pub size: u64,
-    /// Log index of the first entry in `tail`.
-    pub tail_first: u64,
-    /// Entries whose records are not in a file yet.
-    pub tail: VecDeque<Arc<Entry>>,
 }
 
-impl Core {
-    /// The entry at `index`, if it is in the tail.
-    #[must_use]
-    pub fn entry(&self, index: u64) -> Option<Arc<Entry>> {
-        let at = usize::try_from(index.checked_sub(self.tail_first)?).ok()?;
-        self.tail.get(at).cloned()
-    }
+/// What the sequencer uses again and again.
+pub struct Desk<'e> {
+    draws: Draws<'e>,
+    /// The acts of one round.
+    pub(super) inputs: Vec<Input>,
+    effects: Effects,
+    /// The gateway's part of a record, for its hashing.
+    text: Vec<u8>,
+}
 
-    /// A turn has written what stands below `size` into files.
-    pub fn trim(&mut self, size: u64) {
-        while self.tail_first < size && self.tail.pop_front().is_some() {
-            self.tail_first += 1;
-        }
+impl<'e> Desk<'e> {
+    /// An empty one.
+    pub(super) fn new(draws: Draws<'e>) -> Self {
+        Self { draws, inputs: Vec::new(), effects: Effects::default(), text: Vec::new() }
     }
 }
 
 /// Runs until the queue ends or breaks.
 pub fn run(engine: &Engine) {
     let mut decided = Frame::default();
-    let mut draws = Draws::new(engine.entropy.as_ref());
+    let mut desk = Desk::new(Draws::new(engine.entropy.as_ref()));
     loop {
-        match engine.queue.next() {
-            Next::Work(inputs) => {
-                decide_all(engine, &mut draws, &mut decided, inputs);
+        match engine.queue.next(&mut desk.inputs) {
+            Next::Work => {
+                decide_all(engine, &mut desk, &mut decided);
                 engine.queue.hand(&mut decided);
             }
             Next::End => {
@@ -150,43 +154,46 @@ pub fn run(engine: &Engine) {
     }
 }
 
-/// Decides `inputs` in their order and puts what follows into `frame`, and its leaves into the tree.
-pub(super) fn decide_all(engine: &Engine, draws: &mut Draws<'_>, frame: &mut Frame, inputs: Vec<Input>) {
+/// Decides the inputs on `desk` in their order and puts what follows into `frame`, and its leaves into the tree.
+pub(super) fn decide_all(engine: &Engine, desk: &mut Desk<'_>, frame: &mut Frame) {
     let now = engine.clock.now();
     let full = engine.disk_is_full.load(Ordering::Relaxed);
-    let mut effects = Effects::default();
     {
         let mut core = engine.core.lock();
-        for input in inputs {
+        let mut inputs = std::mem::take(&mut desk.inputs);
+        for input in inputs.drain(..) {
             match input {
                 Input::Act(command, reply) => {
-                    let answer = act(draws, &mut core, frame, command, now, full, &mut effects);
+                    let answer = act(desk, &mut core, frame, command, now, full);
                     frame.waiting.push((reply, answer));
                 }
                 Input::Roll(reply) => frame.roll = Some(reply),
             }
         }
+        desk.inputs = inputs;
         engine.last_time.store(core.state.last_time().millis(), Ordering::Release);
+        let effects = &mut desk.effects;
         if !effects.stored.is_empty() || !effects.freed.is_empty() {
             let mut contents = engine.contents.lock();
-            effects.stored.iter().for_each(|index| contents.announce(*index));
-            effects.freed.iter().for_each(|index| contents.remove(*index));
             engine.freed.fetch_add(effects.freed.len() as u64, Ordering::Relaxed);
+            effects.stored.drain(..).for_each(|index| contents.announce(index));
+            effects.freed.drain(..).for_each(|index| contents.remove(index));
         }
     }
-    if !effects.leaves.is_empty() {
+    let leaves = &mut desk.effects.leaves;
+    if !leaves.is_empty() {
         // While the frame before is being synced: what follows its sync waits for no hashing.
         let mut nodes = engine.nodes.write();
-        effects.leaves.iter().for_each(|leaf| nodes.push(leaf.hash()));
+        leaves.iter().for_each(|leaf| nodes.push(leaf.hash()));
         drop(nodes);
-        engine.unpublished.lock().append(&mut effects.leaves);
+        engine.unpublished.lock().extend(leaves.drain(..));
     }
 }
 
 /// What acts change outside the state.
 #[derive(Default)]
 struct Effects {
-    leaves: VecDeque<Leaf>,
+    leaves: Vec<Leaf>,
     /// Log indices of messages whose content is in the frame.
     stored: Vec<u64>,
     /// Log indices of messages whose content is no longer needed.
@@ -199,17 +206,16 @@ fn fills(command: &Command) -> bool {
 }
 
 fn act(
-    draws: &mut Draws<'_>,
+    desk: &mut Desk<'_>,
     core: &mut Core,
     frame: &mut Frame,
     command: Command,
     now: Timestamp,
     full: bool,
-    effects: &mut Effects,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
     let random = match command {
-        Command::Submit { .. } => Random { case: draws.take(), requisition: draws.take() },
+        Command::Submit { .. } => Random { case: desk.draws.take(), requisition: desk.draws.take() },
         _ => Random { case: [0; 10], requisition: [0; 10] },
     };
     let events = match decide(&core.state.view(&command), &command, at, &random)? {
@@ -228,42 +234,43 @@ fn act(
         && !submission.canonical.is_empty()
     {
         frame.draft.push_content(submission.canonical);
-        effects.stored.push(index);
+        desk.effects.stored.push(index);
     }
     let mut first = None;
     for event in events {
-        let appended = append(draws, core, frame, event, at, effects);
+        let appended = append(desk, core, frame, event, at);
         first.get_or_insert(appended);
     }
     match first {
-        Some((entry, opening)) if accepts => Ok(Answer::Fresh { index, entry, opening, head: None }),
+        Some((told, opening)) if accepts => Ok(Answer::Fresh { index, told, opening, head: None }),
         _ => Ok(Answer::Done { events: count }),
     }
 }
 
 fn append(
-    draws: &mut Draws<'_>,
+    desk: &mut Desk<'_>,
     core: &mut Core,
     frame: &mut Frame,
     event: Event,
     at: Timestamp,
-    effects: &mut Effects,
-) -> (Arc<Entry>, Result<SenderOpening, OpeningError>) {
+) -> (Told, Result<SenderOpening, OpeningError>) {
     let index = core.size;
     if frame.draft.is_empty() {
         frame.first = index;
     }
-    let (r, r2) = (draws.take(), draws.take());
-    let entry = Arc::new(Entry { record: Record::of(&event, at), openings: Openings::new(r, r2) });
-    let (leaf, opening) = evidence::leaf_and_opening(&entry.record, &entry.openings);
-    effects.leaves.push_back(leaf);
-    effects.freed.extend(core.state.apply(&event, index, at).freed);
-    if matches!(event, Event::RegisterLoaded { .. } | Event::ScopesLoaded { .. }) {
+    let (r, r2) = (desk.draws.take(), desk.draws.take());
+    let record = Record::of(&event, at);
+    let (leaf, opening) = evidence::leaf_and_opening(&record, &Openings::new(r, r2), &mut desk.text);
+    desk.effects.leaves.push(leaf);
+    let journaled = JournalEntry { event, time: at, r, r2 };
+    frame.draft.push(&journaled);
+    let event = journaled.event;
+    let changes_register = matches!(event, Event::RegisterLoaded { .. } | Event::ScopesLoaded { .. });
+    desk.effects.freed.append(&mut core.state.apply(event, index, at).freed);
+    if changes_register {
         frame.register = Some(Arc::clone(core.state.register()));
     }
-    core.tail.push_back(Arc::clone(&entry));
     core.size = index + 1;
     frame.size = core.size;
-    frame.draft.push(&JournalEntry { event, time: at, r, r2 });
-    (entry, opening)
+    (Told::of(&record), opening)
 }

@@ -25,6 +25,7 @@ use super::records::Archive;
 use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
+use super::tail::Tail;
 use super::tiles::{HighWater, Publisher, TileFolder};
 use super::turn::in_force;
 use super::{background, commit, fsck, sequencer};
@@ -348,13 +349,8 @@ fn engine(
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
         head: ArcSwap::from_pointee(Head { size, root, edge, signed: Arc::new(signed) }),
         last_time: AtomicI64::new(replayed.state.last_time().millis()),
-        core: Mutex::new(Core {
-            size,
-            tail_first: replayed.base_tree.size(),
-            tail: replayed.entries.into_iter().map(|slot| Arc::new(slot.entry)).collect(),
-            state: replayed.state,
-        }),
-        frame_ends: Mutex::new(replayed.frame_ends.into()),
+        core: Mutex::new(Core { size, state: replayed.state }),
+        tail: Mutex::new(Tail::new(replayed.base_tree.size(), replayed.entries)),
         nodes: RwLock::new(replayed.nodes),
         durable: watching,
         unpublished: Mutex::new(VecDeque::from(replayed.leaves)),

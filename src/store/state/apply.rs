@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::State;
-use crate::audit::event::{Acceptance, Event, ItemNumber, MessageKind, WithdrawalCode};
+use crate::audit::event::{Acceptance, ContentCommit, Event, ItemNumber, MessageKind, WithdrawalCode};
 use crate::domain::hold::Hold;
 use crate::domain::id::ParticipantId;
 use crate::domain::notice::NoticeFacts;
@@ -19,65 +19,64 @@ pub struct Applied {
 }
 
 impl State {
-    /// Applies `event`, which stands at `index` in the log with `time`.
-    pub fn apply(&mut self, event: &Event, index: u64, time: Timestamp) -> Applied {
+    /// Applies `event`, which stands at `index` in the log with `time`. What it holds becomes the state's.
+    pub fn apply(&mut self, event: Event, index: u64, time: Timestamp) -> Applied {
         let mut applied = Applied::default();
         self.last_time = self.last_time.max(time);
         match event {
             Event::NoticeAccepted { acceptance, facts, subject_commit, moved_from } => {
-                self.notice_accepted(acceptance, facts, *subject_commit, moved_from.as_ref(), index, time, &mut applied);
+                self.notice_accepted(&acceptance, *facts, subject_commit, moved_from, index, time, &mut applied);
             }
             Event::NoticeWithdrawn { acceptance, reason } => {
-                self.withdrawn(MessageKind::ConditionNotice, acceptance, *reason, index, time, &mut applied);
+                self.withdrawn(MessageKind::ConditionNotice, &acceptance, reason, index, time, &mut applied);
                 if let Some(case) = self.cases.get_mut(&acceptance.case_ref) {
-                    case.state = CaseState::Withdrawn { reason: *reason, on: time.oslo_date() };
+                    case.state = CaseState::Withdrawn { reason, on: time.oslo_date() };
                 }
             }
             Event::ReportAccepted { acceptance, facts: _ } => {
-                self.supersede(acceptance, index, &mut applied);
-                self.file(message(MessageKind::NonAttendanceReport, acceptance, ItemBody::Content, index, time), acceptance);
+                self.supersede(&acceptance, index, &mut applied);
+                let report = self.message_of(MessageKind::NonAttendanceReport, &acceptance, ItemBody::Content, index, time);
+                self.file(report, acceptance.content_commit);
             }
             Event::ReportWithdrawn { acceptance, reason } => {
-                self.withdrawn(MessageKind::NonAttendanceReport, acceptance, *reason, index, time, &mut applied);
+                self.withdrawn(MessageKind::NonAttendanceReport, &acceptance, reason, index, time, &mut applied);
             }
             Event::ResultAccepted { acceptance, facts } => {
-                self.supersede(acceptance, index, &mut applied);
-                let mut result = message(MessageKind::LabResult, acceptance, ItemBody::Content, index, time);
-                let key = (facts.label.clone(), facts.part);
+                self.supersede(&acceptance, index, &mut applied);
+                let mut result = self.message_of(MessageKind::LabResult, &acceptance, ItemBody::Content, index, time);
+                let key = (facts.label, facts.part);
                 result.sample = Some(key.clone());
-                self.file(result, acceptance);
+                let laboratory = result.sender.clone();
+                self.file(result, acceptance.content_commit);
                 if let Some(case) = self.cases.get_mut(&acceptance.case_ref) {
                     case.results.insert(key, index);
-                    if !case.laboratories.contains(&acceptance.sender) {
-                        let sender = &acceptance.sender;
-                        case.laboratories.push(self.known.get_key_value(sender).map_or(sender, |(known, _)| known).clone());
+                    if !case.laboratories.contains(&laboratory) {
+                        case.laboratories.push(laboratory);
                     }
                 }
             }
             Event::ResultWithdrawn { acceptance, reason } => {
                 let sample = acceptance.replaces.and_then(|(_, old)| self.messages.get(&old)).and_then(|old| old.sample.clone());
-                self.withdrawn(MessageKind::LabResult, acceptance, *reason, index, time, &mut applied);
+                self.withdrawn(MessageKind::LabResult, &acceptance, reason, index, time, &mut applied);
                 if let (Some(case), Some(sample)) = (self.cases.get_mut(&acceptance.case_ref), sample) {
                     case.results.remove(&sample);
                 }
             }
             Event::RegisterLoaded { generation, digest, participants } => {
-                self.register_loaded(*generation, *digest, participants, index);
+                self.register_loaded(generation, digest, participants, index);
             }
             Event::ContactSet { unit, key_label: _, contact } => {
-                self.contacts.insert(unit.clone(), contact.clone());
+                self.contacts.insert(unit, contact);
             }
-            Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes.clone()),
-            Event::Succeeded { predecessor, successor, .. } => self.succeeded(predecessor, successor, index),
+            Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes),
+            Event::Succeeded { predecessor, successor, .. } => self.succeeded(&predecessor, &successor, index),
             Event::HoldPlaced { auditor, key_label, case, reason, until, ground } => {
-                let placed = self.holds.get(&case.case_ref).map_or(index, |hold| hold.placed);
-                let (auditor, key_label, ground) = (auditor.clone(), key_label.clone(), ground.clone());
-                let hold = Hold { case: case.clone(), placed, auditor, key_label, reason: *reason, until: *until, ground };
-                self.holds.insert(case.case_ref, hold);
+                let (case_ref, placed) = (case.case_ref, self.holds.get(&case.case_ref).map_or(index, |hold| hold.placed));
+                self.holds.insert(case_ref, Hold { case, placed, auditor, key_label, reason, until, ground });
             }
             Event::HoldLifted { case, .. } | Event::HoldEnded { case } => drop(self.holds.remove(&case.case_ref)),
-            Event::OfResult { requisition_id: _, event } => return self.apply(event, index, time),
-            _ => self.apply_delivery(event, index, time, &mut applied),
+            Event::OfResult { requisition_id: _, event } => return self.apply(*event, index, time),
+            _ => self.apply_delivery(&event, index, time, &mut applied),
         }
         applied
     }
@@ -133,33 +132,32 @@ impl State {
     fn notice_accepted(
         &mut self,
         acceptance: &Acceptance,
-        facts: &NoticeFacts,
+        facts: NoticeFacts,
         subject_commit: [u8; 32],
-        moved_from: Option<&(ParticipantId, WithdrawalCode)>,
+        moved_from: Option<(ParticipantId, WithdrawalCode)>,
         index: u64,
         time: Timestamp,
         applied: &mut Applied,
     ) {
-        let mut notice = message(MessageKind::ConditionNotice, acceptance, ItemBody::Content, index, time);
+        let mut notice = self.message_of(MessageKind::ConditionNotice, acceptance, ItemBody::Content, index, time);
         if let Some((unit, reason)) = moved_from
-            && self.was_told(acceptance.replaces.map(|(_, old)| old), unit)
+            && self.was_told(acceptance.replaces.map(|(_, old)| old), &unit)
         {
-            notice.moved = Some(Box::new(Delivery::waiting(self.intern(unit), ItemBody::Withdrawal { reason: *reason })));
+            notice.moved = Some(Box::new(Delivery::waiting(self.intern(&unit), ItemBody::Withdrawal { reason })));
         }
         self.supersede(acceptance, index, applied);
         let version = NoticeVersion {
             index,
-            unit: self.intern(&acceptance.recipient),
+            unit: notice.main.recipient.clone(),
             accepted_on: time.oslo_date(),
-            facts: facts.clone(),
+            facts,
             acknowledged: false,
             returned: false,
         };
-        let prosecution = self.intern(&acceptance.sender);
         let case = self.cases.entry(acceptance.case_ref).or_insert_with(|| {
             Box::new(Case {
                 case_ref: acceptance.case_ref,
-                prosecution,
+                prosecution: notice.sender.clone(),
                 requisition_id: None,
                 subject_commit,
                 notices: Vec::with_capacity(1),
@@ -179,15 +177,13 @@ impl State {
         if let Some(requisition) = acceptance.requisition_id {
             self.requisitions.insert(requisition, acceptance.case_ref);
         }
-        self.file(notice, acceptance);
+        self.file(notice, acceptance.content_commit);
     }
 
     /// Binds the id, puts the message into its case, mailbox and feed.
-    fn file(&mut self, mut message: Message, acceptance: &Acceptance) {
+    fn file(&mut self, message: Message, commit: ContentCommit) {
         let index = message.index;
-        message.sender = self.intern(&message.sender);
-        message.main.recipient = self.intern(&message.main.recipient);
-        self.ids.insert(&message.sender, message.message_id, IdEntry { index, commit: acceptance.content_commit });
+        self.ids.insert(&message.sender, message.message_id, IdEntry { index, commit });
         if let Some(case) = self.cases.get_mut(&message.case_ref) {
             case.messages.push(index);
         }
@@ -199,10 +195,10 @@ impl State {
                 };
             }
         }
-        let owner = self.owner(&message.sender).clone();
-        match self.feeds.get_mut(&owner) {
+        let owner = self.register.heir_of(&message.sender).unwrap_or(&message.sender);
+        match self.feeds.get_mut(owner) {
             Some(feed) => feed.insert((message.changed, index)),
-            None => self.feeds.entry(owner).or_default().insert((message.changed, index)),
+            None => self.feeds.entry(owner.clone()).or_default().insert((message.changed, index)),
         };
         self.messages.insert(index, Box::new(message));
     }
@@ -255,14 +251,14 @@ impl State {
         applied: &mut Applied,
     ) {
         let old = acceptance.replaces.map(|(_, old)| old);
-        let mut withdrawal = message(kind, acceptance, ItemBody::Withdrawal { reason }, index, time);
+        let mut withdrawal = self.message_of(kind, acceptance, ItemBody::Withdrawal { reason }, index, time);
         if !self.was_told(old, &acceptance.recipient) {
             withdrawal.main.state = DeliveryState::Dropped;
         }
         if let Some(old) = old {
             self.retire(old, Fate::Withdrawn, index, applied);
         }
-        self.file(withdrawal, acceptance);
+        self.file(withdrawal, acceptance.content_commit);
     }
 
     fn handed_out(&mut self, item: ItemNumber, reader: &str, index: u64) {
@@ -327,9 +323,9 @@ impl State {
         self.known.get_key_value(id).map_or(id, |(known, _)| known).clone()
     }
 
-    fn register_loaded(&mut self, generation: u64, digest: [u8; 32], participants: &[Participant], index: u64) {
+    fn register_loaded(&mut self, generation: u64, digest: [u8; 32], participants: Vec<Participant>, index: u64) {
         // It was checked before it became an event; municipalities of that day stay valid for ever after.
-        let Ok(register) = Register::new(generation, participants.to_vec(), &|_| true) else { return };
+        let Ok(register) = Register::new(generation, participants, &|_| true) else { return };
         let suspended =
             |register: &Register, id: &ParticipantId| register.get(id).is_some_and(|entry| entry.standing == Standing::Suspended);
         let changed: Vec<u64> = self
@@ -338,9 +334,9 @@ impl State {
             .filter(|(id, _)| suspended(&self.register, id) != suspended(&register, id))
             .flat_map(|(_, items)| items.iter().filter(|item| !item.is_moved()).map(|item| item.index()))
             .collect();
-        for participant in participants {
+        for participant in register.iter() {
             // The first copy of an id stays the one that messages name.
-            *self.known.entry(participant.id.clone()).or_default() = Some(participant.into());
+            *self.known.entry(participant.id.clone()).or_default() = Some(participant.as_ref().into());
         }
         self.register = Arc::new(register);
         self.register_digest = digest;
@@ -371,21 +367,22 @@ impl State {
             }
         }
     }
-}
 
-fn message(kind: MessageKind, acceptance: &Acceptance, body: ItemBody, index: u64, time: Timestamp) -> Message {
-    Message {
-        index,
-        kind,
-        sender: acceptance.sender.clone(),
-        message_id: acceptance.message_id,
-        accepted_at: time,
-        case_ref: acceptance.case_ref,
-        replaces: acceptance.replaces.map(|(_, old)| old),
-        fate: Fate::Live,
-        main: Delivery::waiting(acceptance.recipient.clone(), body),
-        moved: None,
-        sample: None,
-        changed: index,
+    /// The message that `acceptance` makes, naming the one copy of each id.
+    fn message_of(&self, kind: MessageKind, acceptance: &Acceptance, body: ItemBody, index: u64, time: Timestamp) -> Message {
+        Message {
+            index,
+            kind,
+            sender: self.intern(&acceptance.sender),
+            message_id: acceptance.message_id,
+            accepted_at: time,
+            case_ref: acceptance.case_ref,
+            replaces: acceptance.replaces.map(|(_, old)| old),
+            fate: Fate::Live,
+            main: Delivery::waiting(self.intern(&acceptance.recipient), body),
+            moved: None,
+            sample: None,
+            changed: index,
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Accepted ids by sender: what a retry is compared with.
 //!
-//! A message id sorts by its time, so a tree by sender and id holds each sender's ids in one place, grows without ever being copied whole, and
-//! costs at most 128 bytes an id, also when every id came in order.
+//! A message id sorts by its time, so a tree of each sender's ids holds them in one place, grows without ever being copied whole, and costs at most
+//! 128 bytes an id, also when every id came in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
 
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::time::Timestamp;
@@ -12,7 +14,7 @@ use crate::policy::case::IdEntry;
 /// The ids that are remembered.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    by_sender: BTreeMap<ParticipantId, BTreeMap<MessageId, IdEntry>>,
+    by_sender: HashMap<ParticipantId, BTreeMap<MessageId, IdEntry>>,
     /// Ids whose message is no longer kept; they go once they are stale.
     loose: BTreeSet<(MessageId, ParticipantId)>,
     count: usize,
@@ -62,7 +64,7 @@ impl Ids {
         self.count
     }
 
-    /// All of them, by sender and id.
+    /// All of them, those of a sender by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ParticipantId, MessageId, &IdEntry)> {
         self.by_sender.iter().flat_map(|(sender, ids)| ids.iter().map(move |(id, entry)| (sender, *id, entry)))
     }

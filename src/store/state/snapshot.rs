@@ -47,9 +47,11 @@ pub struct Later {
 
 impl State {
     /// Whom ids stood for that are in no register now.
-    fn former(&self) -> impl Iterator<Item = (ParticipantId, Bearer)> {
+    fn former(&self) -> Vec<(ParticipantId, Bearer)> {
         let left = self.known.iter().filter(|(id, _)| self.register.get(id).is_none());
-        left.filter_map(|(id, bearer)| Some((id.clone(), (*bearer)?)))
+        let mut former: Vec<_> = left.filter_map(|(id, bearer)| Some((id.clone(), (*bearer)?))).collect();
+        former.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        former
     }
 
     /// The state as plain data.
@@ -57,8 +59,9 @@ impl State {
     pub fn snapshot(&self) -> Snapshot {
         let mut ids: Vec<_> = self.ids.iter().map(|(sender, id, entry)| (sender.clone(), id, entry.clone())).collect();
         ids.sort_unstable_by_key(|(_, _, entry)| entry.index);
-        let mut messages: Vec<Message> = self.messages.values().map(|message| Message::clone(message)).collect();
-        messages.sort_unstable_by_key(|message| message.index);
+        let messages = self.messages.values().map(|message| Message::clone(message)).collect();
+        let mut known: Vec<ParticipantId> = self.known.keys().cloned().collect();
+        known.sort_unstable();
         let mut cases: Vec<Case> = self.cases.values().map(|case| Case::clone(case)).collect();
         cases.sort_unstable_by_key(|case| case.case_ref);
         Snapshot {
@@ -71,10 +74,10 @@ impl State {
             messages,
             cases,
             contacts: self.contacts.iter().map(|(unit, contact)| (unit.clone(), contact.clone())).collect(),
-            known: self.known.keys().cloned().collect(),
+            known,
             later: Later {
                 holds: self.holds(),
-                former: self.former().collect(),
+                former: self.former(),
                 scopes: self.register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect(),
             },
         }
@@ -100,7 +103,6 @@ impl State {
             state.known.insert(id, Some(bearer));
         }
         state.cases.reserve(cases.len());
-        state.messages.reserve(messages.len());
         for mut case in cases {
             case.prosecution = state.intern(&case.prosecution);
             for version in &mut case.notices {

@@ -295,7 +295,7 @@ impl World {
     /// Months whose records a turn erased are erased in the reference store too, if they had lived long enough.
     fn mirror_erasure(&mut self) -> Checked {
         let store = self.store();
-        let kept = store.engine.archive.load().first_kept().unwrap_or_else(|| store.engine.core.lock().tail_first);
+        let kept = store.engine.archive.load().first_kept().unwrap_or_else(|| store.engine.tail.lock().first());
         let held: BTreeSet<u64> = store.engine.archive.load().held().between(0, kept).collect();
         let erased = self.memory().erase_below(kept, &held);
         let Some(newest) = erased.iter().map(|record| record.time).max() else { return Ok(()) };
