@@ -535,3 +535,36 @@ impl Parts {
         sha256(text.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SeededEntropy;
+    use crate::tls::issue::{CertificateAuthority, Leaf};
+
+    #[test]
+    fn whether_the_verification_reads_a_file_s_lists_is_asked_once() {
+        let (now, entropy) = (Timestamp::from_millis(1_780_000_000_000), SeededEntropy::new(5));
+        let authority = CertificateAuthority::new("Test CA", now, &entropy).unwrap();
+        let gateway = authority.issue(&Leaf::server("gateway", &["localhost"], now), &entropy).unwrap();
+        let list = authority.crl(&[], now, now.plus_millis(1_000_000)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            files::write(&dir.path().join(name), text.as_bytes(), 0o600).unwrap();
+            dir.path().join(name)
+        };
+        let files = TlsFiles {
+            certificate_file: put("gateway.pem", &gateway.certificate_pem()),
+            key_file: put("gateway.key.pem", &gateway.key_pem()),
+            client_ca_files: vec![put("ca.pem", authority.certificate_pem())],
+            issuing_ca_files: vec![],
+            crl_files: vec![put("crl.pem", &list)],
+            crl_grace_millis: 0,
+            trust: Trust::default(),
+            marks_file: None,
+        };
+        let parts = Parts::load(&files, now).unwrap();
+        let asked: Vec<_> = parts.places(ReloadedFile::RevocationList).map(|(_, part)| part.in_force.is_read.get().copied()).collect();
+        assert_eq!(asked, [Some(true)], "large lists take seconds to be tried, at each look at any other file");
+    }
+}

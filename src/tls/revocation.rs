@@ -279,15 +279,9 @@ impl Lists {
         self.0.len() == other.0.len() && self.0.iter().all(|(at, list)| other.is_newest(at, list))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The lists themselves, of those that `are_asked`, the newest first: of several that speak for a certificate the first is asked.
+    /// The lists themselves, of those that `are_asked`.
     pub(super) fn ders(&self, are_asked: impl Fn(&SpeaksFor) -> bool) -> Vec<CertificateRevocationListDer<'static>> {
-        let mut asked: Vec<_> = self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list).collect();
-        asked.sort_by(|one, other| other.mark.age().cmp(&one.mark.age()));
-        asked.into_iter().map(|list| list.der.clone()).collect()
+        self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list.der.clone()).collect()
     }
 
     /// The names under which there are lists of several keys, each with these, that of the newest list first.

@@ -189,3 +189,27 @@ impl Voucher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SeededEntropy;
+    use crate::domain::time::DAY_MILLIS;
+    use crate::tls::issue::{AuthorityName, CertificateAuthority};
+
+    #[test]
+    fn a_ca_vouches_no_longer_than_those_above_it() {
+        let (now, entropy) = (Timestamp::from_millis(1_780_000_000_000), SeededEntropy::new(5));
+        let in_days = |days: i64| now.plus_millis(days * DAY_MILLIS);
+        let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 2, now, &entropy).unwrap();
+        let middle = root.subordinate(&AuthorityName::plain("Middle CA"), in_days(10), now, &entropy).unwrap();
+        let low = middle.subordinate(&AuthorityName::plain("Low CA"), in_days(100), now, &entropy).unwrap();
+        let placed = |ca: &CertificateAuthority| {
+            let (_, section) = x509_parser::pem::parse_x509_pem(ca.certificate_pem().as_bytes()).unwrap();
+            (0, Path::new("ca.pem"), CertificateDer::from(section.contents))
+        };
+        let vouchers = Vouchers::new(&[placed(&root)], &[placed(&low), placed(&middle)], &Revoked::new(), now).unwrap();
+        let until = |shown: &str| vouchers.all().find(|voucher| voucher.shown == shown).unwrap().until;
+        assert_eq!((until("Middle CA"), until("Low CA")), (ends(in_days(10)), ends(in_days(10))));
+    }
+}

@@ -8,6 +8,7 @@ use samband::clock::{Clock as _, SeededEntropy};
 use samband::domain::time::DAY_MILLIS;
 use samband::grpc::pb;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
+use samband::store::RecordFilter;
 use samband::tls::TlsFiles;
 use samband::tls::files;
 use samband::tls::issue::{Issued, Leaf};
@@ -279,6 +280,22 @@ async fn of_two_keys_both_work_until_the_old_one_is_taken_out_on_disk() {
     assert!(is_open(&mut new_stream).await, "the new key goes on");
     refused(old.look_up(pb::MunicipalServiceLookUpRequest::default()).await, Code::PermissionDenied, "NOT_ENROLLED");
     may_call(&mut new).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_what_is_read_at_once_the_register_comes_first_as_a_suspension_waits_for_no_list() {
+    let folder = Folder::new();
+    let world = folder.world().await;
+    // The register before the list: should a look fall between the two, it takes them in the same order.
+    folder.enrol(&["old", "new"], "suspended");
+    folder.revoke(&[&folder.old], 1);
+    world.app.reload_all().await;
+    until_recorded(&world, TRUST_LOADED, 2).await;
+    until_recorded(&world, REGISTER_LOADED, 2).await;
+    let filter = RecordFilter { kinds: vec![REGISTER_LOADED, TRUST_LOADED], ..RecordFilter::default() };
+    let loaded = world.store.records(&filter, 100).await.unwrap().entries;
+    let kinds: Vec<u16> = loaded.into_iter().filter_map(|entry| entry.record).map(|record| record.kind).collect();
+    assert_eq!(kinds[kinds.len() - 2..], [REGISTER_LOADED, TRUST_LOADED], "{kinds:?}");
 }
 
 #[tokio::test]

@@ -359,3 +359,22 @@ fn a_list_of_a_part_is_not_held_against_another_part_whose_place_a_newer_one_of_
     settings.remember().unwrap();
     assert!(TlsSettings::load(files, two.bench.clock.clone()).is_ok());
 }
+
+#[test]
+fn a_part_that_a_file_loses_is_not_covered_by_an_older_list_of_all_in_another_file() {
+    let two = Two::new();
+    let (issued, ca) = (two.bench.issue(&two.bench.leaf()), &two.bench.authority);
+    let at = |hours: i64| NOW.plus_millis(hours * 3_600_000);
+    let other = two.other.crl(&[], NOW, day(9)).unwrap();
+    put(&two.bench, "crl.pem", &ca.numbered_crl(&[], 10, at(-5), day(9)).unwrap());
+    put(&two.bench, "other.crl.pem", &[&*other, &ca.part_crl(&[&issued], 11, "http://crl.example/1", at(-1), day(9)).unwrap()].concat());
+    let settings = TlsSettings::load(two.settings.files().clone(), two.bench.clock.clone()).unwrap();
+    let judge = || settings.judge(&[issued.certificate_der()], NOW);
+    assert_eq!(judge(), Err(HandshakeReason::Revoked));
+    put(&two.bench, "other.crl.pem", &other);
+    assert_eq!(reload(&settings), (false, vec![("other.crl.pem".to_owned(), Fault::ListMissing)]));
+    assert_eq!(judge(), Err(HandshakeReason::Revoked));
+    // A newer one of all covers it.
+    put(&two.bench, "crl.pem", &ca.numbered_crl(&[&issued], 12, NOW, day(9)).unwrap());
+    assert_eq!((reload(&settings), judge()), ((true, vec![]), Err(HandshakeReason::Revoked)));
+}

@@ -68,6 +68,7 @@ fn each_generation_is_held_against_its_own_lists() {
     let alone = both.load().unwrap();
     assert_eq!(alone.judge(&[new.certificate_der()], NOW), Err(HandshakeReason::RevocationUnknown));
     assert_eq!((alone.judge(&[old.certificate_der()], NOW), alone.authorities_without_list()), (Ok(()), vec!["Test CA".to_owned()]));
+    assert!(alone.warnings(NOW)[0].starts_with("the CA 'Test CA' has no revocation list"), "{:?}", alone.warnings(NOW));
 }
 
 #[test]
@@ -138,5 +139,21 @@ fn a_root_and_a_ca_below_it_may_both_be_renewed() {
             let (_, section) = x509_parser::pem::parse_x509_pem(ca.certificate_pem().as_bytes()).unwrap();
             assert_eq!(settings.judge(&[leaf.certificate_der(), &section.contents], NOW), Ok(()));
         }
+    }
+}
+
+#[test]
+fn a_newer_part_of_the_old_generation_forbids_no_list_of_the_new() {
+    let both = Both::new();
+    let [_, new] = both.issue();
+    both.put("old.crl.pem", &both.bench.authority.part_crl(&[], 9, "http://crl.example/1", NOW.plus_millis(9000), day(9)).unwrap());
+    let settings = both.load().unwrap();
+    settings.remember().unwrap();
+    // The old one is taken out with its list.
+    both.put("ca.pem", both.new.certificate_pem());
+    both.put("old.crl.pem", &both.new.crl(&[], NOW, day(90)).unwrap());
+    assert_eq!(faults(&settings), (true, vec![]));
+    for settings in [settings, both.load().unwrap()] {
+        assert_eq!(settings.judge(&[new.certificate_der()], NOW), Ok(()));
     }
 }

@@ -333,3 +333,19 @@ fn a_ca_that_was_out_for_a_while_brings_no_older_list_back() {
         assert!(load().is_ok());
     }
 }
+
+#[test]
+fn the_list_of_a_revoked_key_holds_up_nothing_though_a_new_key_has_its_name() {
+    let below = Below::new();
+    let renewed = below.root.subordinate(&AuthorityName::plain("Issuing CA"), day(100), NOW, &below.bench.entropy).unwrap();
+    below.put("renewed.pem", renewed.certificate_pem());
+    below.put("root.crl.pem", &below.root.authority_crl(&[&below.issuing], NOW.plus_millis(1000), day(900)).unwrap());
+    // The new key has signed no list yet, and the old one's is there still.
+    let settings = below.load(&["issuing.pem", "renewed.pem"]).unwrap();
+    assert_eq!(settings.judge(&below.chain(), NOW), Err(HandshakeReason::Revoked));
+    let old = fs::read_to_string(below.bench.path("issuing.crl.pem")).unwrap();
+    below.put("issuing.crl.pem", &[old, renewed.crl(&[], NOW, day(900)).unwrap()].concat());
+    assert!(reload(&settings).0);
+    let renewed = Below { issuing: renewed, ..below };
+    assert_eq!(settings.judge(&renewed.chain(), NOW), Ok(()));
+}
