@@ -377,7 +377,8 @@ async fn the_journal_keeps_within_its_bounds() {
         sent.push(bed.send_notice(&wish(), None).await.unwrap());
         assert!(sent.len() < 100_000, "a turn is due long before");
     }
-    let longest = files_below(&home.data().join("journal")).iter().map(|file| file.metadata().unwrap().len()).max();
+    // The turn that wrote the base may be destroying the ones before it.
+    let longest = files_below(&home.data().join("journal")).iter().filter_map(|file| Some(file.metadata().ok()?.len())).max();
     assert!(longest.unwrap() < 2 * 4096, "{longest:?}");
     drop(bed);
     drop(store);
