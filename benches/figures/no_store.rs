@@ -90,11 +90,12 @@ impl Store for NoStore {
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
         Ok(Vec::new())
     }
-
-    fn hold_copy(&self, _: CaseRef) -> HoldCopy {
-        HoldCopy::Whole
+    async fn unreadable(&self) -> Result<u64, StoreError> {
+        Ok(0)
     }
-
+    async fn hold_copy(&self, _: CaseRef) -> Result<HoldCopy, StoreError> {
+        Ok(HoldCopy::Whole)
+    }
     fn durable(&self) -> tokio::sync::watch::Receiver<u64> {
         self.durable.subscribe()
     }
