@@ -61,6 +61,10 @@ pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
     };
     let seconds = begun.elapsed().as_secs_f64();
     let rate = (report.published as f64 / seconds.max(0.001)) as u64;
+    if let Some((file, offset)) = &report.lost_seal {
+        let json = json!({"lost_seal": {"file": file, "offset": offset}});
+        out.result(&format!("lost seal: {file}, offset {offset}: no event stood in it, the next start writes it again"), &json);
+    }
     if let Some((file, offset)) = &report.torn {
         let json = json!({"torn": {"file": file, "offset": offset}});
         out.result(&format!("torn tail: {file}, offset {offset}: never durable, the next start leaves it behind"), &json);

@@ -317,13 +317,13 @@ pub fn encode(
     (file, offset): (u64, u64),
     chain: Chain,
     (size, root): (u64, Hash),
-    draft: Option<&Draft>,
+    draft: &Draft,
     out: &mut Vec<u8>,
 ) -> (Vec<Piece>, Chain) {
     out.clear();
     out.resize(HEADER_LEN, 0);
     let mut header = Header {
-        kind: if draft.is_some() { FrameKind::Events } else { FrameKind::Seal },
+        kind: FrameKind::Events,
         file,
         sequence: chain.sequence,
         previous: chain.previous,
@@ -334,23 +334,30 @@ pub fn encode(
         contents: 0,
         body_crc: 0,
     };
-    let mut placed = Vec::new();
-    if let Some(draft) = draft {
-        *out = draft.write(std::mem::take(out));
-        header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect(BOUNDED);
-        let first = offset + HEADER_LEN as u64 + u64::from(header.events_len);
-        placed = pieces(&draft.places, chain.sequence, first);
-        header.contents_len = placed.iter().map(|piece| piece.len).sum();
-        header.contents = placed.len() as u32;
-        sealer.seal_tail(events_place(chain.sequence, offset), &header.write()[..AUTHENTICATED], out, HEADER_LEN);
-        for (piece, content) in placed.iter().zip(&draft.contents) {
-            sealer.seal_into(piece.place, content, out);
-        }
+    *out = draft.write(std::mem::take(out));
+    header.events_len = u32::try_from(out.len() - HEADER_LEN + TAG_LEN).expect(BOUNDED);
+    let first = offset + HEADER_LEN as u64 + u64::from(header.events_len);
+    let placed = pieces(&draft.places, chain.sequence, first);
+    header.contents_len = placed.iter().map(|piece| piece.len).sum();
+    header.contents = placed.len() as u32;
+    sealer.seal_tail(events_place(chain.sequence, offset), &header.write()[..AUTHENTICATED], out, HEADER_LEN);
+    for (piece, content) in placed.iter().zip(&draft.contents) {
+        sealer.seal_into(piece.place, content, out);
     }
     header.body_crc = crc32fast::hash(&out[HEADER_LEN..]);
     out[..HEADER_LEN].copy_from_slice(&header.write());
     let next = Chain { sequence: chain.sequence + 1, previous: frame_hash(out, &header) };
     (placed, next)
+}
+
+/// The seal that takes this place in the chain, and the place after it: there is one only.
+pub fn seal(file: u64, chain: Chain, (size, root): (u64, Hash)) -> ([u8; HEADER_LEN], Chain) {
+    let kind = FrameKind::Seal;
+    let (sequence, previous) = (chain.sequence, chain.previous);
+    let body_crc = crc32fast::hash(&[]);
+    let header = Header { kind, file, sequence, previous, size, root, events_len: 0, contents_len: 0, contents: 0, body_crc };
+    let bytes = header.write();
+    (bytes, Chain { sequence: sequence + 1, previous: frame_hash(&bytes, &header) })
 }
 
 /// Opens the events of a whole frame that stands at `offset`.

@@ -68,6 +68,9 @@ pub struct FsckReport {
     pub contents: u64,
     /// Where the last journal file stops being readable, file and offset: what a kill or a power loss leaves, which nobody was told of.
     pub torn: Option<(String, u64)>,
+    /// Where a seal is not what was written, file and offset, before the last frame: the power may have gone before it was durable, and it holds
+    /// nothing; the next start writes it again.
+    pub lost_seal: Option<(String, u64)>,
     /// Legal holds that lack records, by the log index of their placing; with the storage key only. What stands of these is among the damages, what
     /// is gone nowhere else.
     pub lacking: Vec<(u64, HoldCopy)>,
@@ -136,6 +139,7 @@ pub(super) fn check(
             report.records = part.records;
             report.contents = part.contents;
             report.torn = part.torn;
+            report.lost_seal = part.lost_seal;
             report.lacking = part.lacking;
             report.damages.append(&mut part.damages);
             break;
@@ -284,6 +288,7 @@ fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMu
     }
     check_gone_journals(layout, &current, report)?;
     report.torn = reader.torn().map(|torn| (journal_name(torn.file), torn.offset));
+    report.lost_seal = reader.lost_seal().map(|seal| (journal_name(seal.file), seal.offset));
     Ok(())
 }
 
@@ -310,6 +315,7 @@ fn check_sealed(
     };
     report.frames = replayed.chain.sequence - 1;
     report.torn = replayed.torn.map(|torn| (journal_name(torn.file), torn.offset));
+    report.lost_seal = replayed.lost_seal.map(|seal| (journal_name(seal.file), seal.offset));
     report.journaled = replayed.entries.len() as u64;
     if let (Some(head), Some(root)) = (head, replayed.head_at)
         && root != head.root()

@@ -29,7 +29,7 @@ pub fn journal(data: &[u8]) {
     }
     if let Ok(body) = postcard::from_bytes::<frame::Body>(rest) {
         let mut out = Vec::new();
-        frame::encode(&sealer(), (1, 0), Chain::START, (0, Hash::from_bytes([0; 32])), Some(&draft(&body)), &mut out);
+        frame::encode(&sealer(), (1, 0), Chain::START, (0, Hash::from_bytes([0; 32])), &draft(&body), &mut out);
     }
 }
 
@@ -100,7 +100,7 @@ mod seeds {
                 let name = format!("{}-{}", number, read.header.sequence);
                 let (mut sealed, head) = (Vec::new(), (read.header.size, read.header.root));
                 let chain = frame::Chain { sequence: read.header.sequence, previous: read.header.previous };
-                frame::encode(&sealer(), (number, 0), chain, head, Some(&super::draft(&read.body)), &mut sealed);
+                frame::encode(&sealer(), (number, 0), chain, head, &super::draft(&read.body), &mut sealed);
                 for (entry, index) in read.body.entries.iter().zip(read.header.size..) {
                     let record = Record::of(&entry.event, entry.time);
                     let slot = Slot { entry: Entry { record, openings: entry.openings() }, batch: index };

@@ -82,7 +82,7 @@ impl Writer {
     /// Writes a frame and makes it durable.
     pub fn append(&mut self, head: (u64, Hash), draft: &Draft) -> Result<Vec<Piece>, OpenError> {
         let at = (self.number, self.offset);
-        let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, Some(draft), &mut self.buffer);
+        let (pieces, chain) = frame::encode(&self.sealer, at, self.chain, head, draft, &mut self.buffer);
         self.write()?;
         let path = || self.layout.path(&journal_name(self.number));
         self.file.sync_data().map_err(|source| OpenError::Io { what: "cannot make durable", path: path(), source })?;
@@ -98,7 +98,9 @@ impl Writer {
         if !self.needs_seal {
             return Ok(());
         }
-        let (_, chain) = frame::encode(&self.sealer, (self.number, self.offset), self.chain, self.head, None, &mut self.buffer);
+        let (seal, chain) = frame::seal(self.number, self.chain, self.head);
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&seal);
         self.write()?;
         self.chain = chain;
         self.needs_seal = false;
@@ -202,13 +204,16 @@ pub struct Reader<'s> {
     /// Where the file before ended.
     end: Option<Torn>,
     tail: Option<Tail>,
+    /// Size and root after the last frame.
+    head: Option<(u64, Hash)>,
+    lost_seal: Option<Torn>,
 }
 
 impl<'s> Reader<'s> {
     /// From a place in the chain on. Without keys, only what is plain is checked.
     #[must_use]
     pub const fn new(layout: &'s Layout, keys: Option<&'s Keys>, chain: Chain) -> Self {
-        Self { layout, keys, chain, torn: None, end: None, tail: None }
+        Self { layout, keys, chain, torn: None, end: None, tail: None, head: None, lost_seal: None }
     }
 
     /// The place of the next frame in the chain.
@@ -223,6 +228,12 @@ impl<'s> Reader<'s> {
         self.torn
     }
 
+    /// Where a seal is not what was written that the frame after it shows to have been there. Read as it was written.
+    #[must_use]
+    pub const fn lost_seal(&self) -> Option<Torn> {
+        self.lost_seal
+    }
+
     /// The last whole frame, if there was any.
     #[must_use]
     pub fn into_tail(self) -> Option<Tail> {
@@ -235,10 +246,16 @@ impl<'s> Reader<'s> {
     /// Damage, with file and offset; whatever `visit` says. A torn tail is none: [`torn`](Self::torn) says where it began.
     pub fn file(&mut self, number: u64, visit: &mut dyn FnMut(Read<'_>) -> Result<(), OpenError>) -> Result<(), OpenError> {
         let name = journal_name(number);
-        let bytes = self.layout.read(&name)?;
+        let mut bytes = self.layout.read(&name)?;
         let sealer = self.keys.filter(|_| !bytes.is_empty()).map(|keys| keys.open(&name)).transpose()?;
         let (mut offset, mut last, mut events) = (0_usize, 0, 0);
         while offset < bytes.len() {
+            if whole_frame(&bytes[offset..], number).is_none()
+                && let Some(seal) = self.seal_that_was_lost(&bytes[offset..], number)
+            {
+                bytes[offset..offset + HEADER_LEN].copy_from_slice(&seal);
+                self.lost_seal = Some(Torn { file: number, offset: offset as u64 });
+            }
             let damage = |what: &str| OpenError::damage(&name, offset as u64, what);
             let Some((header, frame)) = whole_frame(&bytes[offset..], number) else {
                 if has_later_frame(&bytes[offset..], number, self.chain.sequence) {
@@ -258,8 +275,12 @@ impl<'s> Reader<'s> {
                     _ => damage("the frame does not follow the one before it"),
                 });
             }
+            if let Some(seal) = self.lost_seal.filter(|seal| seal.file != number) {
+                return Err(seal.as_damage("a frame that had been durable is not what was written"));
+            }
             self.torn = None;
             self.chain = Chain { sequence: header.sequence + 1, previous: frame::frame_hash(frame, &header) };
+            self.head = Some((header.size, header.root));
             let (body, pieces) = match &sealer {
                 Some(sealer) => frame::open(sealer, &header, frame, offset as u64).map_err(|error| damage(&error.to_string()))?,
                 None => (Body::default(), Vec::new()),
@@ -276,6 +297,18 @@ impl<'s> Reader<'s> {
         }
         self.end = Some(Torn { file: number, offset: bytes.len() as u64 });
         Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// The seal that belongs at the start of `bytes`, when the only frame behind it follows that very seal. A seal has no sync of its own: when the
+    /// power goes in the write or the sync of the frame after it, the disk may hold that frame and not the seal. The seal is nothing but what follows
+    /// from the frames before it; the frame after it may have been durable, and is kept. Were there one more frame, the seal had been durable.
+    fn seal_that_was_lost(&self, bytes: &[u8], number: u64) -> Option<[u8; HEADER_LEN]> {
+        let (seal, chain) = frame::seal(number, self.chain, self.head?);
+        let after = bytes.get(HEADER_LEN..).and_then(Header::read)?;
+        let follows = after.file == number && after.sequence == chain.sequence && after.previous == chain.previous;
+        (follows && !has_later_frame(bytes, number, chain.sequence)).then_some(seal)
     }
 }
 

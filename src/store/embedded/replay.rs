@@ -47,6 +47,8 @@ pub struct Replayed {
     pub owed: Vec<Event>,
     /// Where the last file stopped being readable, if it did.
     pub torn: Option<Torn>,
+    /// Where a seal was lost that the last frame shows to have been there.
+    pub lost_seal: Option<Torn>,
     /// The last frame, which may not be durable.
     pub tail: Option<Tail>,
     /// The head that was asked for by its size, when a frame ended there.
@@ -82,6 +84,7 @@ pub fn replay(
     }
     replayed.chain = reader.chain();
     replayed.torn = reader.torn();
+    replayed.lost_seal = reader.lost_seal();
     replayed.tail = reader.into_tail();
     Ok(replayed)
 }
@@ -102,6 +105,7 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
         held: Vec::new(),
         owed: Vec::new(),
         torn: None,
+        lost_seal: None,
         tail: None,
         head_at: None,
     };

@@ -232,6 +232,10 @@ fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
         let file = super::layout::journal_name(torn.file);
         tracing::warn!(%file, offset = torn.offset, "a torn tail is left behind: it was never durable, and nobody was told of it");
     }
+    if let Some(seal) = replayed.lost_seal {
+        let file = super::layout::journal_name(seal.file);
+        tracing::warn!(%file, offset = seal.offset, "a seal was not what was written, and is written again: it holds nothing, and the power may have gone before it was durable");
+    }
     if !replayed.owed.is_empty() {
         tracing::info!(events = replayed.owed.len(), "the log is told of erasures that the last turn did and did not tell");
     }

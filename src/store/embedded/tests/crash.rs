@@ -4,6 +4,7 @@ use super::*;
 use crate::audit::event::Event;
 use crate::store::Store;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
+use crate::store::embedded::frame::{FrameKind, HEADER_LEN, Header};
 use crate::store::embedded::layout::journal_name;
 use crate::store::embedded::{Failpoint, fsck::fsck};
 use crate::store::{LogEntry, RecordFilter};
@@ -113,6 +114,107 @@ async fn a_torn_tail_is_left_behind() {
     assert_eq!(store.stats().await.unwrap().durable_size, size + 1, "one more `Started`");
     store.turn_now().await.unwrap();
     assert!(!path.exists());
+}
+
+/// Frames of a journal file: where each begins, and whether it is a seal.
+fn frames(bytes: &[u8]) -> Vec<(usize, bool)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(header) = Header::read(&bytes[at..]) {
+        found.push((at, header.kind == FrameKind::Seal));
+        at += HEADER_LEN + header.body_len() as usize;
+    }
+    assert_eq!(at, bytes.len(), "nothing else stands in it");
+    found
+}
+
+/// A copy of a store as a power cut leaves it in the middle of the second commit after a seal that no sync followed: its journal file, where the
+/// seal begins, and where the two frames after it do.
+async fn behind_a_seal(home: &Home) -> (Home, PathBuf, [usize; 3]) {
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    // A seal is written after twenty quiet milliseconds, so that on a busy machine one may stand between the two.
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+        for _ in 0..2 {
+            bed.send_notice(&wish(), None).await.unwrap();
+        }
+        let copy = Home { dir: tempfile::tempdir().unwrap(), clock: Arc::clone(&home.clock), fatal: Arc::default() };
+        copy_folder(home.dir.path(), copy.dir.path());
+        let path = copy.data().join(journal_name(1));
+        let found = frames(&std::fs::read(&path).unwrap());
+        if let Some([seal, frame, later]) = found.last_chunk::<3>()
+            && [seal.1, frame.1, later.1] == [true, false, false]
+        {
+            return (copy, path, [seal.0, frame.0, later.0]);
+        }
+    }
+    panic!("no two commits follow a seal");
+}
+
+#[tokio::test]
+async fn a_seal_that_the_power_took_from_before_a_frame_is_written_again() {
+    // What the disk holds where the seal should stand: nothing, half of it, other bits.
+    let lost: [fn(&mut [u8]); 3] = [|seal| seal.fill(0), |seal| seal[60..].fill(0), |seal| seal[9] ^= 4];
+    for spoil in lost {
+        let home = Home::new();
+        let (copy, path, [seal, frame, later]) = behind_a_seal(&home).await;
+        let whole = std::fs::read(&path).unwrap();
+        let last = Header::read(&whole[frame..]).unwrap();
+        // The frame after the seal is the last one, and whole: it may have been answered.
+        let mut bytes = whole[..later].to_vec();
+        spoil(&mut bytes[seal..frame]);
+        std::fs::write(&path, &bytes).unwrap();
+        for key in [Some(Zeroizing::new(KEY)), None] {
+            let report = fsck(&copy.data(), key, &mut |_| ()).unwrap();
+            assert_eq!((report.damages, report.lost_seal), (vec![], Some((journal_name(1), seal as u64))));
+        }
+        let store = copy.open();
+        assert_eq!(all(&store).await.len() as u64, last.size + 1, "each entry of that frame is there, and one more `Started`");
+        drop(store);
+        assert_eq!(std::fs::read(&path).unwrap()[..later], whole[..later], "the seal stands there again");
+        let report = fsck(&copy.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+        assert_eq!((report.damages, report.lost_seal), (vec![], None));
+    }
+}
+
+#[tokio::test]
+async fn a_torn_frame_behind_a_lost_seal_is_a_torn_tail() {
+    let home = Home::new();
+    let (copy, path, [seal, frame, later]) = behind_a_seal(&home).await;
+    let mut bytes = std::fs::read(&path).unwrap()[..later].to_vec();
+    bytes[seal..frame].fill(0);
+    bytes[later - 40..].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let report = fsck(&copy.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+    assert_eq!((report.damages, report.torn), (vec![], Some((journal_name(1), frame as u64))));
+    drop(copy.open());
+    let report = fsck(&copy.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+    assert_eq!((report.damages, report.lost_seal), (vec![], None));
+}
+
+#[tokio::test]
+async fn a_seal_before_the_last_frame_of_a_file_had_been_durable_when_there_is_another_file() {
+    let home = Home::new();
+    let (copy, path, [seal, frame, later]) = behind_a_seal(&home).await;
+    let mut bytes = std::fs::read(&path).unwrap()[..later].to_vec();
+    std::fs::write(&path, &bytes).unwrap();
+    drop(copy.open());
+    bytes[seal..frame].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let OpenError::Damaged(damage) = copy.try_open().unwrap_err() else { panic!("it is damage") };
+    assert_eq!((damage.file, damage.offset), (journal_name(1), seal as u64));
+}
+
+#[tokio::test]
+async fn a_seal_before_a_frame_that_another_follows_had_been_durable() {
+    let home = Home::new();
+    let (copy, path, [seal, frame, _]) = behind_a_seal(&home).await;
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[seal..frame].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    let OpenError::Damaged(damage) = copy.try_open().unwrap_err() else { panic!("it is damage") };
+    assert_eq!((damage.file, damage.offset), (journal_name(1), seal as u64));
 }
 
 #[tokio::test]

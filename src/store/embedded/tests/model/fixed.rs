@@ -174,6 +174,16 @@ fn what_is_erased_counts_to_the_end_of_the_range_also_behind_a_full_page() {
     holds("erased", &shortest_of_seed_200085(), 12);
 }
 
+#[test]
+fn a_seal_that_the_power_took_from_before_a_frame_is_no_damage() {
+    // The seal of a quiet moment and the frame after it are two writes under one sync: of each the power leaves what it likes.
+    for after in 0..4 {
+        let arm = Op::Arm { after, fault: Fault::Cut, cut: true };
+        holds("lost seal", &ops(&[NOTICE, Op::Quiet, arm.clone(), NOTICE, Op::Fsck, LOOK]), 150);
+        holds("lost seal, twice", &ops(&[NOTICE, Op::Quiet, NOTICE, Op::Quiet, arm, NOTICE, CUT, NOTICE, Op::Fsck, LOOK]), 150);
+    }
+}
+
 fn shortest_of_seed_200085() -> Vec<Op> {
     vec![
         Op::Register { variant: 0 },
