@@ -95,7 +95,6 @@ impl World {
             Op::Turn => self.turn(),
             Op::Quiet => self.by_itself(|store| by_hand::quiet(&store.engine)).map(drop),
             Op::Full { full } => {
-                self.full = *full;
                 self.disk.set_free(if *full { 1 << 18 } else { u64::MAX / 2 });
                 Ok(())
             }

@@ -97,7 +97,8 @@ pub struct World {
     /// When a turn may have forgotten ids and months.
     turned_at: Option<Timestamp>,
     pub cut_with_the_process: bool,
-    pub full: bool,
+    /// Whether the store that is gone took no new messages, which it looks for less often than the disk fills.
+    was_full: bool,
     pub sent: Vec<Sent>,
     pub cases: Vec<CaseRef>,
     pub requisitions: Vec<RequisitionId>,
@@ -122,7 +123,7 @@ impl World {
             pending: Vec::new(),
             turned_at: None,
             cut_with_the_process: false,
-            full: false,
+            was_full: false,
             sent: Vec::new(),
             cases: Vec::new(),
             requisitions: Vec::new(),
@@ -176,6 +177,9 @@ impl World {
     /// The process is gone; the machine and the process start again, and what was answered must be there.
     pub fn start_again(&mut self) -> Checked {
         self.pending.extend(by_hand::noted().into_iter().map(Act::Note));
+        if let Some(store) = &self.store {
+            self.was_full = store.disk_is_full();
+        }
         for attempt in 0..STARTS_MAX {
             self.disk.crash(std::mem::take(&mut self.cut_with_the_process));
             // What the dying process still did reached no disk.
@@ -245,7 +249,7 @@ impl World {
                     expected == *record
                 }
                 // A full disk took what drains and nothing else: such a message left no record.
-                Act::Submit(letter) if self.full && act.fills() => record.message_id == Some(letter.message_id),
+                Act::Submit(letter) if self.was_full && act.fills() => record.message_id == Some(letter.message_id),
                 _ => !is_note(record.kind),
             };
             if survived {
