@@ -2,11 +2,12 @@
 # fetch-crl.sh CAS URL FILE [URL FILE ...]: fetches revocation lists (DER or PEM) for crl_files; run it hourly, from cron or a systemd timer.
 #
 # CAS holds the CAs of client_ca_files and issuing_ca_files, PEM, one after the other. Each FILE is replaced by a rename, and only by a list of
-# at most 8 MiB that one of CAS signed and that is not older than the one in FILE, so that a server that lies, or whoever answers in its place,
-# takes no good list away. The gateway takes a changed file within seconds. A fetch that fails leaves the file there is, and the exit code is 1:
-# the gateway goes on with it until its next update and crl_grace_s have passed.
+# at most 8 MiB that one of CAS signed and that is not older than the one in FILE, so that whoever answers in a server's place cannot put an older
+# one back. It does not ask yet that both are of one issuer: a FILE for each CA, over a connection you trust. The gateway takes a changed file
+# within seconds. A fetch that fails leaves the file there is, and the exit code is 1: the gateway goes on with it until its next update and
+# crl_grace_s have passed.
 set -uo pipefail
-[ $# -ge 3 ] && [ $(($# % 2)) = 1 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 3 ] && [ $(($# % 2)) = 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 cas=$1
 shift
 work=$(mktemp -d) || exit 1
