@@ -103,6 +103,12 @@ async fn each_erased_record_is_counted_once_and_none_that_a_hold_keeps() {
     assert_eq!(counted(32).await, 4);
 }
 
+/// How many held records each erasure of held records told of.
+async fn erasures_told(store: &EmbeddedStore) -> Vec<Option<u64>> {
+    let filter = RecordFilter { kinds: vec![32], ..RecordFilter::default() };
+    store.records(&filter, 10).await.unwrap().entries.iter().map(|entry| entry.record.as_ref().unwrap().count).collect()
+}
+
 #[tokio::test]
 async fn no_record_is_held_beyond_35_months_after_its_month_whatever_the_hold_says() {
     let home = Home::new();
@@ -117,9 +123,7 @@ async fn no_record_is_held_beyond_35_months_after_its_month_whatever_the_hold_sa
     assert!(store.prove(index).await.unwrap().unwrap().record.is_none(), "three years are over");
     let left = of_case(&store, case_ref).await.unwrap();
     assert_eq!(left.len(), 2, "the second placing, and the erasure: {left:?}");
-    let erased = RecordFilter { kinds: vec![32], ..RecordFilter::default() };
-    let told = store.records(&erased, 10).await.unwrap().entries;
-    assert_eq!(told.iter().map(|entry| entry.record.as_ref().unwrap().count).collect::<Vec<_>>(), [Some(4)]);
+    assert_eq!(erasures_told(&store).await, [Some(4)]);
     assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
 }
 
@@ -318,10 +322,7 @@ async fn a_damaged_record_of_a_hold_s_file_that_goes_with_others_is_counted_and_
     assert_eq!((told.holds_not_whole, told.lost), (1, 0));
     pass(&home, &store, 20 * 29).await;
     assert!(store.prove(index).await.unwrap().unwrap().record.is_none(), "three years are over");
-    let erased = RecordFilter { kinds: vec![32], ..RecordFilter::default() };
-    let erased: Vec<_> =
-        store.records(&erased, 10).await.unwrap().entries.iter().map(|entry| entry.record.as_ref().unwrap().count).collect();
-    assert_eq!(erased, [Some(4)], "the damaged one is erased with the others, and counted");
+    assert_eq!(erasures_told(&store).await, [Some(4)], "the damaged one is erased with the others, and counted");
     assert_eq!(store.hold_copy(case_ref).await.unwrap(), HoldCopy::Lost { lost: 1 });
     let store = told_for_life(&home, (bed, store), case_ref, 1).await;
     let bed = home.bed(&store);
