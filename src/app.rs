@@ -78,6 +78,8 @@ struct People {
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
     clock: Arc<dyn Clock>,
+    /// Held through a round over the open connections.
+    rounds: tokio::sync::Mutex<()>,
 }
 
 /// A gateway that serves.
@@ -118,7 +120,7 @@ impl App {
         let server = tokio::spawn(server::serve(gateway.clone(), tls.clone(), incoming, limits, stop.clone()));
         let sweep = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
         let unused = close_unused(open.clone(), connections.idle_timeout, limits.calls.call_timeout, settings.sweep_interval, stop.clone());
-        let people = Arc::new(People { gateway, tls, open, clock });
+        let people = Arc::new(People { gateway, tls, open, clock, rounds: tokio::sync::Mutex::default() });
         let unwelcome = tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval.min(UNWELCOME_EVERY), stop.clone()));
         let upkeep = vec![sweep, unwelcome, tokio::spawn(unused)];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -201,7 +203,7 @@ impl RunningApp {
 
     /// Shows health and metrics on `listener`, which must be bound to a loopback address, until the stop.
     pub fn open_admin(&mut self, listener: TcpListener) {
-        let People { gateway, tls, open, clock } = &*self.people;
+        let People { gateway, tls, open, clock, .. } = &*self.people;
         let watched = Watched {
             store: gateway.store().clone(),
             tls: tls.clone(),

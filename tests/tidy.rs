@@ -42,6 +42,7 @@ const FENCES: &[Fence] = &[
     Fence { word: "sled", places: &["src/store/embedded/index.rs"], in_tests: false },
     Fence { word: "rustls", places: &["src/tls/"], in_tests: false },
     Fence { word: "tokio_rustls", places: &["src/tls/"], in_tests: false },
+    Fence { word: "webpki", places: &["src/tls/"], in_tests: false },
     Fence { word: "rustls_pki_types", places: &["src/tls/"], in_tests: false },
     Fence { word: "rcgen", places: &["src/tls/"], in_tests: false },
     Fence { word: "x509_parser", places: &["src/tls/"], in_tests: false },

@@ -92,6 +92,8 @@ struct State {
     forgetful: bool,
     /// Writing it down; never waited for.
     remembering: Option<JoinHandle<()>>,
+    /// Rounds over the open connections after what came into force; no look waits for them, as one may take as long as thousands of signatures.
+    ending: Vec<JoinHandle<()>>,
 }
 
 /// Where the wall clock stands beside the clock that nobody sets.
@@ -127,15 +129,20 @@ impl Reloader {
             offset: offset(&*people.clock),
             forgetful: true,
             remembering: None,
+            ending: Vec::new(),
         };
         Arc::new(Self { people, participants_file, state: tokio::sync::Mutex::new(state) })
     }
 
-    /// Reads everything anew now, as SIGHUP asks; what does not answer now is read when it does.
+    /// Reads everything anew now, as SIGHUP asks; what does not answer now is read when it does. Returns when whom it made unwelcome is gone.
     pub async fn reload_all(&self) {
-        let mut state = self.state.lock().await;
-        state.looks.ask_all();
-        self.round(&mut state, true).await;
+        let ending = {
+            let mut state = self.state.lock().await;
+            state.looks.ask_all();
+            self.round(&mut state, true).await;
+            std::mem::take(&mut state.ending)
+        };
+        wait_for(ending).await;
     }
 
     /// Looks at the files every `every` until `stop`, and reads what has changed.
@@ -144,11 +151,13 @@ impl Reloader {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 _ = tick.tick() => {}
             }
             self.look().await;
         }
+        let ending = std::mem::take(&mut self.state.lock().await.ending);
+        wait_for(ending).await;
     }
 
     async fn look(&self) {
@@ -191,7 +200,11 @@ impl Reloader {
 
     async fn tls(&self, state: &mut State, read: Vec<(usize, Read)>, asked: bool) {
         let Some(Taken { changed, refused, good }) = self.people.take_tls(read).await else { return };
-        state.forgetful |= changed.is_some();
+        state.ending.retain(|round| !round.is_finished());
+        if let Some(digest) = changed {
+            state.forgetful = true;
+            state.ending.push(tokio::spawn(self.people.clone().end_unwelcome(digest)));
+        }
         for place in good {
             state.failures.succeeded(self.which(place));
         }
@@ -270,22 +283,21 @@ const fn register_fault(error: &RegisterFileError, is_toml: bool) -> ReloadFault
 }
 
 impl People {
-    /// Takes certificates, trust and revocation lists that were read; connections that would be refused now are closed. An event says what came
-    /// into force; it follows its effect, and after a crash in between the next start says so. Nothing when it failed altogether.
+    /// Takes certificates, trust and revocation lists that were read. Nothing when it failed altogether.
     async fn take_tls(&self, read: Vec<(usize, Read)>) -> Option<Taken> {
         let tls = self.tls.clone();
-        let Ok(taken) = tokio::task::spawn_blocking(move || tls.take(read)).await else {
-            tracing::error!("taking the TLS files failed; the settings in force stay");
-            return None;
-        };
-        if let Some(digest) = taken.changed {
-            let closed = self.close_unwelcome().await;
-            tracing::info!(closed, "certificates, CAs and revocation lists loaded");
-            if let Err(error) = self.gateway.note(Event::TrustLoaded { digest }).await {
-                tracing::warn!(%error, "that certificates were loaded is not in the log");
-            }
+        let taken = tokio::task::spawn_blocking(move || tls.take(read)).await;
+        taken.inspect_err(|_| tracing::error!("taking the TLS files failed; the settings in force stay")).ok()
+    }
+
+    /// After a change of certificates, trust or revocation lists: connections that would be refused now are closed. An event says what came into
+    /// force; it follows its effect, and after a crash in between the next start says so.
+    async fn end_unwelcome(self: Arc<Self>, digest: [u8; 32]) {
+        let closed = self.close_unwelcome().await;
+        tracing::info!(closed, "certificates, CAs and revocation lists loaded");
+        if let Err(error) = self.gateway.note(Event::TrustLoaded { digest }).await {
+            tracing::warn!(%error, "that certificates were loaded is not in the log");
         }
-        Some(taken)
     }
 
     /// Writes down which lists are in force, for the next start.
@@ -298,9 +310,22 @@ impl People {
         })
     }
 
-    /// Closes the connections whose certificates would be refused now. They are judged off the runtime's workers, as there may be thousands.
+    /// Closes the connections whose certificates would be refused now. They are judged off the runtime's workers, as there may be thousands, and by
+    /// one round after the other.
     pub(super) async fn close_unwelcome(&self) -> usize {
-        let (tls, open, now) = (self.tls.clone(), self.open.clone(), self.clock.now());
-        tokio::task::spawn_blocking(move || open.close_if(|peer| tls.check(peer, now).is_err())).await.unwrap_or_default()
+        let _round = self.rounds.lock().await;
+        let (tls, open, clock) = (self.tls.clone(), self.open.clone(), self.clock.clone());
+        let round = move || {
+            let round = tls.round(clock.now());
+            open.close_if(|peer| round.check(peer).is_err())
+        };
+        tokio::task::spawn_blocking(round).await.unwrap_or_default()
+    }
+}
+
+async fn wait_for(rounds: Vec<JoinHandle<()>>) {
+    for round in rounds {
+        // A panic has told of itself.
+        _ = round.await;
     }
 }

@@ -1,5 +1,7 @@
 //! The server's TLS settings: read from files, swapped as a whole, or not at all.
 
+mod round;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use super::files::{self, FileError};
 use super::marks::Marks;
 use super::own::{self, NotAServers};
 use super::parts::{self, Parts, Read, Refused};
+use super::peer::sha256;
 use super::revocation::ListStatus;
 use super::trust::{Trust, shown_name};
 use super::verifier::{Anchor, ChainVerifier, Revocation, ends};
@@ -76,9 +79,6 @@ pub enum TlsError {
     /// No CA file at all.
     #[error("no CA file is given; name at least one, or nobody can connect")]
     NoAuthority,
-    /// Revocation lists that cannot be used together.
-    #[error("a revocation list cannot be read; fetch it anew from its issuer")]
-    Crl,
     /// A revocation list that cannot be read.
     #[error("{}: holds a revocation list that cannot be read; fetch it anew from its issuer", .0.display())]
     List(PathBuf),
@@ -155,7 +155,7 @@ impl TlsError {
                 | FileError::Irreplaceable { .. },
             ) => ReloadFault::Unreadable,
             Self::File(FileError::Mode { .. }) => ReloadFault::Permissions,
-            Self::File(FileError::Pem { .. }) | Self::Crl | Self::List(_) => ReloadFault::Malformed,
+            Self::File(FileError::Pem { .. }) | Self::List(_) => ReloadFault::Malformed,
             Self::KeyMismatch { .. } => ReloadFault::KeyMismatch,
             Self::NotYetValid(_) | Self::Expired(_) => ReloadFault::NotValidNow,
             Self::NotAServers { .. } => ReloadFault::Purpose,
@@ -523,8 +523,9 @@ impl Loaded {
             let (not_before, not_after) = (seconds(certificate.validity().not_before), seconds(certificate.validity().not_after));
             certificates.push(named(&certificate, Holder::ClientCa));
             of_anchors.push((shown_name(certificate.subject()), not_before, not_after));
+            let (name, key) = (sha256(certificate.subject().as_raw()), sha256(certificate.public_key().raw));
             drop(certificate);
-            anchors.push(Anchor { der, not_before, not_after });
+            anchors.push(Anchor { der, not_before, not_after, name, key });
         }
         for (_, file, der) in parts.issuing() {
             let certificate = own::parsed(file, &der)?;
@@ -538,7 +539,7 @@ impl Loaded {
         let unlisted = unlisted.map(|ca| ca.shown.clone()).collect();
 
         let revocation = Revocation { needs_lists, lists, vouchers, grace_millis: *crl_grace_millis };
-        let verifier = Arc::new(ChainVerifier::new(anchors, revocation, trust.clone(), now)?);
+        let verifier = Arc::new(ChainVerifier::new(anchors, revocation, trust.clone())?);
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(TlsClock(clock.clone())))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier.clone())

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
@@ -25,7 +25,6 @@ use super::own::{self, Own};
 use super::peer::sha256;
 use super::revocation::{List, ListFault, Lists, SpeaksFor};
 use super::trust::Trust;
-use super::verifier;
 use super::vouchers::{Placed, Revoked, Unused, Vouchers};
 
 /// Where the gateway's certificate stands in [`TlsFiles::all`].
@@ -71,8 +70,6 @@ enum Parsed {
 pub(super) struct Content {
     digest: [u8; 32],
     parsed: Parsed,
-    /// Whether the chain's verification can read its lists, once it was asked: that takes as long as the lists are large.
-    is_read: OnceLock<bool>,
 }
 
 impl Content {
@@ -94,7 +91,7 @@ impl Content {
                 Parsed::Lists(lists.collect::<Result<_, _>>().map_err(|fault| list_error(fault, path))?)
             }
         };
-        Ok(Self { digest, parsed, is_read: OnceLock::new() })
+        Ok(Self { digest, parsed })
     }
 
     fn certificates(&self) -> &[CertificateDer<'static>] {
@@ -424,11 +421,11 @@ impl Parts {
         for (_, file, der) in &authorities {
             roots.add(der.clone()).map_err(|_| TlsError::Authority((*file).to_owned()))?;
         }
-        let (roots, issuing) = (Arc::new(roots), self.issuing());
+        let issuing = self.issuing();
         let everyone = Vouchers::new(&authorities, &issuing, &Revoked::new(), now)?;
         let mut held_back = BTreeMap::new();
         loop {
-            let contents = self.readable(&roots, &mut held_back)?;
+            let contents = self.choice(&held_back);
             let found = held_back.len();
             // What a CA that is revoked signed does not count, so that whoever has its key cannot undo or hold up anything.
             let mut revoked = Revoked::new();
@@ -473,31 +470,13 @@ impl Parts {
         }
     }
 
-    /// Of each file of lists the newest content that is not held back and can be read.
-    ///
-    /// # Errors
-    /// The one in force cannot be read either.
-    fn readable(
-        &self,
-        roots: &Arc<RootCertStore>,
-        held_back: &mut BTreeMap<usize, TlsError>,
-    ) -> Result<BTreeMap<usize, Arc<Content>>, TlsError> {
-        let ders = |content: &Content| content.lists().iter().map(|list| list.der().clone()).collect();
-        let is_read = |content: &Content| *content.is_read.get_or_init(|| verifier::reads_lists(roots, ders(content)));
-        let mut contents = BTreeMap::new();
-        for (place, part) in self.places(ReloadedFile::RevocationList) {
-            let newest = part.waiting.as_ref().filter(|_| !held_back.contains_key(&place));
-            let content = match newest {
-                Some(newest) if is_read(newest) => newest,
-                _ if is_read(&part.in_force) => &part.in_force,
-                _ => return Err(TlsError::List(part.path.clone())),
-            };
-            if newest.is_some() && !part.is_waiting(content) {
-                held_back.insert(place, TlsError::List(part.path.clone()));
-            }
-            contents.insert(place, content.clone());
-        }
-        Ok(contents)
+    /// Of each file of lists the newest content that is not held back.
+    fn choice(&self, held_back: &BTreeMap<usize, TlsError>) -> BTreeMap<usize, Arc<Content>> {
+        let newest = |(place, part): (usize, &Part)| {
+            let waiting = part.waiting.as_ref().filter(|_| !held_back.contains_key(&place));
+            (place, waiting.unwrap_or(&part.in_force).clone())
+        };
+        self.places(ReloadedFile::RevocationList).map(newest).collect()
     }
 
     /// What `lists`, which `content` as the new one of `part` led to, would forget of the lists in force or before them; `old` is what is too old.
@@ -543,7 +522,7 @@ mod tests {
     use crate::tls::issue::{CertificateAuthority, Leaf};
 
     #[test]
-    fn whether_the_verification_reads_a_file_s_lists_is_asked_once() {
+    fn a_list_is_read_once_and_not_again_when_its_file_or_another_is_looked_at() {
         let (now, entropy) = (Timestamp::from_millis(1_780_000_000_000), SeededEntropy::new(5));
         let authority = CertificateAuthority::new("Test CA", now, &entropy).unwrap();
         let gateway = authority.issue(&Leaf::server("gateway", &["localhost"], now), &entropy).unwrap();
@@ -563,8 +542,11 @@ mod tests {
             trust: Trust::default(),
             marks_file: None,
         };
-        let parts = Parts::load(&files, now).unwrap();
-        let asked: Vec<_> = parts.places(ReloadedFile::RevocationList).map(|(_, part)| part.in_force.is_read.get().copied()).collect();
-        assert_eq!(asked, [Some(true)], "large lists take seconds to be tried, at each look at any other file");
+        let mut parts = Parts::load(&files, now).unwrap();
+        let before = parts.lists.clone();
+        let ca = [authority.certificate_pem(), "\n"].concat();
+        let refused = parts.take(vec![(2, Ok(ca.into_bytes().into())), (3, Ok(list.into_bytes().into()))], &files.trust, now);
+        assert!(refused.is_empty() && parts.lists.all().count() == 1);
+        assert!(parts.lists.is_same(&before), "a large list takes seconds to be read and its signature to be verified");
     }
 }

@@ -1,7 +1,7 @@
 //! The revocation lists in force: which one of several counts, whether its issuer signed it, and until when it may be used.
 //!
-//! Whether a certificate is named by a list is the chain's verification to say, for every certificate of the chain. What is kept here is what it
-//! does not tell: which issuer's list is past its time, and the time until which that is borne.
+//! What is held against a chain, for every certificate on a way that its verification found, is asked here: whether a list of the key that signed it
+//! names it, whether there is one for it, and until when that may be used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,12 +9,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateRevocationListDer;
 use x509_parser::asn1_rs::{Any, BitString};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{DistributionPointName, GeneralName, IssuingDistributionPoint, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::domain::time::Timestamp;
 
 use super::config::provider;
+use super::connection::HandshakeReason;
 use super::marks::Mark;
 use super::peer::sha256;
 use super::trust::shown_name;
@@ -96,6 +99,40 @@ pub(super) struct List {
     next_update: Timestamp,
     mark: Mark,
     revoked: Serials,
+    /// Of which part of its issuer's certificates it is, if it is of one.
+    part: Option<Part>,
+}
+
+/// A part of an issuer's certificates: those that name one of its places.
+#[derive(Debug)]
+struct Part {
+    places: Vec<String>,
+    is_of_users: bool,
+    is_of_cas: bool,
+}
+
+impl Part {
+    fn of(point: &IssuingDistributionPoint<'_>) -> Self {
+        let places = point.distribution_point.iter().flat_map(uris).map(str::to_owned).collect();
+        Self { places, is_of_users: point.only_contains_user_certs, is_of_cas: point.only_contains_ca_certs }
+    }
+
+    /// Whether `certificate` is of this part. One that names no place is of none (RFC 5280, 6.3.3).
+    fn has(&self, certificate: &X509Certificate<'_>, is_leaf: bool) -> bool {
+        let points = certificate.iter_extensions().filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::CRLDistributionPoints(points) => Some(points),
+            _ => None,
+        });
+        let mut whole = points.flat_map(|points| points.iter()).filter(|point| point.reasons.is_none() && point.crl_issuer.is_none());
+        let is_of_kind = if is_leaf { !self.is_of_cas } else { !self.is_of_users };
+        is_of_kind
+            && whole.any(|point| point.distribution_point.iter().flat_map(uris).any(|uri| self.places.iter().any(|place| place == uri)))
+    }
+}
+
+fn uris<'a>(name: &'a DistributionPointName<'_>) -> impl Iterator<Item = &'a str> {
+    let names = if let DistributionPointName::FullName(names) = name { &names[..] } else { &[] };
+    names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None })
 }
 
 /// The serial numbers that a list names: where each begins in it, and how long it is, in the numbers' order. A list of many is asked at handshakes.
@@ -148,9 +185,20 @@ impl List {
     /// # Errors
     /// [`ListFault::Malformed`].
     pub(super) fn read(der: CertificateRevocationListDer<'static>) -> Result<Self, ListFault> {
+        // What this reads is no delta, indirect or of some reasons only.
+        let whole = webpki::BorrowedCertRevocationList::from_der(&der).map_err(|_| ListFault::Malformed)?;
+        if whole.into_iter().any(|entry| entry.is_err()) {
+            return Err(ListFault::Malformed);
+        }
         let (rest, list) = CertificateRevocationList::from_der(&der).map_err(|_| ListFault::Malformed)?;
         let next_update = list.next_update().filter(|_| rest.is_empty()).map(seconds).ok_or(ListFault::Malformed)?;
-        let scope = list.extensions().iter().find(|extension| extension.oid == SCOPE).map_or(&[][..], |extension| extension.value);
+        let scope = list.extensions().iter().find(|extension| extension.oid == SCOPE);
+        let part = match scope.map(|extension| extension.parsed_extension()) {
+            None => None,
+            Some(ParsedExtension::IssuingDistributionPoint(point)) => Some(Part::of(point)),
+            Some(_) => return Err(ListFault::Malformed),
+        };
+        let scope = scope.map_or(&[][..], |extension| extension.value);
         let (name, scope) = (sha256(list.issuer().as_raw()), sha256(scope));
         let issuer = shown_name(list.issuer());
         let this_update = seconds(list.last_update());
@@ -158,7 +206,7 @@ impl List {
         let number = list.crl_number().map(|number| number.to_bytes_be()).unwrap_or_default();
         let mark = Mark::new(list.last_update().timestamp(), sha256(signer), &number);
         let revoked = Serials::of(&list, &der);
-        Ok(Self { der, name, scope, asked: Mutex::default(), issuer, this_update, next_update, mark, revoked })
+        Ok(Self { der, name, scope, asked: Mutex::default(), issuer, this_update, next_update, mark, revoked, part })
     }
 
     /// A list from the future would keep every real one away, as each is older.
@@ -208,10 +256,6 @@ impl List {
     /// CN of its issuer.
     pub(super) fn issuer(&self) -> &str {
         &self.issuer
-    }
-
-    pub(super) const fn der(&self) -> &CertificateRevocationListDer<'static> {
-        &self.der
     }
 }
 
@@ -279,31 +323,29 @@ impl Lists {
         self.0.len() == other.0.len() && self.0.iter().all(|(at, list)| other.is_newest(at, list))
     }
 
-    /// The lists themselves, of those that `are_asked`.
-    pub(super) fn ders(&self, are_asked: impl Fn(&SpeaksFor) -> bool) -> Vec<CertificateRevocationListDer<'static>> {
-        self.0.iter().filter(|(at, _)| are_asked(at)).map(|(_, list)| list.der.clone()).collect()
-    }
-
-    /// The names under which there are lists of several keys, each with these, that of the newest list first.
-    pub(super) fn of_several_keys(&self) -> BTreeMap<IssuerName, Vec<CaKey>> {
-        let mut newest: BTreeMap<IssuerName, BTreeMap<CaKey, Timestamp>> = BTreeMap::new();
-        for (at, list) in &self.0 {
-            let time = newest.entry(at.name).or_default().entry(at.key).or_insert(list.this_update);
-            *time = list.this_update.max(*time);
+    /// What the lists of the CA and key that signed `certificate` say of it at `now`: each may name it, whatever part it is of, as a CA gives each
+    /// number once; one of all certificates, or of the part that it is of, must be there; and none may be past its grace.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(super) fn status(
+        &self,
+        (name, key): (&IssuerName, &CaKey),
+        certificate: &X509Certificate<'_>,
+        is_leaf: bool,
+        grace_millis: i64,
+        now: Timestamp,
+    ) -> Result<(), HandshakeReason> {
+        let lists = || self.of_name(name).filter(|(at, _)| at.key == *key).map(|(_, list)| list);
+        if self.revokes(name, key, certificate.raw_serial()) {
+            Err(HandshakeReason::Revoked)
+        } else if lists().any(|list| list.state(grace_millis, now) == ListState::Closed) {
+            Err(HandshakeReason::RevocationListOverdue)
+        } else if lists().any(|list| list.part.as_ref().is_none_or(|part| part.has(certificate, is_leaf))) {
+            Ok(())
+        } else {
+            Err(HandshakeReason::RevocationUnknown)
         }
-        newest.retain(|_, keys| keys.len() > 1);
-        let in_order = |keys: BTreeMap<CaKey, Timestamp>| {
-            let mut keys: Vec<_> = keys.into_iter().collect();
-            keys.sort_by_key(|(key, time)| (std::cmp::Reverse(*time), *key));
-            keys.into_iter().map(|(key, _)| key).collect()
-        };
-        newest.into_iter().map(|(name, keys)| (name, in_order(keys))).collect()
-    }
-
-    /// Whether a list of the CA of this name, and of this key if one is given, is past its grace.
-    pub(super) fn is_closed(&self, name: &IssuerName, key: Option<&CaKey>, grace_millis: i64, now: Timestamp) -> bool {
-        let mut lists = self.of_name(name).filter(|(at, _)| key.is_none_or(|key| at.key == *key));
-        lists.any(|(_, list)| list.state(grace_millis, now) == ListState::Closed)
     }
 
     fn of_name(&self, name: &IssuerName) -> impl Iterator<Item = (&SpeaksFor, &Arc<List>)> {
@@ -321,16 +363,9 @@ impl Lists {
         self.of_name(name).any(|(at, _)| at.key == *key)
     }
 
-    /// Whether a list of the CA of this name, and of this key if one is given, names the certificate of this serial number, whatever part of its
-    /// certificates the list speaks for: a CA gives each number once.
-    pub(super) fn revokes(&self, name: &IssuerName, key: Option<&CaKey>, serial: &[u8]) -> bool {
-        self.of_name(name).any(|(at, list)| key.is_none_or(|key| at.key == *key) && list.names(serial))
-    }
-
-    /// Whether the CA of this name, and of this key if one is given, has lists of parts and none of all its certificates.
-    pub(super) fn are_of_parts(&self, name: &IssuerName, key: Option<&CaKey>) -> bool {
-        let mut lists = self.of_name(name).filter(|(at, _)| key.is_none_or(|key| at.key == *key)).peekable();
-        lists.peek().is_some() && lists.all(|(at, _)| *at != at.whole())
+    /// Whether a list of the CA of this name and key names the certificate of this serial number.
+    pub(super) fn revokes(&self, name: &IssuerName, key: &CaKey, serial: &[u8]) -> bool {
+        self.of_name(name).any(|(at, list)| at.key == *key && list.names(serial))
     }
 
     /// When the next list passes its grace.
@@ -476,7 +511,7 @@ mod tests {
             lists
         };
         for both in [lists(&[&old, &new]), lists(&[&new, &old])] {
-            assert_eq!((both.ders(|_| true).len(), both.next_update()), (1, Some(day(3))));
+            assert_eq!((both.all().count(), both.next_update()), (1, Some(day(3))));
         }
         let goes_back = |pem: &str, before: &[&str]| {
             let mut now = Lists::default();

@@ -164,7 +164,7 @@ impl Vouchers {
             let certificate = own::parsed(file, der)?;
             let name = sha256(certificate.issuer().as_raw());
             let mut above = self.named(&name).filter(|above| is_signed_by(der, &certificate.signature_value, &above.spki));
-            if above.any(|above| lists.revokes(&name, Some(&above.key), certificate.raw_serial())) {
+            if above.any(|above| lists.revokes(&name, &above.key, certificate.raw_serial())) {
                 revoked.insert(sha256(der));
             }
         }

@@ -57,7 +57,8 @@ impl Listening {
 
     /// As the gateway does after a reload and in its sweep: closes whom a new connection would be refused to.
     fn close_unwelcome(&self, at: Timestamp) -> usize {
-        self.open.close_if(|peer| self.settings.check(peer, at).is_err())
+        let round = self.settings.round(at);
+        self.open.close_if(|peer| round.check(peer).is_err())
     }
 
     async fn refuses(&self, connector: &Connector, reason: HandshakeReason) {
@@ -485,4 +486,29 @@ async fn a_configured_ca_that_is_not_valid_yet_lets_nobody_in() {
     assert_eq!((warnings(begins), gateway.settings.has_authority(NOW)), (vec![], true));
     let late = day(365 * 9);
     assert!(warnings(late).len() == 2 && !gateway.settings.has_authority(late), "{:?}", warnings(late));
+}
+
+#[tokio::test]
+async fn connections_that_showed_the_same_chain_are_judged_once_in_a_round() {
+    let bench = Bench::new();
+    let (one, two) = (bench.issue(&bench.leaf()), bench.issue(&bench.leaf()));
+    let file = put(&bench, "crl.pem", &bench.authority.crl(&[], NOW, day(1)).unwrap());
+    let mut gateway = bench.listen_by(|files| files.crl_files = vec![file]).await;
+    let mut clients = Vec::new();
+    let mut servers = Vec::new();
+    for issued in [&one, &one, &one, &two] {
+        clients.push(dial(&bench.connector(issued, gateway.address)).await);
+        servers.push(gateway.next().await);
+    }
+    let round = |at| {
+        let round = gateway.settings.round(at);
+        let closed = gateway.open.close_if(|peer| round.check(peer).is_err());
+        (closed, round.judged())
+    };
+    assert_eq!(round(NOW), (0, 0), "the handshakes have judged them");
+    put(&bench, "crl.pem", &bench.authority.crl(&[&one], NOW.plus_millis(1000), day(1)).unwrap());
+    gateway.reload();
+    assert_eq!(round(NOW), (3, 2));
+    assert_eq!(round(NOW), (0, 0), "and who stayed is judged once for all rounds");
+    assert!(servers[..3].iter().all(|server| server.peer().is_closed()) && !servers[3].peer().is_closed());
 }
