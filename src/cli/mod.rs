@@ -62,7 +62,7 @@ enum Command {
     /// Run the gateway
     #[command(after_help = serve::HELP)]
     Serve(serve::ServeArgs),
-    /// Certificates: a development PKI, or a signing request for the real thing
+    /// Certificates: a development PKI, a signing request for the real thing, a look at a fetched revocation list
     #[command(subcommand)]
     Pki(pki::PkiCommand),
     /// Keys of a new installation

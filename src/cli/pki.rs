@@ -1,4 +1,4 @@
-//! `samband pki dev|csr`: a development PKI of all roles, and a signing request for the real thing.
+//! `samband pki dev|csr|check-crl`: a development PKI of all roles, a signing request for the real thing, and a look at a list that was fetched.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::domain::participant::OrganisationNumber;
+use crate::tls::fetched::{self, FetchedError};
 use crate::tls::issue::KeyKind;
 use crate::tls::pki::{self, Existing};
 
@@ -22,6 +23,9 @@ pub enum PkiCommand {
     /// Make a key and a signing request for an enterprise certificate
     #[command(after_help = CSR_HELP)]
     Csr(CsrArgs),
+    /// Say whether a revocation list that was fetched may take the place of another
+    #[command(after_help = CHECK_CRL_HELP)]
+    CheckCrl(CheckCrlArgs),
 }
 
 const DEV_HELP: &str = "Examples:
@@ -39,6 +43,12 @@ Writes request.pem for the issuer and key.pem (0600), which never leaves this ma
 certificates (SEID 2.0): C=NO, O, organizationIdentifier NTRNO-<number> and CN; key usage digitalSignature, for authentication. Save the
 certificate as cert.pem beside them. A new key beside the old one: make the request in another folder, let the operator enrol both keys,
 change over, and have the old one taken out.";
+
+const CHECK_CRL_HELP: &str = "Examples:
+  samband pki check-crl --cas cas.pem --against issuing.crl issuing.crl.new
+
+Most lists come over plain HTTP, so whoever answers may send any. Ends with 0 if the list is one of the CAs' own, whole and in date, and, where
+there is one already, of the same CA and key and not older by its time or its number; otherwise it says why not. deploy/fetch-crl.sh asks it.";
 
 /// Kinds of keys, as the command line names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +108,20 @@ pub struct CsrArgs {
     pub key: CsrKey,
 }
 
+/// Arguments of `pki check-crl`.
+#[derive(Debug, Args)]
+pub struct CheckCrlArgs {
+    /// The CAs of client_ca_files and issuing_ca_files, PEM, one after the other
+    #[arg(long, value_name = "FILE")]
+    pub cas: PathBuf,
+    /// The list whose place it is to take; one that is not there, or empty, is the first fetch's
+    #[arg(long, value_name = "FILE")]
+    pub against: PathBuf,
+    /// The list that was fetched, DER or PEM
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -106,6 +130,7 @@ pub fn run(command: &PkiCommand, out: Output) -> Result<(), CliError> {
     match command {
         PkiCommand::Dev(args) => dev(args, out),
         PkiCommand::Csr(args) => csr(args, out),
+        PkiCommand::CheckCrl(args) => check_crl(args, out),
     }
 }
 
@@ -134,5 +159,16 @@ fn csr(args: &CsrArgs, out: Output) -> Result<(), CliError> {
     let (request, key) = pki::write_csr(&args.dir, number, &args.name, args.common_name.as_deref(), args.key.into()).map_err(config)?;
     let json = json!({"request": request.display().to_string(), "key": key.display().to_string()});
     out.result(&format!("send {} to the issuer; keep {} here", request.display(), key.display()), &json);
+    Ok(())
+}
+
+fn check_crl(args: &CheckCrlArgs, out: Output) -> Result<(), CliError> {
+    let CheckCrlArgs { cas, against, new } = args;
+    let issuer = fetched::check(cas, against, new, SystemClock.now()).map_err(|error| match error {
+        FetchedError::File(error) => error.into(),
+        error => CliError::Failed(error.to_string()),
+    })?;
+    let (new, against) = (new.display(), against.display());
+    out.result(&format!("{new}: a revocation list of '{issuer}' that may take the place of {against}"), &json!({"issuer": issuer}));
     Ok(())
 }

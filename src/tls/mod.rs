@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod connection;
 pub mod expiry;
+pub mod fetched;
 pub mod files;
 pub mod issue;
 mod marks;

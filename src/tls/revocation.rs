@@ -29,7 +29,7 @@ const SCOPE: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry
 /// authorityKeyIdentifier: which key signed.
 const SIGNER: x509_parser::oid_registry::Oid<'static> = x509_parser::oid_registry::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER;
 /// An issuer's clock may be ahead of the gateway's by so much.
-const SKEW_MILLIS: i64 = 5 * 60 * 1000;
+pub(super) const SKEW_MILLIS: i64 = 5 * 60 * 1000;
 
 /// Why a list is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +247,11 @@ impl List {
 
     pub(super) const fn name(&self) -> &IssuerName {
         &self.name
+    }
+
+    /// When it was made, and when the next one was promised.
+    pub(super) const fn times(&self) -> (Timestamp, Timestamp) {
+        (self.this_update, self.next_update)
     }
 
     pub(super) const fn mark(&self) -> &Mark {
