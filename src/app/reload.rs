@@ -7,12 +7,15 @@
 
 mod failures;
 mod look;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +29,7 @@ use crate::config::{ConfigError, FILE_BYTES_MAX};
 use crate::domain::municipality;
 use crate::domain::participant::Register;
 use crate::gateway::{LoadError, Loaded};
-use crate::tls::{Read, Refused, Taken, files};
+use crate::tls::{Read, Refused, Taken, TlsError, files};
 
 /// Between two looks at the files.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -94,6 +97,8 @@ struct State {
     remembering: Option<JoinHandle<()>>,
     /// Rounds over the open connections after what came into force; no look waits for them, as one may take as long as thousands of signatures.
     ending: Vec<JoinHandle<()>>,
+    /// Told when the last of them has put into the log what came into force.
+    noted: Option<oneshot::Receiver<()>>,
 }
 
 /// Where the wall clock stands beside the clock that nobody sets.
@@ -130,6 +135,7 @@ impl Reloader {
             forgetful: true,
             remembering: None,
             ending: Vec::new(),
+            noted: None,
         };
         Arc::new(Self { people, participants_file, state: tokio::sync::Mutex::new(state) })
     }
@@ -189,7 +195,7 @@ impl Reloader {
         }
         for place in silent {
             let error = "its file system does not answer; it is read when it does";
-            self.failed(state, place, Failure { fault: ReloadFault::Silent, digest: None }, &error, asked);
+            self.failed(state, place, Failure { fault: ReloadFault::Silent, digest: None }, (STAYS, &error), asked);
         }
         self.note(state).await;
         if state.forgetful && state.remembering.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -203,7 +209,9 @@ impl Reloader {
         state.ending.retain(|round| !round.is_finished());
         if let Some(digest) = changed {
             state.forgetful = true;
-            state.ending.push(tokio::spawn(self.people.clone().end_unwelcome(digest)));
+            let (done, noted) = oneshot::channel();
+            let before = state.noted.replace(noted);
+            state.ending.push(tokio::spawn(self.people.clone().end_unwelcome(digest, before, done)));
         }
         for place in good {
             state.failures.succeeded(self.which(place));
@@ -212,7 +220,7 @@ impl Reloader {
             tracing::info!("certificates, CAs and revocation lists unchanged");
         }
         for Refused { place, error, digest } in refused {
-            self.failed(state, place, Failure { fault: error.fault(), digest }, &error, asked);
+            self.failed(state, place, Failure { fault: error.fault(), digest }, (outcome(&error), &error), asked);
         }
     }
 
@@ -235,7 +243,7 @@ impl Reloader {
             Err(error) => {
                 let fault = register_fault(&error, is_toml);
                 self.people.gateway.register_file().refused(error.to_string(), self.people.clock.now());
-                self.failed(state, REGISTER, Failure { fault, digest }, &error, asked);
+                self.failed(state, REGISTER, Failure { fault, digest }, (STAYS, &error), asked);
             }
         }
     }
@@ -246,15 +254,13 @@ impl Reloader {
         loaded.map_err(|error| RegisterFileError::Load { file: self.participants_file.clone(), error })
     }
 
-    fn failed(&self, state: &mut State, place: usize, failure: Failure, error: &dyn std::fmt::Display, asked: bool) {
+    /// Tells of what is not used, with what comes of it and why.
+    fn failed(&self, state: &mut State, place: usize, failure: Failure, (outcome, error): (&str, &dyn std::fmt::Display), asked: bool) {
         let which = self.which(place);
         let is_news = state.failures.failed(which, failure);
         if is_news || asked {
             let (file, fault) = (which.0.as_str(), failure.fault.as_str());
-            match failure.fault {
-                ReloadFault::NotVouched => tracing::error!(file, fault, %error, "a part of a file is not used; the rest of it is"),
-                _ => tracing::error!(file, fault, %error, "not reloaded; what is in force stays"),
-            }
+            tracing::error!(file, fault, %error, "{outcome}");
         }
     }
 
@@ -267,6 +273,20 @@ impl Reloader {
                 Err(error) => tracing::warn!(%error, "a failed reload is not in the log yet"),
             }
         }
+    }
+}
+
+/// What comes of a file that cannot be used.
+const STAYS: &str = "not reloaded; what is in force stays";
+
+/// What comes of `error`: a file may be in force and one of its lists or CAs not be used.
+const fn outcome(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::ListNotVouched { .. } | TlsError::IdleAuthority { .. } => "a part of a file is not used; the rest of it is",
+        TlsError::OldList { .. } => {
+            "a list of a file was set aside as it is older than one that was in force; the rest of the file is used"
+        }
+        _ => STAYS,
     }
 }
 
@@ -291,10 +311,14 @@ impl People {
     }
 
     /// After a change of certificates, trust or revocation lists: connections that would be refused now are closed. An event says what came into
-    /// force; it follows its effect, and after a crash in between the next start says so.
-    async fn end_unwelcome(self: Arc<Self>, digest: [u8; 32]) {
+    /// force; it follows its effect and the event `before` it, and after a crash in between the next start says so.
+    async fn end_unwelcome(self: Arc<Self>, digest: [u8; 32], before: Option<oneshot::Receiver<()>>, _done: oneshot::Sender<()>) {
         let closed = self.close_unwelcome().await;
         tracing::info!(closed, "certificates, CAs and revocation lists loaded");
+        if let Some(before) = before {
+            // An error when it was dropped, as it is at the end.
+            _ = before.await;
+        }
         if let Err(error) = self.gateway.note(Event::TrustLoaded { digest }).await {
             tracing::warn!(%error, "that certificates were loaded is not in the log");
         }
