@@ -132,11 +132,10 @@ async fn settle(store: &Arc<EmbeddedStore>, acts: Vec<Command>) -> Vec<Accepted>
     futures_util::future::join_all(answers).await
 }
 
-/// Acts of `made` in batches, [`UNDER_WAY`] at a time.
-async fn batches(store: &Arc<EmbeddedStore>, mut made: Vec<Command>, batch: usize) {
+/// All of `batches`, [`UNDER_WAY`] at a time.
+async fn settle_all(store: Arc<EmbeddedStore>, batches: Vec<Vec<Command>>) {
     let mut under_way = JoinSet::new();
-    while !made.is_empty() {
-        let acts = made.split_off(made.len().saturating_sub(batch));
+    for acts in batches {
         let store = store.clone();
         under_way.spawn(async move { settle(&store, acts).await.len() });
         if under_way.len() == UNDER_WAY {
@@ -184,10 +183,11 @@ async fn batch_row(wishes: &Wishes, acts: &Acts<'_>, batch: usize, goals: &mut V
     let (mut spent, mut done, mut switches, mut threads) = (Duration::ZERO, 0, 0, Threads::none());
     while spent.as_secs_f64() < wishes.seconds && done < MESSAGES_MAX {
         let at_once = (batch * BATCHES_AT_ONCE).clamp(*ACTS_AT_ONCE.start(), *ACTS_AT_ONCE.end());
-        let made: Vec<Command> = (0..at_once).map(|_| acts.next(&cases)).collect();
-        let count = made.len();
+        let made: Vec<Vec<Command>> = (0..at_once / batch).map(|_| (0..batch).map(|_| acts.next(&cases)).collect()).collect();
+        let count = made.iter().map(Vec::len).sum::<usize>();
         let (used, usage, start) = (Threads::now(), Usage::now(), Instant::now());
-        batches(&store, made, batch).await;
+        // On a worker, as the calls of a server are: a thread of its own would be woken for each batch.
+        tokio::spawn(settle_all(store.clone(), made)).await.expect("every batch is settled");
         spent += start.elapsed();
         threads.add_since(&used);
         done += count;
