@@ -14,7 +14,14 @@ use crate::tls::connection::{HandshakeReason, PeerInfo};
 pub struct Round {
     settings: Arc<Loaded>,
     now: Timestamp,
-    judged: Mutex<HashMap<Vec<CertificateDer<'static>>, Result<(), HandshakeReason>>>,
+    judged: Mutex<Judged>,
+}
+
+/// The verdicts, and how many chains were judged for them.
+#[derive(Default)]
+struct Judged {
+    verdicts: HashMap<Vec<CertificateDer<'static>>, Result<(), HandshakeReason>>,
+    count: usize,
 }
 
 impl std::fmt::Debug for Round {
@@ -42,18 +49,20 @@ impl Round {
             return Ok(());
         }
         let mut judged = self.judged.lock();
-        let verdict = match judged.get(peer.chain()) {
-            Some(verdict) => *verdict,
-            None => *judged.entry(peer.chain().to_vec()).or_insert(verifier.examine(peer.chain(), self.now)),
+        let verdict = if let Some(verdict) = judged.verdicts.get(peer.chain()) {
+            *verdict
+        } else {
+            judged.count += 1;
+            *judged.verdicts.entry(peer.chain().to_vec()).or_insert(verifier.examine(peer.chain(), self.now))
         };
         verdict?;
         peer.checked(*generation, self.now, verifier.look_again(peer.not_after(), self.now));
         Ok(())
     }
 
-    /// How many chains were judged.
+    /// How many chains were judged, not how many connections.
     #[must_use]
     pub fn judged(&self) -> usize {
-        self.judged.lock().len()
+        self.judged.lock().count
     }
 }
