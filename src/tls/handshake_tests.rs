@@ -538,6 +538,7 @@ async fn settings_without_an_authority_are_refused() {
 
 mod apart;
 mod generations;
+mod kinds;
 mod life;
 mod turns;
 mod vouched;
