@@ -81,7 +81,7 @@ pub enum FetchedError {
         against: PathBuf,
     },
     /// Older by its time or its number.
-    #[error("{}: a revocation list of '{issuer}' older, by its time or number, than that in {}, which may forget revocations", file.display(), against.display())]
+    #[error("{}: a revocation list of '{issuer}' older, by its time or number, than that in {}, which may forget revocations; fetch it anew. If its CA has begun its numbers anew, take the old file away first", file.display(), against.display())]
     Older {
         /// The list.
         file: PathBuf,
