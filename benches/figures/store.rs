@@ -9,7 +9,7 @@ use samband::domain::id::{CaseRef, RequisitionId};
 use samband::domain::identity::IdentityMode;
 use samband::domain::violation::ParseContext;
 use samband::grpc::{convert, pb};
-use samband::policy::command::{Body, Command, Submission};
+use samband::policy::command::{Body, Command, Searched, Submission};
 use samband::policy::permit::{Caller, NO_CONTENT, authorize};
 use samband::policy::table::Verb;
 use samband::store::embedded::EmbeddedStore;
@@ -63,6 +63,7 @@ impl Acts<'_> {
                 body,
                 canonical,
                 mailbox_items_max: usize::MAX,
+                searched: Searched::Unknown,
             }),
         }
     }

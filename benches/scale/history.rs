@@ -22,7 +22,7 @@ use samband::domain::sensitive::Content;
 use samband::domain::substance::SubstanceGroup;
 use samband::domain::time::{Date, Timestamp};
 use samband::domain::violation::{Choice, ParseContext};
-use samband::policy::command::{Body, Command, Submission};
+use samband::policy::command::{Body, Command, Searched, Submission};
 use samband::policy::permit::{Caller, NO_CONTENT, authorize};
 use samband::policy::table::Verb;
 use samband::store::embedded::EmbeddedStore;
@@ -91,8 +91,17 @@ impl Cast {
         let (message_id, commit) = self.fresh();
         let permit = authorize(caller, verb, commit, &self.store.register()).expect("its own call");
         let canonical = Content::from(vec![0x5a; bytes]);
-        let submission =
-            Submission { kind, message_id, commit, replaces: None, validate_only: false, body, canonical, mailbox_items_max: usize::MAX };
+        let submission = Submission {
+            kind,
+            message_id,
+            commit,
+            replaces: None,
+            validate_only: false,
+            body,
+            canonical,
+            mailbox_items_max: usize::MAX,
+            searched: Searched::Unknown,
+        };
         Command::Submit { permit, submission: Box::new(submission) }
     }
 

@@ -37,6 +37,7 @@ use crate::audit::event::Event;
 use crate::clock::Clock;
 use crate::domain::hold::HoldGround;
 use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::time::Timestamp;
 use crate::domain::violation::ParseContext;
 use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
@@ -123,10 +124,17 @@ impl Gateway {
         self.clock.elapsed_millis()
     }
 
+    /// What the clock shows. Who calls and what is sent is judged by it; the log's own time ([`Store::now`]) never goes back, and lies ahead of it
+    /// after a clock that was wrong.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// What a message is judged by besides itself, now.
     #[must_use]
     pub fn parse_context(&self) -> ParseContext {
-        ParseContext { today: self.store.now().oslo_date(), identity_mode: self.settings.identity_mode }
+        ParseContext { today: self.now().oslo_date(), identity_mode: self.settings.identity_mode }
     }
 
     /// Counts a call of `caller` against its rate.

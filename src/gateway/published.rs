@@ -47,7 +47,7 @@ impl Gateway {
     async fn read_tiles(&self, caller: &Caller) -> Result<Verb, Refusal> {
         let verb = verb_of(caller.participant.role);
         let permit = self.permit_or_refuse(caller, verb).await?;
-        let today = self.store.now().oslo_date();
+        let today = self.now().oslo_date();
         if !self.tile_readers.is_noted(&caller.key, today) {
             match self.store.act(Command::Audit { permit, case_ref: None, participant: None }).await {
                 Ok(_) => self.tile_readers.note(caller.key, today),

@@ -8,7 +8,7 @@ use crate::domain::id::MessageId;
 use crate::domain::limits::CONTENT_BYTES_MAX;
 use crate::domain::mac::hmac_sha256_of_content;
 use crate::domain::sensitive::Content;
-use crate::policy::command::{Body, Command, Reference, Submission};
+use crate::policy::command::{Body, Command, Reference, Searched, Submission};
 use crate::policy::permit::{Caller, Denial, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::{FLOWS, Verb};
@@ -74,7 +74,8 @@ impl Gateway {
         // A withdrawal has no content to deliver; its reason stands in the event.
         let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { canonical };
         let mailbox_items_max = self.settings.mailbox_items_max;
-        let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical, mailbox_items_max };
+        let searched = Searched::Unknown;
+        let submission = Submission { kind, message_id, commit, replaces, validate_only, body, canonical, mailbox_items_max, searched };
         if submission.reference() != Reference::None {
             self.references
                 .peek(caller.id(), self.clock.elapsed_millis())

@@ -18,7 +18,7 @@ impl Gateway {
         let max = self.settings.sweep_batch_max;
         let mut acts = 0;
         loop {
-            let due = self.store.due(self.store.now(), self.settings.overdue_after, max).await?;
+            let due = self.store.due(self.now(), self.settings.overdue_after, max).await?;
             let lists = [due.overdue.len(), due.ended.len(), due.forgotten.len(), due.holds.len()];
             let full = lists.contains(&max);
             let commands = due

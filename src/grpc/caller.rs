@@ -173,8 +173,7 @@ fn asked_timeout(headers: &HeaderMap) -> Option<Duration> {
 impl Shared {
     /// Who is at the other end, by the register in force now.
     fn enrolled(&self, peer: &PeerInfo) -> Result<Caller, Stranger> {
-        let store = self.gateway.store();
-        tls::caller(peer, &store.register(), &self.tls, store.now())
+        tls::caller(peer, &self.gateway.store().register(), &self.tls, self.gateway.now())
     }
 
     /// As [`Shared::enrolled`]; a stranger is counted and refused.
@@ -396,7 +395,7 @@ impl Shared {
             }
         };
         match peer.not_after() {
-            Some(not_after) => expiry::tell(response, not_after, self.gateway.store().now()),
+            Some(not_after) => expiry::tell(response, not_after, self.gateway.now()),
             None => response,
         }
     }

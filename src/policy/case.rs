@@ -295,6 +295,13 @@ impl Message {
         if item.is_moved() { self.moved.as_deref_mut() } else { Some(&mut self.main) }
     }
 
+    /// When it was accepted, for reckoning its age at `now`. One that was accepted while the log's time stood ahead of the clock bears a time that is
+    /// to come; its id was made not long before.
+    #[must_use]
+    pub fn aged_from(&self, now: Timestamp) -> Timestamp {
+        if self.accepted_at <= now { self.accepted_at } else { self.accepted_at.min(self.message_id.timestamp()) }
+    }
+
     /// Whether it withdraws another message instead of carrying content.
     #[must_use]
     pub const fn is_withdrawal(&self) -> bool {

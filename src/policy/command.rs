@@ -1,5 +1,6 @@
 //! What a store can be asked to decide: business acts, parsed and permitted.
 
+use super::case::IdEntry;
 use super::permit::{Caller, Permit};
 use super::reason::Reason;
 use super::table::Verb;
@@ -26,6 +27,18 @@ pub enum Body {
     Withdrawal(WithdrawalCode),
 }
 
+/// What the records say of an id that the state does not know and may have forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Searched {
+    /// They were not asked, or no longer hold all that would tell.
+    #[default]
+    Unknown,
+    /// It was never accepted.
+    Never,
+    /// It was.
+    Accepted(IdEntry),
+}
+
 /// A message as it came, parsed.
 #[derive(Debug)]
 pub struct Submission {
@@ -45,6 +58,8 @@ pub struct Submission {
     pub canonical: Content,
     /// So many items may wait for the recipient; a new message beyond them is refused.
     pub mailbox_items_max: usize,
+    /// The store's to fill where it has to ask its records.
+    pub searched: Searched,
 }
 
 impl Submission {

@@ -11,7 +11,7 @@ mod report;
 mod result;
 mod withdrawal;
 
-use super::command::{Body, Command, Submission};
+use super::command::{Body, Command, Searched, Submission};
 use super::permit::{Denial, NO_CONTENT, Permit};
 use super::reason::Reason;
 use super::table::{FLOWS, Verb};
@@ -43,7 +43,8 @@ pub enum Decision {
     },
 }
 
-/// Decides. `at` is the event's time: never before the last event's.
+/// Decides. `at` is what the clock shows: dates and ids are judged by it also while the log's time stands ahead of it, which is what the events then
+/// bear.
 ///
 /// # Errors
 /// The first rule that refuses, as a [`Denial`].
@@ -110,7 +111,11 @@ fn one(event: Event) -> Result<Decision, Denial> {
 fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timestamp, random: &Random) -> Result<Decision, Denial> {
     let send = FLOWS.iter().find(|flow| flow.kind == submission.kind).map(|flow| flow.send);
     permit.redeem(send.ok_or(Reason::Internal)?, &submission.commit, view.register)?;
-    if let Some(entry) = view.id {
+    let searched = match &submission.searched {
+        Searched::Accepted(entry) => Some(entry),
+        Searched::Unknown | Searched::Never => None,
+    };
+    if let Some(entry) = view.id.or(searched) {
         return if entry.commit == submission.commit {
             Ok(Decision::Duplicate { index: entry.index })
         } else {
@@ -119,6 +124,10 @@ fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timesta
     }
     let made = submission.message_id.timestamp();
     if made < at.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS) || made > at.plus_millis(MESSAGE_ID_AHEAD_MAX_MILLIS) {
+        return Err(Reason::StaleMessageId.into());
+    }
+    // By the clock it is new, and one as old was forgotten by a clock that showed more: only the records tell whether it was this one.
+    if made <= view.forgotten && submission.searched != Searched::Never {
         return Err(Reason::StaleMessageId.into());
     }
     let event = match &submission.body {

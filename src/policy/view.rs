@@ -9,6 +9,7 @@ use crate::audit::event::ItemNumber;
 use crate::domain::hold::Hold;
 use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::time::Timestamp;
 
 /// What waits for whom. The recipient is known only once it is decided.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +38,8 @@ pub struct View<'a> {
     pub subject_key: &'a [u8; 32],
     /// The entry of (caller, message id).
     pub id: Option<&'a IdEntry>,
+    /// No id that was made after it has been forgotten.
+    pub forgotten: Timestamp,
     /// The message of (caller, replaces).
     pub replaced: Option<&'a Message>,
     /// The case of the reference, of `replaces` or of the item.
@@ -78,6 +81,7 @@ impl<'a> View<'a> {
             register,
             subject_key,
             id: None,
+            forgotten: Timestamp::from_millis(i64::MIN),
             replaced: None,
             case: None,
             items: Vec::new(),

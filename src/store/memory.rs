@@ -26,13 +26,15 @@ use crate::audit::tree::{Frontier, Hash, NodeSource, root_at};
 use crate::clock::{Clock, Entropy, random_32};
 use crate::domain::hold::{Hold, HoldCopy};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId};
+use crate::domain::limits::MESSAGE_ID_AHEAD_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
-use crate::policy::command::Command;
+use crate::policy::case::IdEntry;
+use crate::policy::command::{Command, Searched, Submission};
 use crate::policy::decide::{Decision, Random, decide};
-use crate::policy::permit::Denial;
+use crate::policy::permit::{Denial, Permit};
 use crate::policy::reason::Reason;
 
 /// Where an act fails on demand.
@@ -186,7 +188,32 @@ impl MemoryStore {
         Ok(Some(evidence::accepted(record, index, receipt)))
     }
 
-    fn try_act(&self, command: Command) -> Result<Outcome, StoreError> {
+    /// What the records say of an id that the state may have forgotten.
+    fn search(inner: &Inner, permit: &Permit, submission: &Submission, now: Timestamp) -> Searched {
+        let (sender, id) = (permit.caller().id(), submission.message_id);
+        if !inner.state.may_have_forgotten(sender, id, now) {
+            return Searched::Unknown;
+        }
+        let register = inner.state.register();
+        let mut own = (0..).zip(&inner.entries).filter_map(|(index, entry)| {
+            let (record, _) = entry.record.as_ref()?;
+            let is_own = record.message_id == Some(id) && record.actor.as_ref().is_some_and(|actor| register.stands_for(sender, actor));
+            Some(IdEntry { index, commit: record.content_commit.filter(|_| is_own)? })
+        });
+        let first = own.next();
+        let same = |entry: &IdEntry| entry.commit == submission.commit;
+        match first.as_ref().filter(|first| !same(first)).and_then(|_| own.find(same)).or(first) {
+            Some(entry) => Searched::Accepted(entry),
+            None => {
+                let erased = usize::try_from(inner.erased_below).expect("an index below the length of a Vec fits usize");
+                let kept = inner.entries.get(erased).and_then(|entry| entry.record.as_ref()).map(|(record, _)| record.time);
+                let since = id.timestamp().plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS);
+                if erased == 0 || kept.is_some_and(|kept| kept <= since) { Searched::Never } else { Searched::Unknown }
+            }
+        }
+    }
+
+    fn try_act(&self, mut command: Command) -> Result<Outcome, StoreError> {
         let mut inner = self.inner.lock();
         if inner.stopped {
             return Err(StoreError::Stopped);
@@ -195,11 +222,15 @@ impl MemoryStore {
         if failure == Some(Failure::Before) {
             return Err(StoreError::Stopped);
         }
-        let at = inner.state.time_of_next(self.clock.now());
+        let now = self.clock.now();
+        let at = inner.state.time_of_next(now);
+        if let Command::Submit { permit, submission } = &mut command {
+            submission.searched = Self::search(&inner, permit, submission, now);
+        }
         let mut random = Random { case: [0; 10], requisition: [0; 10] };
         self.entropy.fill(&mut random.case);
         self.entropy.fill(&mut random.requisition);
-        let decision = decide(&inner.state.view(&command), &command, at, &random)?;
+        let decision = decide(&inner.state.view(&command), &command, now, &random)?;
         let outcome = match decision {
             Decision::Duplicate { index } => Outcome::Accepted(self.accepted(&inner, index)?.ok_or(Denial::from(Reason::RecordErased))?),
             Decision::Events(events) => {
@@ -239,7 +270,7 @@ impl MemoryStore {
 
     /// A turn forgot the ids that are stale at `now`.
     pub(crate) fn forget_stale_ids(&self, now: Timestamp) {
-        self.inner.lock().state.forget_stale_ids(now);
+        self.inner.lock().state.forget_stale_ids(now, u64::MAX);
     }
 
     /// Records below `index` were erased, but for those at `held`, which holds keep. Gives those that went.
@@ -315,7 +346,7 @@ impl Store for MemoryStore {
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
-        Ok(self.inner.lock().state.due(now, now, overdue_after, max))
+        Ok(self.inner.lock().state.due(now.min(self.clock.now()), overdue_after, max))
     }
 
     async fn holds(&self) -> Result<Vec<Hold>, StoreError> {
@@ -460,8 +491,7 @@ impl Store for MemoryStore {
     async fn stats(&self) -> Result<Stats, StoreError> {
         let inner = self.inner.lock();
         let size = inner.entries.len() as u64;
-        let now = inner.state.time_of_next(self.clock.now());
-        Ok(Stats { durable_size: size, published_size: size, ..inner.state.stats(now) })
+        Ok(Stats { durable_size: size, published_size: size, ..inner.state.stats(self.clock.now()) })
     }
 
     async fn stop(&self) -> Result<(), StoreError> {

@@ -305,7 +305,8 @@ pub trait Store: Send + Sync + 'static {
     /// The register in force, durable.
     fn register(&self) -> Arc<Register>;
 
-    /// The time of the next event: never before the last one's.
+    /// The time of the next event: never before the last one's, so ahead of the clock after one that was wrong. What is to be judged by a date or an
+    /// age is judged by the clock.
     fn now(&self) -> Timestamp;
 
     /// Open items of `recipient` with numbers above `after`, in acceptance order, at most `max`.
@@ -329,7 +330,7 @@ pub trait Store: Send + Sync + 'static {
     /// What `next` is held against before it comes into force; who of those that it leaves out has mail or an open case is asked for these only.
     async fn register_past(&self, next: &Register) -> Result<RegisterPast, StoreError>;
 
-    /// What time demands at `now`, at most `max` of each.
+    /// What time demands at `now`, or at what the clock shows where that is less; at most `max` of each.
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError>;
 
     /// Legal holds in force, by case.

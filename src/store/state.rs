@@ -3,6 +3,7 @@
 //! `apply` never decides and never fails: what an event says has happened. Replaying the same events gives the same state.
 
 mod apply;
+mod clocks;
 mod ids;
 mod query;
 mod snapshot;
@@ -14,12 +15,13 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt as _};
 
 pub use apply::Applied;
+pub use clocks::{Clocks, Places};
 use ids::Ids;
 pub use snapshot::{Later, Snapshot};
 
 use crate::audit::event::ItemNumber;
 use crate::domain::hold::{HeldCase, Hold};
-use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::Bearer;
@@ -39,6 +41,7 @@ pub struct State {
     register_digest: [u8; 32],
     subject_key: [u8; 32],
     last_time: Timestamp,
+    clocks: Clocks,
     ids: Ids,
     // By log index: a new one comes last in the tree, in the processor's cache, where a table would put it anywhere and be copied as it grows.
     // Each in a box of its own, as cases are: what holds them itself is far larger than the cache.
@@ -67,6 +70,7 @@ impl State {
             register_digest: [0; 32],
             subject_key,
             last_time: Timestamp::from_millis(0),
+            clocks: Clocks::new(),
             ids: Ids::default(),
             messages: BTreeMap::new(),
             cases: HashMap::new(),
@@ -127,9 +131,30 @@ impl State {
         self.message(index).is_some_and(|message| message.main.body == ItemBody::Content && message.main.is_open())
     }
 
-    /// Forgets ids that would be refused as stale and whose message is no longer kept. Returns how many went.
-    pub fn forget_stale_ids(&mut self, now: Timestamp) -> usize {
-        self.ids.forget_before(now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS))
+    /// Forgets ids of messages below log index `size` that would be refused as stale at `now` and whose message is no longer kept. What was forgotten
+    /// by a clock that was ahead is admitted again when the clock is right, or set back: how new the newest of them was is remembered.
+    pub fn forget_stale_ids(&mut self, now: Timestamp, size: u64) {
+        let forgotten = self.ids.forget_before(now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS), size);
+        self.clocks.forget(forgotten, size);
+    }
+
+    /// No id that was made after it has been forgotten.
+    #[must_use]
+    pub const fn forgotten(&self) -> Timestamp {
+        self.clocks.forgotten()
+    }
+
+    /// Whether `id` of `sender` is one that the state does not know and may have forgotten, while the clock shows `now` and would admit it.
+    #[must_use]
+    pub fn may_have_forgotten(&self, sender: &ParticipantId, id: MessageId, now: Timestamp) -> bool {
+        let made = id.timestamp();
+        made <= self.forgotten() && made >= now.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS) && self.bound(sender, id).next().is_none()
+    }
+
+    /// What a wrong clock left behind.
+    #[must_use]
+    pub const fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// What `command` may look at.
@@ -173,6 +198,7 @@ impl State {
 
     fn load_submission<'a>(&'a self, view: &mut View<'a>, caller: &ParticipantId, submission: &Submission) {
         view.mailboxes = Mailboxes::of(&self.mailboxes);
+        view.forgotten = self.forgotten();
         // Two that became one may have chosen the same id: the one with this content is the one that is sent again.
         let mut bound = self.bound(caller, submission.message_id);
         view.id = bound.next().map(|first| {

@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::domain::id::ParticipantId;
 use crate::domain::participant::{OrganisationNumber, Participant, Role};
 use crate::domain::register_past::{Bearer, RegisterPast};
+use crate::domain::time::Timestamp;
 use crate::gateway::{NotInForce, RegisterFile};
 use crate::store::{Stats, Store};
 use crate::tls::{ListState, ListStatus, OpenConnections, TlsSettings};
@@ -256,8 +257,9 @@ impl Watched {
         let now = self.clock.now();
         let warnings = self.tls.warnings(now).into_iter().map(|warning| format!("warning: {warning}\n"));
         let register = self.register_file.not_in_force().map(|refused| register_detail(&refused));
+        let standing = standing_detail(self.store.now(), now);
         let lists = self.tls.lists(now);
-        let details = register.into_iter().chain(lists.iter().filter_map(list_detail)).chain(warnings).collect::<String>();
+        let details = register.into_iter().chain(standing).chain(lists.iter().filter_map(list_detail)).chain(warnings).collect::<String>();
         if self.tls.has_authority(now) {
             response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
         } else {
@@ -292,6 +294,21 @@ fn not_ready() -> Response<Full<Bytes>> {
 fn register_detail(refused: &NotInForce) -> String {
     let NotInForce { since, reason, .. } = refused;
     format!("warning: the participant register on disk is not in force since {since}: {reason}\n")
+}
+
+/// The log's time may lie so far ahead of the clock before a reader of `/readyz` is told, in milliseconds.
+const STANDS_MILLIS: i64 = 60_000;
+
+/// What a reader of `/readyz` is told of a log whose time stands. The gateway is ready: it judges callers and messages by the clock.
+fn standing_detail(log: Timestamp, now: Timestamp) -> Option<String> {
+    let ahead = log.millis().saturating_sub(now.millis());
+    let seconds = ahead / 1000;
+    (ahead > STANDS_MILLIS).then(|| {
+        format!(
+            "warning: the log's last event lies {seconds} s ahead of the clock: the log's time stands at {log}, and entries bear it, until the clock has caught up; \
+             see that the clock is right\n"
+        )
+    })
 }
 
 /// What a reader of `/readyz` is told of a revocation list that is past its time. The gateway is ready: it serves everyone else.

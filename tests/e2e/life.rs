@@ -400,3 +400,46 @@ async fn a_list_past_its_grace_ends_the_streams_of_its_ca_and_refuses_it_until_a
     .await
     .expect("refused handshakes are counted under their own reason");
 }
+
+#[tokio::test]
+async fn what_a_wrong_clock_refused_is_read_again_as_soon_as_the_clock_is_right() {
+    let folder = Folder::new();
+    let world = folder.world().await;
+    let mut client = folder.client(&world, "new");
+    may_call(&mut client).await.unwrap();
+    // A clock that is behind takes the newest list for one of the future, and the one before stays.
+    world.clock.jump_millis(-30 * 60_000);
+    // A list begins an hour before it is made.
+    folder.revoke(&[&folder.new], 3600);
+    until_recorded(&world, RELOAD_FAILED, 1).await;
+    assert_eq!(world.records(TRUST_LOADED, None).await.len(), 1);
+    world.clock.jump_millis(30 * 60_000);
+    let begun = Instant::now();
+    until_recorded(&world, TRUST_LOADED, 2).await;
+    assert!(begun.elapsed() < PROMISED, "not only when all is read again, ten minutes later: {:?}", begun.elapsed());
+    assert!(may_call(&mut client).await.is_err(), "what it revokes is revoked");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_locks_nobody_out_once_it_is_right_and_the_log_is_told_to_stand() {
+    let folder = Folder::new();
+    let mut world = folder.world().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    world.app.open_admin(listener);
+    may_call(&mut folder.client(&world, "new")).await.unwrap();
+    // Lists of one day and three days of grace: by a clock that is forty days ahead all are closed, and so are the connections.
+    world.clock.jump_millis(40 * DAY_MILLIS);
+    fs::write(folder.path("participants.toml"), "nothing of the kind").unwrap();
+    until_recorded(&world, RELOAD_FAILED, 1).await;
+    assert!(may_call(&mut folder.client(&world, "new")).await.is_err());
+    world.clock.jump_millis(-40 * DAY_MILLIS);
+    assert_eq!(world.store.now(), world.clock.now().plus_millis(40 * DAY_MILLIS));
+    // At once: callers, ids, dates.
+    may_call(&mut folder.client(&world, "new")).await.unwrap();
+    world.noticed().await;
+    let ready = admin(address, "/readyz").await;
+    assert!(ready.contains("200 OK") && ready.contains("the log's time stands at"), "{ready}");
+    world.clock.advance_millis(40 * DAY_MILLIS);
+    assert!(!admin(address, "/readyz").await.contains("time stands"), "the clock has caught up");
+}

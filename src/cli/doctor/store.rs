@@ -119,10 +119,15 @@ fn last_event(sealed: &SealedInfo, now: Timestamp) -> Finding {
     let age = now.millis() - sealed.last_event.millis();
     let figures = json!({"last_event_age_ms": age});
     let (health, text) = if age < -AHEAD_MAX_MILLIS {
-        let ahead = span(age);
-        (Health::Bad, format!("the last event lies {ahead} ahead of the clock: one of the two is wrong, erasure by the calendar waits"))
+        let (ahead, until) = (span(age), sealed.last_event);
+        let text = format!(
+            "the last event lies {ahead} ahead of the clock: one of the two is wrong. Erasure by the calendar waits until the clock is confirmed \
+             (samband confirm-clock); the log's time stands, and entries bear it, until {until}; callers and messages are judged by the clock"
+        );
+        (Health::Bad, text)
     } else if age < 0 {
-        (Health::Warning, format!("the last event lies {} ms ahead of the clock", -age))
+        let until = sealed.last_event;
+        (Health::Warning, format!("the last event lies {} ms ahead of the clock: the log's time stands until {until}", -age))
     } else if age > STILL_MAX_MILLIS {
         (Health::Warning, format!("the last event is {} old: erasure by the calendar waits after a start until it is confirmed", span(age)))
     } else {

@@ -173,7 +173,7 @@ impl Gateway {
             Ok(found) => found,
             Err(error) => return Err(self.failed(caller, Verb::ListReviews, error, None).await),
         };
-        let yesterday = self.store.now().oslo_date().yesterday();
+        let yesterday = self.now().oslo_date().yesterday();
         let unreviewed = yesterday.map_or_else(|_| Vec::new(), |yesterday| gaps(first.day, yesterday, &own));
         let lacks = Lacks { erased: !first.is_of_the_log, unreadable: !first.unreadable.is_empty() };
         let erased_before = (lacks.erased || lacks.unreadable).then_some(first.day);

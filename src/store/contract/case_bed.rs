@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::audit::checkpoint::Origin;
 use crate::audit::event::{ItemNumber, MessageKind};
 use crate::audit::note::LogSigner;
-use crate::clock::{MockClock, SeededEntropy};
+use crate::clock::{Clock as _, MockClock, SeededEntropy};
 use crate::domain::control::{Announcement, ControlDraft, FrequencyDraft, FrequencyPeriod, Procedure};
 use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::identity::IdentityMode;
@@ -23,7 +23,7 @@ use crate::domain::sensitive::Content;
 use crate::domain::substance::SubstanceGroup;
 use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::domain::violation::{Choice, ParseContext};
-use crate::policy::command::{Body, Command, Submission};
+use crate::policy::command::{Body, Command, Searched, Submission};
 use crate::policy::permit::{Caller, NO_CONTENT, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::{FLOWS, Verb};
@@ -238,7 +238,7 @@ impl Bed {
         let n = self.next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let mut random = [0; 10];
         random[2..].copy_from_slice(&n.to_be_bytes());
-        MessageId::new(self.store().now(), random)
+        MessageId::new(self.world.clock.now(), random)
     }
 
     pub(crate) fn caller(&self, who: &str) -> Caller {
@@ -327,7 +327,17 @@ pub(crate) fn submission(message_id: MessageId, body: Body, replaces: Option<Mes
         Body::Notice(_) | Body::Withdrawal(_) => MessageKind::ConditionNotice,
     };
     let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { b"innhold som ingen skal lese".to_vec().into() };
-    Submission { kind, message_id, commit: [9; 32], replaces, validate_only: false, body, canonical, mailbox_items_max: usize::MAX }
+    Submission {
+        kind,
+        message_id,
+        commit: [9; 32],
+        replaces,
+        validate_only: false,
+        body,
+        canonical,
+        mailbox_items_max: usize::MAX,
+        searched: Searched::Unknown,
+    }
 }
 
 pub(crate) fn accepted(outcome: Outcome) -> Accepted {

@@ -3,6 +3,7 @@
 use super::case_bed::NoticeWish;
 use super::case_bed::{Bed, INNLANDET, LAB, OSLO, RU_HAMAR, RU_OSLO, accepted, id, noon, notice, register, report, submission, wish};
 use crate::audit::event::ItemNumber;
+use crate::clock::Clock as _;
 use crate::domain::participant::{Contact, Standing};
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::{Body, Command};
@@ -94,6 +95,29 @@ pub(super) async fn an_overdue_item_is_shown_and_still_deliverable(bed: &Bed) {
     assert!(taken[0].overdue && !taken[1].overdue, "the recipient sees it too");
     assert_eq!(bed.status(OSLO, first).await, Some(DeliveryStatus::Acknowledged));
     assert_eq!(bed.store().stats().await.unwrap().overdue, 0);
+}
+
+pub(super) async fn what_is_accepted_while_the_time_of_the_log_stands_is_overdue_in_its_time(bed: &Bed) {
+    const AFTER: OverdueAfter = OverdueAfter { notice_millis: 2 * DAY, report_millis: 2 * DAY, result_millis: 2 * DAY };
+    bed.ready().await;
+    bed.world.clock.jump_millis(40 * DAY);
+    bed.load(register(2, |_| ())).await;
+    bed.world.clock.jump_millis(-40 * DAY);
+    let (message_id, sent) = bed.send_notice(&wish(), None).await.unwrap();
+    assert_eq!(sent.accepted_at, bed.world.clock.now().plus_millis(40 * DAY));
+    // Judged by the clock, whatever time is asked for.
+    let overdue = async || bed.store().due(bed.store().now(), AFTER, 10).await.unwrap().overdue;
+    let old = async || bed.store().stats().await.unwrap().notices_older_than;
+    assert!(overdue().await.is_empty());
+    assert_eq!(old().await, [1, 0, 0, 0, 0, 0]);
+    bed.world.clock.advance_millis(2 * DAY - 1);
+    assert!(overdue().await.is_empty());
+    bed.world.clock.advance_millis(1);
+    assert_eq!(old().await, [1, 1, 1, 0, 0, 0]);
+    let due = overdue().await;
+    assert_eq!(due, [bed.waiting("ru-oslo").await[0].item]);
+    bed.store().act(Command::MarkOverdue { item: due[0] }).await.unwrap();
+    assert_eq!(bed.status(OSLO, message_id).await, Some(DeliveryStatus::Overdue));
 }
 
 pub(super) async fn undelivered_notices_are_counted_by_their_age(bed: &Bed) {

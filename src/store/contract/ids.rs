@@ -2,7 +2,9 @@
 
 use super::case_bed::{Bed, INNLANDET, LAB, OSLO, accepted, id, notice, report, result, submission, wish};
 use crate::audit::receipt::Receipt;
+use crate::clock::Clock as _;
 use crate::domain::id::MessageId;
+use crate::domain::time::DAY_MILLIS;
 use crate::policy::command::Body;
 use crate::policy::reason::Reason;
 use crate::store::Outcome;
@@ -42,6 +44,70 @@ pub(super) async fn an_unknown_id_that_is_too_old_or_ahead_is_stale(bed: &Bed) {
         let answer = bed.submit(OSLO, submission(message_id, usual(), None)).await;
         assert_eq!(answer.err(), (!fresh).then_some(Reason::StaleMessageId), "{offset} ms");
     }
+}
+
+/// The clock is some days ahead for a moment, in which something is written.
+async fn ahead(bed: &Bed, days: i64) {
+    bed.world.clock.jump_millis(days * DAY_MILLIS);
+    bed.send_notice(&wish(), None).await.unwrap();
+    bed.world.clock.jump_millis(-days * DAY_MILLIS);
+}
+
+pub(super) async fn what_is_sent_is_judged_by_the_clock_while_the_time_of_the_log_stands(bed: &Bed) {
+    bed.ready().await;
+    let short = super::case_bed::NoticeWish { probation_end: "2027-05-31", ..wish() };
+    let (_, opened) = bed.send_notice(&short, None).await.unwrap();
+    bed.take("ru-oslo").await;
+    ahead(bed, 400).await;
+    let (clock, log) = (bed.world.clock.now(), bed.store().now());
+    assert_eq!(log, clock.plus_millis(400 * DAY_MILLIS));
+    // By the log's time its id is stale, its probation is over and its case has ended.
+    let (_, late) = bed.send_notice(&short, None).await.unwrap();
+    let (_, reported) = bed.send("ru-oslo", Body::Report(report(opened.case_ref.unwrap(), "2026-11-12")), None).await.unwrap();
+    assert_eq!((late.accepted_at, reported.accepted_at), (log, log), "the records' order of time stands");
+    for (offset, fresh) in [(-30 * DAY_MILLIS - 1, false), (-30 * DAY_MILLIS, true), (300_000, true), (300_001, false)] {
+        let message_id = MessageId::new(clock.plus_millis(offset), [offset.to_be_bytes()[7]; 10]);
+        let answer = bed.submit(OSLO, submission(message_id, usual(), None)).await;
+        assert_eq!(answer.err(), (!fresh).then_some(Reason::StaleMessageId), "{offset} ms");
+    }
+    let of_the_log = MessageId::new(log, [77; 10]);
+    assert_eq!(bed.submit(OSLO, submission(of_the_log, usual(), None)).await, Err(Reason::StaleMessageId));
+    // A clock that is behind: what is made now is of the future, and no case of old is alive again for what is judged by today.
+    bed.world.clock.set(log.plus_millis(DAY_MILLIS));
+    assert_eq!(bed.store().now(), bed.world.clock.now(), "the clock has caught up");
+    assert_eq!(bed.send_notice(&short, None).await.err(), Some(Reason::ProbationOver));
+}
+
+pub(super) async fn a_retry_finds_its_acceptance_before_during_and_after_a_clock_that_was_ahead(bed: &Bed) {
+    bed.ready().await;
+    let send = |message_id| bed.submit(OSLO, submission(message_id, usual(), None));
+    let mut first = Vec::new();
+    let before = bed.fresh();
+    first.push((before, accepted(send(before).await.unwrap())));
+    bed.world.clock.jump_millis(40 * DAY_MILLIS);
+    for message_id in [bed.fresh(), MessageId::new(bed.world.clock.now().plus_millis(-20 * DAY_MILLIS), [5; 10])] {
+        first.push((message_id, accepted(send(message_id).await.unwrap())));
+    }
+    bed.world.clock.jump_millis(-40 * DAY_MILLIS);
+    let after = bed.fresh();
+    first.push((after, accepted(send(after).await.unwrap())));
+    let size = bed.store().stats().await.unwrap().durable_size;
+    // Also when the clock is ahead once more, or has caught up with the log.
+    for days in [0_i64, 40, -40, 10, 31] {
+        if days.abs() == 40 {
+            bed.world.clock.jump_millis(days * DAY_MILLIS)
+        } else {
+            bed.advance_days(days)
+        }
+        for (message_id, accepted_first) in &first {
+            assert_eq!(accepted(send(*message_id).await.unwrap()), *accepted_first, "after {days} days");
+            assert_eq!(bed.store().receipt(&id(OSLO), *message_id).await.unwrap().as_ref(), Some(accepted_first));
+            let mut other = submission(*message_id, usual(), None);
+            other.commit = [8; 32];
+            assert_eq!(bed.submit(OSLO, other).await, Err(Reason::MessageIdReused));
+        }
+    }
+    assert_eq!(bed.store().stats().await.unwrap().durable_size, size, "nothing was accepted twice");
 }
 
 pub(super) async fn a_retry_gets_its_receipt_also_after_probation(bed: &Bed) {

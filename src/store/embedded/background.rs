@@ -124,7 +124,7 @@ pub fn indexes(engine: &Engine) {
     }
 }
 
-fn is_due(engine: &Engine) -> bool {
+pub(super) fn is_due(engine: &Engine) -> bool {
     let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
     let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
     if engine.hold_is_due.swap(false, Ordering::SeqCst) {
@@ -133,8 +133,10 @@ fn is_due(engine: &Engine) -> bool {
     if holds::differ(&engine.core.lock().state.holds(), engine.archive.load().held().files()) {
         return true;
     }
-    // A clock that went back counts as due as well: erasure never waits for a calendar.
-    engine.journal_bytes.load(Ordering::Relaxed) >= engine.journal.turn || (grew && (since >= engine.turn_every_millis || since < 0))
+    let elapsed = engine.clock.elapsed_millis() - engine.last_turn_elapsed.load(Ordering::SeqCst);
+    // A clock that went back counts as due as well, and the time that has passed counts whatever the clock shows: erasure never waits for a calendar.
+    let is_time = since >= engine.turn_every_millis || since < 0 || elapsed >= engine.turn_every_millis;
+    engine.journal_bytes.load(Ordering::Relaxed) >= engine.journal.turn || (grew && is_time)
 }
 
 /// Gives up the reserve of a disk that is too full to open a journal on, so that a start can drain it.

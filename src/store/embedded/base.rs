@@ -40,7 +40,7 @@ pub struct Base {
     pub contents: Written,
     /// What the turn erases once this base is in force; told in the log after it is done.
     pub owed: Vec<Event>,
-    /// The files of held records. Stands last, with the holds, and only where there are any.
+    /// The files of held records. Stands behind the state, with the holds.
     #[serde(skip)]
     pub held: Vec<HeldFile>,
 }
@@ -60,14 +60,9 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(later, plain));
     // By the order of the files.
     let lacks: Vec<Lacks> = base.held.iter().map(|file| file.lacks).collect();
-    let lacking = lacks.iter().any(|lacks| *lacks != Lacks::default());
-    let former = lacking || !later.former.is_empty();
-    let plain = plain.and_then(|plain| match (later.holds.is_empty(), base.held.is_empty(), former) {
-        (true, true, false) => Ok(plain),
-        _ => postcard::to_extend(&(&later.holds, &base.held), plain),
-    });
-    let plain = plain.and_then(|plain| if former { postcard::to_extend(&later.former, plain) } else { Ok(plain) });
-    let plain = plain.and_then(|plain| if lacking { postcard::to_extend(&lacks, plain) } else { Ok(plain) });
+    // What came later stands behind what came before, in the order in which programs came to write it.
+    let behind = (&later.holds, &base.held, &later.former, &lacks, &later.clocks);
+    let plain = plain.and_then(|plain| postcard::to_extend(&behind, plain));
     let plain = Zeroizing::new(plain.expect("a base is plain data"));
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
@@ -124,8 +119,11 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
                 let (found, lacks) = postcard::take_from_bytes(former).map_err(shape)?;
                 base.snapshot.later.former = found;
                 if !lacks.is_empty() {
-                    let found: Vec<Lacks> = postcard::from_bytes(lacks).map_err(shape)?;
+                    let (found, clocks): (Vec<Lacks>, _) = postcard::take_from_bytes(lacks).map_err(shape)?;
                     base.held.iter_mut().zip(found).for_each(|(file, lacks)| file.lacks = lacks);
+                    if !clocks.is_empty() {
+                        base.snapshot.later.clocks = postcard::from_bytes(clocks).map_err(shape)?;
+                    }
                 }
             }
         }

@@ -25,6 +25,8 @@ pub const CONFIRMED: &str = "CALENDAR-CONFIRMED";
 const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
 /// Clocks that part by more than this are not believed, in milliseconds.
 const PARTED_MAX_MILLIS: i64 = 60 * 60 * 1000;
+/// The log's time is told to stand when it lies further ahead of the clock than this, in milliseconds.
+const STANDS_MILLIS: i64 = 60 * 1000;
 
 /// What stands in `CALENDAR-HELD`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ struct Reference {
 pub struct Calendar {
     layout: Layout,
     held: AtomicBool,
+    /// That the log's time stands was told.
+    stands: AtomicBool,
     reference: Mutex<Reference>,
 }
 
@@ -65,7 +69,8 @@ impl Calendar {
         let now = clock.now();
         // An event that lies ahead of the clock is looked at like any other parting of clocks.
         let reference = Reference { ahead: 0, ..Reference::of(clock, now) };
-        let calendar = Self { layout: layout.clone(), held: AtomicBool::new(false), reference: Mutex::new(reference) };
+        let calendar =
+            Self { layout: layout.clone(), held: AtomicBool::new(false), stands: AtomicBool::new(false), reference: Mutex::new(reference) };
         let still = last.map_or(0, |last| now.millis() - last.millis());
         if still > STILL_MAX_MILLIS {
             calendar.hold("more than 31 days lie between the last event and this start", now);
@@ -93,6 +98,7 @@ impl Calendar {
         {
             tracing::error!(%error, "the confirmation of the clock could not be taken up and will be tried again");
         }
+        self.tell_standing(clock, last);
         if self.is_held() {
             return;
         }
@@ -103,6 +109,20 @@ impl Calendar {
             self.hold("the clock was set by more than an hour", now);
         } else if ahead > reference.ahead.saturating_add(PARTED_MAX_MILLIS) {
             self.hold("the last event lies more than an hour ahead of the clock", now);
+        }
+    }
+
+    /// Says when the log's time begins to stand because its last event lies ahead of the clock, and when it goes on.
+    fn tell_standing(&self, clock: &dyn Clock, last: Timestamp) {
+        let ahead = last.millis().saturating_sub(clock.now().millis());
+        if ahead > STANDS_MILLIS && !self.stands.swap(true, Ordering::SeqCst) {
+            tracing::warn!(
+                until = %last, seconds = ahead / 1000,
+                "the log's last event lies ahead of the clock: the log's time stands, and entries bear it, until the clock has caught up; \
+                 callers and messages are judged by the clock"
+            );
+        } else if ahead <= 0 && self.stands.swap(false, Ordering::SeqCst) {
+            tracing::info!("the clock has caught up with the log's last event; the log's time goes on");
         }
     }
 

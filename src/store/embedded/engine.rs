@@ -116,6 +116,8 @@ pub struct Engine {
     pub(super) tail: Mutex<Tail>,
     /// Time of the last decided event in milliseconds, beside the core so that asking the time waits for nobody.
     pub(super) last_time: AtomicI64,
+    /// No id made after it has been forgotten, in milliseconds: what is newer needs no search.
+    pub(super) forgotten: AtomicI64,
     pub(super) nodes: RwLock<RecentNodes>,
     pub(super) contents: Mutex<Contents>,
     pub(super) archive: ArcSwap<Archive>,
@@ -130,6 +132,8 @@ pub struct Engine {
 
     pub(super) turning: Mutex<()>,
     pub(super) last_turn: AtomicI64,
+    /// The same by the clock that nobody sets; of a turn before the start, when the start was.
+    pub(super) last_turn_elapsed: AtomicI64,
     pub(super) journal_bytes: AtomicU64,
     pub(super) base_size: AtomicU64,
     pub(super) calendar: Calendar,
@@ -274,12 +278,12 @@ impl Engine {
         self.tail.lock().slot(index)
     }
 
-    /// A turn has written what stands below `size` into files.
-    pub(super) fn trim(&self, size: u64) {
-        {
+    /// A turn has written what stands below `size` into files, without the ids that are stale at `stale_at`.
+    pub(super) fn trim(&self, size: u64, stale_at: Option<Timestamp>) {
+        if let Some(at) = stale_at {
             let mut core = self.core.lock();
-            let now = core.state.last_time();
-            core.state.forget_stale_ids(now);
+            core.state.forget_stale_ids(at, size);
+            self.forgotten.store(core.state.forgotten().millis(), Ordering::Release);
         }
         let written = self.tail.lock().trim(size);
         drop(written);
@@ -393,6 +397,11 @@ impl Engine {
     pub(super) fn calendar_is_held(&self) -> bool {
         self.look_at_clocks();
         self.calendar.is_held()
+    }
+
+    /// What time it is for what erases by date: the clock's where the log's time lies ahead of it, and none while the clock is not believed.
+    pub(super) fn calendar_time(&self, last: Timestamp) -> Option<Timestamp> {
+        (!self.calendar_is_held()).then(|| last.min(self.clock.now()))
     }
 
     /// Bytes that a turn writes before it can give any back.

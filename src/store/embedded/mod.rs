@@ -87,7 +87,7 @@ use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::RegisterPast;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
-use crate::policy::command::Command;
+use crate::policy::command::{Command, Searched, Submission};
 use crate::policy::permit::Denial;
 use crate::policy::reason::Reason;
 
@@ -205,6 +205,24 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|_| StoreError::Stopped)?
     }
 
+    /// What the records say of an id that the state may have forgotten.
+    async fn search(&self, sender: &ParticipantId, submission: &Submission) -> Result<Searched, StoreError> {
+        let (id, commit, sender) = (submission.message_id, submission.commit, sender.clone());
+        if !self.engine.core.lock().state.may_have_forgotten(&sender, id, self.engine.clock.now()) {
+            return Ok(Searched::Unknown);
+        }
+        let work = move |engine: &Engine| {
+            let register = engine.register.load_full();
+            let is_own = |actor: &ParticipantId| register.stands_for(&sender, actor);
+            search::forgotten_acceptance(engine, &is_own, id, &commit).map_err(|error| error.to_store_error())
+        };
+        #[cfg(test)]
+        if self.engine.hand.lock().is_some() {
+            return work(&self.engine);
+        }
+        self.off_thread(work).await
+    }
+
     /// The receipt of the entry at `index`: from memory at once, from disk on a thread of its own.
     async fn accepted_at(&self, index: u64) -> Result<Option<Accepted>, StoreError> {
         let slot = self.engine.tail_slot(index);
@@ -238,7 +256,12 @@ impl EmbeddedStore {
 
 #[async_trait]
 impl Store for EmbeddedStore {
-    async fn act(&self, command: Command) -> Result<Outcome, StoreError> {
+    async fn act(&self, mut command: Command) -> Result<Outcome, StoreError> {
+        if let Command::Submit { permit, submission } = &mut command
+            && submission.message_id.timestamp().millis() <= self.engine.forgotten.load(Ordering::Acquire)
+        {
+            submission.searched = self.search(permit.caller().id(), submission).await?;
+        }
         let (reply, answer) = oneshot::channel();
         let placed = if let Command::PlaceHold { case, .. } = &command { Some(case.case_ref) } else { None };
         self.engine.push(Input::Act(command, Reply::Task(reply)))?;
@@ -321,9 +344,9 @@ impl Store for EmbeddedStore {
     }
 
     async fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Result<Due, StoreError> {
-        // What erases goes by the clock itself where the log's time lies ahead of it.
-        let calendar = now.min(self.engine.clock.now());
-        let due = self.look(|state| state.due(now, calendar, overdue_after, max)).await?;
+        // By the clock itself where the log's time lies ahead of it.
+        let now = now.min(self.engine.clock.now());
+        let due = self.look(|state| state.due(now, overdue_after, max)).await?;
         // Overdue is only a mark; what erases waits until the clock is believed again.
         Ok(if self.engine.calendar_is_held() { Due { overdue: due.overdue, ..Due::default() } } else { due })
     }
@@ -457,7 +480,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        let stats = self.look(|state| state.stats(state.time_of_next(self.engine.clock.now()))).await?;
+        let stats = self.look(|state| state.stats(self.engine.clock.now())).await?;
         Ok(Stats { durable_size: self.durable_size(), published_size: self.engine.published.load(Ordering::SeqCst), ..stats })
     }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 use super::engine::Engine;
 use super::error::OpenError;
 use super::records::{Archive, Month, Slot, month_of};
+use crate::audit::event::ContentCommit;
 use crate::audit::record::Record;
 use crate::domain::id::{MessageId, ParticipantId};
-use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
 use crate::domain::time::Timestamp;
+use crate::policy::case::IdEntry;
+use crate::policy::command::Searched;
+use crate::store::state::Places;
 use crate::store::{LogEntry, Page, RecordFilter, UNREADABLE_MAX};
 
 /// Hits asked of the index at once.
@@ -185,15 +188,70 @@ fn tail_records(engine: &Engine, filling: &mut Filling<'_>, from: u64, end: u64)
     }
 }
 
-/// The acceptance of a sender's message whose id the state has forgotten; `is_own` tells that sender and whom it followed. Only records between five minutes before and thirty days after the id
-/// was made can be it.
+/// Tells the sender of a message and whom it followed.
 type Own<'a> = &'a dyn Fn(&ParticipantId) -> bool;
 
+/// The acceptance of a sender's message whose id the state has forgotten.
 pub fn old_acceptance(engine: &Engine, is_own: Own<'_>, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
-    steadily(engine, |archive| acceptance_in(archive, is_own, message_id))
+    let places = engine.core.lock().state.clocks().places_of(message_id);
+    steadily(engine, |archive| {
+        let mut found = None;
+        each_acceptance(archive, &places, is_own, message_id, &mut |index, slot| {
+            found = Some((index, slot));
+            false
+        })?;
+        Ok(found)
+    })
 }
 
-fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> Result<Option<(u64, Slot)>, OpenError> {
+/// What the records say of an id that the state may have forgotten, sent anew with the content of `commit`. It rests on the records alone, never on the
+/// index. What is newer than the files is in the state: no turn forgets an id before its record is written.
+pub fn forgotten_acceptance(
+    engine: &Engine,
+    is_own: Own<'_>,
+    message_id: MessageId,
+    commit: &ContentCommit,
+) -> Result<Searched, OpenError> {
+    let places = engine.core.lock().state.clocks().places_of(message_id);
+    steadily(engine, |archive| {
+        let mut found: Option<IdEntry> = None;
+        let searched = each_acceptance(archive, &places, is_own, message_id, &mut |index, Slot { entry, .. }| {
+            let accepted = entry.record.content_commit.map(|commit| IdEntry { index, commit });
+            // Two that became one may have chosen the same id: the one with this content is the one that is sent again.
+            let same = accepted.as_ref().is_some_and(|accepted| accepted.commit == *commit);
+            found = if same { accepted } else { found.take().or(accepted) };
+            !same
+        });
+        match found {
+            Some(accepted) => Ok(Searched::Accepted(accepted)),
+            None => {
+                searched?;
+                Ok(if holds_all_since(engine, archive, places.since())? { Searched::Never } else { Searched::Unknown })
+            }
+        }
+    })
+}
+
+/// Whether no record that may bear `since` or a later time is erased.
+fn holds_all_since(engine: &Engine, archive: &Archive, since: Timestamp) -> Result<bool, OpenError> {
+    let Some(first) = archive.first_kept() else {
+        let tail = engine.tail.lock();
+        return Ok(tail.first() == 0 || tail.slot(tail.first()).is_some_and(|slot| slot.entry.record.time <= since));
+    };
+    Ok(first == 0 || archive.slot(first)?.is_some_and(|slot| slot.entry.record.time <= since))
+}
+
+/// Gives the acceptances of a sender's `message_id` in the files to `visit` until it says no more: those that only holds keep, then those at `places`.
+///
+/// # Errors
+/// A record that could not be read and may have been one, where `visit` did not end the search.
+fn each_acceptance(
+    archive: &Archive,
+    places: &Places,
+    is_own: Own<'_>,
+    message_id: MessageId,
+    visit: &mut dyn FnMut(u64, Slot) -> bool,
+) -> Result<(), OpenError> {
     let own = |record: &Record| {
         record.message_id == Some(message_id) && record.actor.as_ref().is_some_and(is_own) && record.content_commit.is_some()
     };
@@ -201,37 +259,35 @@ fn acceptance_in(archive: &Archive, is_own: Own<'_>, message_id: MessageId) -> R
     let mut damage = None;
     for index in archive.held().between(0, archive.first_kept().unwrap_or(u64::MAX)) {
         match archive.slot(index) {
-            Ok(Some(slot)) if own(&slot.entry.record) => return Ok(Some((index, slot))),
+            Ok(Some(slot)) if own(&slot.entry.record) => {
+                if !visit(index, slot) {
+                    return Ok(());
+                }
+            }
             Ok(_) => {}
             Err(error) => damage = damage.or(Some(error)),
         }
     }
-    let none = |damage: Option<OpenError>| damage.map_or(Ok(None), Err);
-    let made = message_id.timestamp();
-    let last = made.plus_millis(MESSAGE_ID_AGE_MAX_MILLIS);
-    let Some(first) = archive.first_not_before(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))? else { return none(damage) };
-    if archive.months().last().is_none_or(|month| month.first_day < month_of(made.plus_millis(-MESSAGE_ID_AHEAD_MAX_MILLIS))) {
-        return none(damage);
-    }
-    let mut found = None;
-    archive.each(first, u64::MAX, &mut |index, slot| {
-        // What a scan cannot read is read once more by itself, for the reason.
-        let slot = match slot.map_or_else(|| archive.slot(index), |slot| Ok(Some(slot))) {
-            Ok(Some(slot)) => slot,
-            Ok(None) => return true,
-            Err(error) => {
-                damage = damage.take().or(Some(error));
-                return true;
+    let newest = archive.months().last().map(|month| month.first_day);
+    for (from, to) in &places.times {
+        if newest.is_none_or(|newest| newest < month_of(*from)) {
+            continue;
+        }
+        let Some(first) = archive.first_not_before(*from)? else { continue };
+        let mut more = true;
+        archive.each(first, places.below, &mut |index, slot| {
+            // What a scan cannot read is read once more by itself, for the reason.
+            match slot.map_or_else(|| archive.slot(index), |slot| Ok(Some(slot))) {
+                Ok(Some(slot)) if slot.entry.record.time > *to => return false,
+                Ok(Some(slot)) if own(&slot.entry.record) => more = visit(index, slot),
+                Ok(_) => {}
+                Err(error) => damage = damage.take().or(Some(error)),
             }
-        };
-        let record = &slot.entry.record;
-        if record.time > last {
-            return false;
+            more
+        });
+        if !more {
+            return Ok(());
         }
-        if own(record) {
-            found = Some((index, slot));
-        }
-        found.is_none()
-    });
-    if found.is_some() { Ok(found) } else { none(damage) }
+    }
+    damage.map_or(Ok(()), Err)
 }

@@ -218,7 +218,7 @@ fn act(
         Command::Submit { .. } => Random { case: desk.draws.take(), requisition: desk.draws.take() },
         _ => Random { case: [0; 10], requisition: [0; 10] },
     };
-    let events = match decide(&core.state.view(&command), &command, at, &random)? {
+    let events = match decide(&core.state.view(&command), &command, now, &random)? {
         Decision::Duplicate { index } => return Ok(Answer::Duplicate { index }),
         Decision::Events(events) => events,
     };

@@ -3,6 +3,7 @@
 mod away;
 mod calendar;
 mod churn;
+mod clocks;
 mod crash;
 mod damage;
 mod erasure;
@@ -28,7 +29,7 @@ use super::engine::{DiskBounds, JournalBounds, OnFatal};
 use super::{EmbeddedStore, OpenError, Options, RealDisk};
 use crate::audit::checkpoint::Origin;
 use crate::audit::note::{LogSigner, LogVerifier};
-use crate::clock::{MockClock, SeededEntropy, SystemEntropy};
+use crate::clock::{Clock as _, MockClock, SeededEntropy, SystemEntropy};
 use crate::store::contract::case_bed::{Bed, World, noon};
 
 pub(super) const KEY: [u8; 32] = [0x5a; 32];

@@ -17,6 +17,7 @@ use super::replay::{Replayed, replay};
 use super::start::tell_gone;
 use super::tiles::sync_published;
 use crate::audit::event::Event;
+use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 
 /// Where a test cuts a turn short, as a crash would.
@@ -78,6 +79,8 @@ struct Plan {
     unheld: Vec<String>,
     owed: Vec<Event>,
     turned: Turned,
+    /// Ids that were stale then were forgotten.
+    stale_at: Option<Timestamp>,
 }
 
 /// Turns the store over. Only one turn at a time.
@@ -126,9 +129,9 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     }
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
-    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base } = plan;
+    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, stale_at } = plan;
     let names = in_force(&months, &held);
-    switch(engine, rolled, base, &moved, content, (months, held));
+    switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;
@@ -144,6 +147,7 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
         engine.act_blocking(Command::Note(event))?;
     }
     engine.last_turn.store(next.turned_at, Ordering::SeqCst);
+    engine.last_turn_elapsed.store(engine.clock.elapsed_millis(), Ordering::SeqCst);
     tracing::info!(size = turned.size, kept = turned.kept, erased = turned.erased, months = turned.months, "the store was turned over");
     Ok(turned)
 }
@@ -174,15 +178,18 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     if replayed.nodes.size() != rolled.size || replayed.chain != rolled.chain {
         return Err(OpenError::damage(&journal_name(rolled.closed), 0, "what is on disk is not what was written"));
     }
-    let last_time = replayed.state.last_time();
-    replayed.state.forget_stale_ids(last_time);
+    // Ids are admitted by the clock: by the log's time, where that lies ahead, they would be forgotten too early.
+    let now = engine.calendar_time(replayed.state.last_time());
+    if let Some(now) = now {
+        replayed.state.forget_stale_ids(now, rolled.size);
+    }
     let base = current.base.unwrap_or(0) + 1;
     let (written, content) = carry_content(engine, &replayed, base)?;
     pass(Failpoint::ContentWritten)?;
     let mut months = std::mem::take(&mut replayed.months);
     write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
     pass(Failpoint::RecordsWritten)?;
-    let today = (!engine.calendar_is_held()).then(|| last_time.min(engine.clock.now()).oslo_date());
+    let today = now.map(Timestamp::oslo_date);
     // Before any month goes: what a hold keeps of it is durable in a file of its own.
     let sources =
         Sources { files: std::mem::take(&mut replayed.held), months: &months, first: replayed.first(), fresh: &replayed.entries, today };
@@ -217,7 +224,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     };
     let bytes = base::write_state(tools, base, &state)?;
     engine.base_bytes.store(bytes, Ordering::Relaxed);
-    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned })
+    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned, stale_at: now })
 }
 
 /// A turn that failed leaves nothing half written behind: on a full disk that would be what keeps the next one from succeeding.
@@ -266,7 +273,7 @@ fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Wri
 /// From here on, content and records are read from where the turn put them.
 fn switch(
     engine: &Engine,
-    rolled: Rolled,
+    (rolled, stale_at): (Rolled, Option<Timestamp>),
     base: u64,
     moved: &HashMap<u64, Location>,
     content: SealedFile,
@@ -279,7 +286,7 @@ fn switch(
     });
     // Records first, then the tail: an entry is always found in one of the two.
     engine.archive.store(Arc::new(Archive::new(&engine.layout, &engine.keys, months, held)));
-    engine.trim(rolled.size);
+    engine.trim(rolled.size, stale_at);
 }
 
 fn destroy_old(

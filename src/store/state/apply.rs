@@ -183,6 +183,7 @@ impl State {
     /// Binds the id, puts the message into its case, mailbox and feed.
     fn file(&mut self, message: Message, commit: ContentCommit) {
         let index = message.index;
+        self.clocks.accepted(message.message_id, message.accepted_at);
         self.ids.insert(&message.sender, message.message_id, IdEntry { index, commit });
         if let Some(case) = self.cases.get_mut(&message.case_ref) {
             case.messages.push(index);

@@ -40,22 +40,29 @@ impl Ids {
         self.loose.insert((id, sender.clone()));
     }
 
-    /// Forgets ids made before `horizon` whose message is no longer kept. Returns how many went.
-    pub(super) fn forget_before(&mut self, horizon: Timestamp) -> usize {
-        let mut gone = 0;
+    /// Forgets ids made before `horizon` whose message was accepted below log index `size` and is no longer kept. Gives when the newest of them was
+    /// made, and the log index of the one that was accepted last.
+    pub(super) fn forget_before(&mut self, horizon: Timestamp, size: u64) -> Option<(Timestamp, u64)> {
+        let (mut gone, mut stay) = (None, Vec::new());
         while let Some((id, sender)) = self.loose.pop_first() {
             if id.timestamp() >= horizon {
-                self.loose.insert((id, sender));
+                stay.push((id, sender));
                 break;
             }
-            if let Some(ids) = self.by_sender.get_mut(&sender) {
-                gone += usize::from(ids.remove(&id).is_some());
-                if ids.is_empty() {
-                    self.by_sender.remove(&sender);
-                }
+            let Some(ids) = self.by_sender.get_mut(&sender) else { continue };
+            if ids.get(&id).is_some_and(|entry| entry.index >= size) {
+                stay.push((id, sender));
+                continue;
+            }
+            if let Some(entry) = ids.remove(&id) {
+                self.count -= 1;
+                gone = Some((id.timestamp(), gone.map_or(entry.index, |(_, last)| entry.index.max(last))));
+            }
+            if ids.is_empty() {
+                self.by_sender.remove(&sender);
             }
         }
-        self.count -= gone;
+        self.loose.extend(stay);
         gone
     }
 
@@ -91,11 +98,16 @@ mod tests {
         ids.loosen(&a, id(1, 1));
         ids.loosen(&b, id(1, 1));
         ids.loosen(&b, id(9, 9));
-        assert_eq!(ids.forget_before(Timestamp::from_millis(1)), 0);
-        assert_eq!(ids.forget_before(Timestamp::from_millis(9)), 2);
+        let forget = |ids: &mut Ids, before, size| {
+            ids.forget_before(Timestamp::from_millis(before), size).map(|(newest, last)| (newest.millis(), last))
+        };
+        assert_eq!(forget(&mut ids, 1, 4), None);
+        assert_eq!((forget(&mut ids, 9, 0), ids.len()), (None, 4), "what no turn has written yet stays");
+        assert_eq!((forget(&mut ids, 9, 2), ids.len()), (Some((1, 0)), 3));
+        assert_eq!((forget(&mut ids, 9, 4), ids.len()), (Some((1, 2)), 2));
         assert_eq!(ids.get(&a, id(1, 1)), None);
         assert_eq!(ids.get(&a, id(2, 2)), Some(&entry(1)), "its message is kept");
-        assert_eq!(ids.forget_before(Timestamp::from_millis(10)), 1);
+        assert_eq!(forget(&mut ids, 10, 4), Some((9, 3)));
         assert_eq!(ids.iter().map(|(sender, _, entry)| (sender.as_str(), entry.index)).collect::<Vec<_>>(), [("aa", 1)]);
         assert_eq!(ids.len(), 1);
     }

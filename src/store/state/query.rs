@@ -112,10 +112,10 @@ impl State {
         self.holds.values().cloned().collect()
     }
 
-    /// What time demands, at most `max` of each: marks at `now`, what erases at `calendar`. No item's deadline depends on another's.
+    /// What time demands when the clock shows `now`, at most `max` of each. No item's deadline depends on another's.
     #[must_use]
-    pub fn due(&self, now: Timestamp, calendar: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
-        let today = calendar.oslo_date();
+    pub fn due(&self, now: Timestamp, overdue_after: OverdueAfter, max: usize) -> Due {
+        let today = now.oslo_date();
         let overdue = self
             .mailboxes
             .values()
@@ -123,14 +123,14 @@ impl State {
             .filter(|item| {
                 self.messages.get(&item.index()).is_some_and(|message| {
                     message.delivery(**item).is_some_and(|delivery| !delivery.overdue)
-                        && message.accepted_at.plus_millis(overdue_after.of(message.kind)) <= now
+                        && message.aged_from(now).plus_millis(overdue_after.of(message.kind)) <= now
                 })
             })
             .take(max)
             .copied()
             .collect();
         let ended: Vec<CaseRef> = self.ends.iter().take_while(|(end, _)| *end <= today).take(max).map(|(_, case_ref)| *case_ref).collect();
-        let horizon = calendar.plus_millis(-ENDED_CASE_KEPT_MILLIS);
+        let horizon = now.plus_millis(-ENDED_CASE_KEPT_MILLIS);
         let forgotten = self.ended.iter().take_while(|(at, _)| *at <= horizon).take(max).map(|(_, case_ref)| *case_ref).collect();
         let holds = self.holds.values().filter(|hold| hold.until < today).take(max).map(|hold| hold.case.case_ref).collect();
         Due { overdue, ended, forgotten, holds }
@@ -160,7 +160,7 @@ impl State {
                 continue;
             }
             for (count, days) in counts.iter_mut().zip(NOTICE_AGES_DAYS) {
-                *count += u64::from(message.accepted_at.plus_millis(days * DAY_MILLIS) <= now);
+                *count += u64::from(message.aged_from(now).plus_millis(days * DAY_MILLIS) <= now);
             }
         }
         counts

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::{Clocks, State};
 use crate::audit::event::ItemNumber;
 use crate::domain::hold::Hold;
 use crate::domain::id::{MessageId, ParticipantId};
+use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Participant, Register, RegisterError};
 use crate::domain::register_past::Bearer;
 use crate::domain::scope::AuditScope;
@@ -43,6 +44,9 @@ pub struct Later {
     /// Whom ids stood for that are in no register now. Stands behind the holds, where there are any.
     #[serde(skip)]
     pub former: Vec<(ParticipantId, Bearer)>,
+    /// What a wrong clock left behind. Stands last; a base without it was written by a program that forgot ids by the log's time alone.
+    #[serde(skip)]
+    pub clocks: Option<Clocks>,
 }
 
 impl State {
@@ -78,6 +82,7 @@ impl State {
             later: Later {
                 holds: self.holds(),
                 former: self.former(),
+                clocks: Some(self.clocks.clone()),
                 scopes: self.register.iter().filter_map(|entry| entry.scope.clone().map(|scope| (entry.id.clone(), scope))).collect(),
             },
         }
@@ -96,6 +101,7 @@ impl State {
         state.holds = later.holds.into_iter().map(|hold| (hold.case.case_ref, hold)).collect();
         state.register_digest = register_digest;
         state.last_time = last_time;
+        state.clocks = later.clocks.unwrap_or_else(|| Clocks::forgot(last_time.plus_millis(-MESSAGE_ID_AGE_MAX_MILLIS)));
         state.contacts = contacts.into_iter().collect();
         state.known = known.into_iter().map(|id| (id, None)).collect();
         let in_force = state.register.iter().map(|entry| (entry.id.clone(), entry.as_ref().into()));

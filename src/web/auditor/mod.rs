@@ -183,8 +183,7 @@ impl Site {
 
     /// Who is at the other end; else the reason's code, counted, and what it says.
     fn caller(&self, peer: &PeerInfo) -> Result<Caller, (&'static str, String)> {
-        let store = self.gateway.store();
-        tls::caller(peer, &store.register(), &self.tls, store.now()).map_err(|stranger| {
+        tls::caller(peer, &self.gateway.store().register(), &self.tls, self.gateway.now()).map_err(|stranger| {
             let code = match stranger {
                 Stranger::Identity(error) => error.as_reason(),
                 Stranger::Withdrawn => Reason::IdentityWithdrawn.code(),

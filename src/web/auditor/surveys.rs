@@ -30,6 +30,8 @@ struct Key {
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) at: Timestamp,
+    /// The same by the clock that nobody sets.
+    elapsed: i64,
     pub(super) surveyed: Surveyed,
 }
 
@@ -42,17 +44,17 @@ impl Surveys {
     pub(super) async fn of(&self, gateway: &Arc<Gateway>, caller: &Caller, period: Period, anew: bool) -> Result<Arc<Made>, Refusal> {
         let sees = gateway.sight(caller).parties().cloned();
         let key = Key { reader: caller.id().clone(), key_label: caller.key_label.clone(), sees, period };
-        let now = gateway.store().now();
+        let now = gateway.elapsed_millis();
         if !anew {
             let kept = self.0.lock().iter().find(|(known, _)| *known == key).map(|(_, made)| made.clone());
-            if let Some(made) = kept.filter(|made| now <= made.at.plus_millis(KEPT_MILLIS)) {
+            if let Some(made) = kept.filter(|made| now - made.elapsed <= KEPT_MILLIS) {
                 return Ok(made);
             }
         }
         let surveyed = gateway.answer(caller, &Question::ALL, period).await?;
-        let made = Arc::new(Made { at: now, surveyed });
+        let made = Arc::new(Made { at: gateway.now(), elapsed: now, surveyed });
         let mut kept = self.0.lock();
-        kept.retain(|(known, made)| *known != key && now <= made.at.plus_millis(KEPT_MILLIS));
+        kept.retain(|(known, made)| *known != key && now - made.elapsed <= KEPT_MILLIS);
         if kept.len() == KEPT_MAX {
             kept.pop_front();
         }

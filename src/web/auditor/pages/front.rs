@@ -43,7 +43,7 @@ impl Front {
         let made = site.surveys.of(&site.gateway, caller, days.period(), days.anew).await?;
         let reviews = site.gateway.reviews(caller).await?;
         let stats = site.stats(caller).await?;
-        let now = site.gateway.store().now();
+        let now = site.gateway.now();
         let ending = super::log::certificates(site, caller, now).into_iter().filter(|certificate| certificate.ends_soon(now)).collect();
         let sees_all = site.gateway.sight(caller).parties().is_none();
         let holds = site.gateway.holds(caller).await?;

@@ -35,8 +35,13 @@ pub(super) struct Log {
     crl_due: Option<Timestamp>,
     /// None when no witness is configured.
     witnesses: Option<Witnessed>,
+    /// The log's time, where it lies ahead of the clock.
+    stands_at: Option<Timestamp>,
     now: Timestamp,
 }
+
+/// The log's time may lie so far ahead of the clock before the page speaks of it, in milliseconds.
+const STANDS_MILLIS: i64 = 60_000;
 
 /// A certificate and its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ impl Log {
         // Three lines of the note's text: origin, size, root.
         let mut lines = text.lines().map(ToOwned::to_owned);
         let (origin, size, root) = (lines.next(), lines.next(), lines.next());
-        let now = site.gateway.store().now();
+        let (now, log_time) = (site.gateway.now(), site.gateway.store().now());
         Ok(Self {
             origin: origin.unwrap_or_default(),
             size: size.and_then(|size| size.parse().ok()).unwrap_or(stats.durable_size),
@@ -72,6 +77,7 @@ impl Log {
             certificates: certificates(site, caller, now),
             crl_due: site.tls.crl_next_update(),
             witnesses: site.gateway.witnesses().map(|witnesses| Witnessed::of(witnesses)),
+            stands_at: (log_time > now.plus_millis(STANDS_MILLIS)).then_some(log_time),
             now,
         })
     }
@@ -155,6 +161,15 @@ impl Log {
                     @if self.first_kept > 0 {
                         dt { (lang.say("Slettet etter lagringsregelen", "Erased by the retention rule")) }
                         dd { (lang.say("oppføring 0 til ", "entries 0 to ")) (self.first_kept - 1) (lang.say("; bladene står fortsatt", "; their leaves still stand")) }
+                    }
+                    @if let Some(at) = self.stands_at {
+                        dt { (lang.say("Loggens tid står", "The log's time stands")) }
+                        dd {
+                            (lang.say("på ", "at ")) (time(at)) (lang.say(
+                                ": klokken gikk for langt fram en stund. Oppføringer får dette tidspunktet til klokken har nådd det; rekkefølgen er den de kom i.",
+                                ": the clock was ahead for a while. Entries bear this time until the clock has reached it; their order is that in which they came.",
+                            ))
+                        }
                     }
                     dt { (lang.say("Siste fulle kontroll", "Last complete check")) }
                     dd {
@@ -257,6 +272,7 @@ impl Log {
             ],
             crl_due: Some(now),
             witnesses: sees_all.then(Witnessed::sample),
+            stands_at: sees_all.then(|| now.plus_millis(3 * DAY_MILLIS)),
             now,
         };
         let check = (now, super::tests::checked(true));

@@ -8,7 +8,7 @@ use crate::domain::report::MissedAppointment;
 use crate::domain::sample::{Matrix, SamplePart};
 use crate::domain::sensitive::Content;
 use crate::domain::time::Date;
-use crate::policy::command::{Body, Command, Submission};
+use crate::policy::command::{Body, Command, Searched, Submission};
 use crate::policy::permit::{Caller, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::{FLOWS, Verb};
@@ -112,6 +112,7 @@ impl Letter {
             body,
             canonical: self.canonical(),
             mailbox_items_max: usize::MAX,
+            searched: Searched::Unknown,
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum Op {
     Fsck,
     /// The clock moves by so many minutes.
     Advance { minutes: i32 },
+    /// The clock is set by so many minutes while no time passes; by none: it is right again.
+    Jump { minutes: i32 },
     /// What the publishing thread does each second.
     Publish,
     /// The store is turned over.
@@ -83,7 +85,8 @@ fn op(dice: &mut Dice, faulty: bool) -> Op {
         0..=61 => act(dice),
         62..=66 => Op::Together((0..2 + dice.below(6)).map(|_| act(dice)).collect()),
         67..=72 => Op::Look { pick: byte(dice) },
-        73..=78 => Op::Advance { minutes: minutes(dice) },
+        73..=76 => Op::Advance { minutes: minutes(dice) },
+        77..=78 => Op::Jump { minutes: jump(dice) },
         79..=81 => Op::Publish,
         82..=85 => Op::Turn,
         86..=87 => Op::Quiet,
@@ -108,6 +111,18 @@ fn minutes(dice: &mut Dice) -> i32 {
         7 => dice.below(45) as i32 * MINUTES_OF_DAY,
         8 => dice.below(200) as i32 * MINUTES_OF_DAY,
         _ => -(dice.below(90) as i32),
+    }
+}
+
+fn jump(dice: &mut Dice) -> i32 {
+    let days = |dice: &mut Dice, max| (1 + dice.below(max) as i32) * MINUTES_OF_DAY;
+    match dice.below(10) {
+        0..=4 => 0,
+        5 => dice.below(600) as i32,
+        6 => days(dice, 31),
+        7 => days(dice, 400),
+        8 => -days(dice, 40),
+        _ => -(dice.below(600) as i32),
     }
 }
 

@@ -8,6 +8,7 @@ use super::look::OVERDUE;
 use super::op::Op;
 use super::world::{Answer, Checked, World, check, comparable};
 use crate::audit::event::{ItemNumber, MessageKind};
+use crate::clock::Clock as _;
 use crate::domain::id::{CaseRef, MessageId};
 use crate::domain::participant::Register;
 use crate::policy::case::DeliveryStatus;
@@ -45,13 +46,14 @@ pub fn run(seed: u64, ops: &[Op]) -> Checked<usize> {
     for op in ops {
         match op {
             Op::Advance { minutes } => world.clock.advance_millis(i64::from(*minutes) * 60_000),
+            Op::Jump { minutes } => world.jump(*minutes),
             Op::Together(ops) => {
                 for op in ops {
                     acts += own.step(&mut world, op)?;
                 }
             }
             Op::Sweep => {
-                let due = world.wait(world.memory().due(world.memory().now(), OVERDUE, 50)).map_err(|error| error.to_string())?;
+                let due = world.wait(world.memory().due(world.clock.now(), OVERDUE, 50)).map_err(|error| error.to_string())?;
                 for case_ref in due.ended {
                     own.end(&world, case_ref);
                     world.act_alone(&Act::EndCase(case_ref));
@@ -145,12 +147,17 @@ impl Own {
     }
 
     fn expected_notice(&self, world: &World, letter: &Letter, wish: u8) -> Option<Option<Reason>> {
-        let today = world.memory().now().oslo_date();
+        let now = world.clock.now();
+        let today = now.oslo_date();
         // Probation and its three months of grace; the id is always fresh here.
         let ends = if matches!(wish, 6 | 7) { date("2027-04-20") } else { date("2029-02-01") };
         let made = letter.message_id.timestamp();
-        if made < world.memory().now().plus_millis(-30 * 86_400_000) {
+        if made < now.plus_millis(-30 * 86_400_000) || made > now.plus_millis(5 * 60_000) {
             return Some(Some(Reason::StaleMessageId));
+        }
+        // All decisions bear one date; a clock set back takes it for one to come.
+        if today < date("2026-11-02") {
+            return Some(Some(Reason::DecisionInFuture));
         }
         if today >= ends {
             return Some(Some(Reason::ProbationOver));

@@ -9,6 +9,7 @@ use super::look::OVERDUE;
 use super::op::Op;
 use super::world::{Answer, Checked, Sent, World, check};
 use crate::audit::event::{ItemNumber, MessageKind};
+use crate::clock::Clock as _;
 use crate::domain::id::{CaseRef, MessageId, RequisitionId};
 use crate::domain::time::DAY_MILLIS;
 use crate::policy::reason::Reason;
@@ -91,6 +92,10 @@ impl World {
                 self.clock.advance_millis(i64::from(*minutes) * MINUTE);
                 Ok(())
             }
+            Op::Jump { minutes } => {
+                self.jump(*minutes);
+                Ok(())
+            }
             Op::Publish => self.by_itself(|store| super::super::super::background::publish_once(&store.engine)).map(drop),
             Op::Turn => self.turn(),
             Op::Quiet => self.by_itself(|store| by_hand::quiet(&store.engine)).map(drop),
@@ -124,6 +129,13 @@ impl World {
         }
     }
 
+    pub fn jump(&mut self, minutes: i32) {
+        let by = if minutes == 0 { -self.skew } else { i64::from(minutes) * MINUTE };
+        self.skew += by;
+        self.clock.jump_millis(by);
+        self.count(if by > 0 { "clocks set forwards" } else { "clocks set back" });
+    }
+
     fn put(&mut self, acts: Vec<Act>) -> Checked {
         if acts.is_empty() {
             return Ok(());
@@ -145,7 +157,7 @@ impl World {
 
     fn sweep(&mut self) -> Checked {
         let store = self.store();
-        let Ok(due) = self.wait(store.due(store.now(), OVERDUE, 50)) else { return Ok(()) };
+        let Ok(due) = self.wait(store.due(self.clock.now(), OVERDUE, 50)) else { return Ok(()) };
         let acts = due.overdue.into_iter().map(Act::MarkOverdue).chain(due.ended.into_iter().map(Act::EndCase));
         let acts = acts.chain(due.forgotten.into_iter().map(Act::ForgetCase));
         let acts: Vec<Act> = acts.chain(due.holds.into_iter().map(Act::EndHold)).collect();
@@ -184,7 +196,7 @@ impl World {
         self.ids += 1;
         let mut random = [0; 10];
         random[2..].copy_from_slice(&self.ids.to_be_bytes());
-        MessageId::new(self.memory().now(), random)
+        MessageId::new(self.clock.now(), random)
     }
 
     fn some_message(&self, pick: u8) -> Option<&Sent> {
@@ -292,7 +304,7 @@ impl World {
             }
             Op::Audit { case } => Some(Act::Audit { case_ref: Some(self.case(case)) }),
             Op::Hold { case, weeks } => {
-                let until = self.memory().now().plus_millis(i64::from(weeks) * 7 * DAY_MILLIS).oslo_date();
+                let until = self.clock.now().plus_millis(i64::from(weeks) * 7 * DAY_MILLIS).oslo_date();
                 Some(Act::Hold { case_ref: self.case(case), until })
             }
             Op::Lift { case } => Some(Act::Lift(self.case(case))),

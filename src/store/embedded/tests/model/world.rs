@@ -99,6 +99,8 @@ pub struct World {
     pub cut_with_the_process: bool,
     /// Whether the store that is gone took no new messages, which it looks for less often than the disk fills.
     was_full: bool,
+    /// By how much the clock is wrong, as far as it was set.
+    pub skew: i64,
     pub sent: Vec<Sent>,
     pub cases: Vec<CaseRef>,
     pub requisitions: Vec<RequisitionId>,
@@ -124,6 +126,7 @@ impl World {
             turned_at: None,
             cut_with_the_process: false,
             was_full: false,
+            skew: 0,
             sent: Vec::new(),
             cases: Vec::new(),
             requisitions: Vec::new(),
@@ -239,7 +242,6 @@ impl World {
             self.feed(&slots);
         }
         let is_note = |kind: u16| [1, 2, 3, 30, 31, 32].contains(&kind);
-        let now = self.clock.now();
         let register = self.memory().register();
         for act in std::mem::take(&mut self.pending) {
             let Some(record) = next.front() else { break };
@@ -253,15 +255,12 @@ impl World {
                 _ => !is_note(record.kind),
             };
             if survived {
-                // It was decided at the time that its record shows.
-                self.clock.set(record.time);
                 let before = self.memory().size();
                 let _ = self.act_on_memory(&act, &register);
                 (before..self.memory().size()).for_each(|_| drop(next.pop_front()));
                 self.count("unanswered acts that were durable");
             }
         }
-        self.clock.set(now);
         check!(next.is_empty(), "entries that nobody put there: {next:?}");
         // What was drawn for acts that the crash took is not drawn again.
         self.script.references.store(self.entropy.references.load(Ordering::SeqCst), Ordering::SeqCst);
@@ -442,7 +441,8 @@ impl World {
     }
 
     pub fn turning(&mut self) {
-        self.turned_at = Some(self.store().engine.core.lock().state.last_time());
+        let last = self.store().engine.core.lock().state.last_time();
+        self.turned_at = Some(last.min(self.clock.now()));
     }
 }
 
