@@ -7,10 +7,11 @@ use super::sim_disk::Dice;
 use super::*;
 use crate::audit::event::ItemNumber;
 use crate::domain::id::MessageId;
+use crate::domain::participant::Standing;
 use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::policy::command::{Body, Command};
 use crate::policy::reason::Reason;
-use crate::store::contract::case_bed::{OSLO, RU_OSLO, accepted, id, notice, submission, wish};
+use crate::store::contract::case_bed::{INNLANDET, OSLO, RU_OSLO, accepted, id, notice, register, submission, wish};
 use crate::store::{Accepted, Outcome, Store};
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -69,6 +70,40 @@ async fn an_id_that_a_clock_ahead_forgot_is_found_in_the_records_when_it_is_admi
     let bed = home.bed(&store);
     let once = accepted(send(&bed, never, 9).await.unwrap());
     assert_eq!(accepted(send(&bed, never, 9).await.unwrap()), once);
+}
+
+#[tokio::test]
+async fn the_same_forgotten_id_of_two_that_became_one_is_told_apart_by_content() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let message_id = bed.fresh();
+    let of = |commit: u8| {
+        let mut submission = submission(message_id, Body::Notice(Box::new(notice(&wish()))), None);
+        submission.commit = [commit; 32];
+        submission
+    };
+    let first = accepted(bed.submit(OSLO, of(1)).await.unwrap());
+    let second = accepted(bed.submit(INNLANDET, of(2)).await.unwrap());
+    for sent in [&first, &second] {
+        store.act(Command::ForgetCase { case_ref: sent.case_ref.unwrap() }).await.unwrap();
+    }
+    let retire = register(2, |all| {
+        let one = all.iter_mut().find(|one| one.id == id(OSLO)).unwrap();
+        (one.standing, one.successor) = (Standing::Retired, Some(id(INNLANDET)));
+    });
+    bed.load(retire).await;
+    drop((bed, store));
+    home.clock.jump_millis(31 * DAY_MILLIS);
+    let store = home.open();
+    store.turn_now().await.unwrap();
+    assert_eq!(ids(&store).await, 0);
+    home.clock.jump_millis(-31 * DAY_MILLIS);
+    let bed = home.bed(&store);
+    assert_eq!(accepted(bed.submit(INNLANDET, of(1)).await.unwrap()), first);
+    assert_eq!(accepted(bed.submit(INNLANDET, of(2)).await.unwrap()), second);
+    assert_eq!(bed.submit(INNLANDET, of(3)).await.err(), Some(Reason::MessageIdReused));
 }
 
 #[tokio::test]
