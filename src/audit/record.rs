@@ -73,6 +73,18 @@ impl Record {
         }
     }
 
+    /// Whether it tells of an auditor's question, which may name what is not there.
+    #[must_use]
+    pub const fn is_a_question(&self) -> bool {
+        matches!(self.kind, kind::AUDIT_READ | kind::AUDIT_ASKED)
+    }
+
+    /// Whether it tells of something that happened in the case that it names, if it names one. Who only asked for a case, or held it, makes none.
+    #[must_use]
+    pub const fn happened_in_its_case(&self) -> bool {
+        !self.is_a_question() && !matches!(self.kind, kind::HOLD_PLACED | kind::HOLD_LIFTED | kind::HOLD_ENDED | kind::HELD_ERASED)
+    }
+
     /// The table's row, if this program knows the kind.
     #[must_use]
     pub fn row(&self) -> Option<EventRow> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::PageOf;
+use super::hold::{MAY_BE, Within};
 use super::search::Found;
 use super::survey::Range;
 use crate::audit::event::Asked;
@@ -19,7 +20,7 @@ use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{ENTRIES_AT_ONCE, RecordFilter, StoreError, UNREADABLE_MAX};
+use crate::store::{ENTRIES_AT_ONCE, LogEntry, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Records of one case; a case of more is exported by period.
 const CASE_RECORDS_MAX: usize = 10_000;
@@ -74,8 +75,9 @@ impl Gateway {
     /// Begins an export: an event, durable before the first entry.
     ///
     /// # Errors
-    /// [`Reason::EntryUnknown`] for a range without entries, a size that the log does not have or a case without records in the caller's scope, [`Reason::PeriodTooLong`] for a
-    /// case of too many, not the caller's call, or the store's refusal.
+    /// [`Reason::EntryUnknown`] for a range without entries, a size that the log does not have or a case of which nothing that happened is within the
+    /// caller's scope, [`Reason::DataDamaged`] when that cannot be told, [`Reason::PeriodTooLong`] for a case of too many, not the caller's call, or the
+    /// store's refusal.
     pub async fn export(self: &Arc<Self>, caller: &Caller, of: ExportOf) -> Result<Export, Refusal> {
         let ExportOf { from_index, to_index, period, case_ref, tree_size: _ } = of;
         let asked = Asked { from_time: period.from, to_time: period.to, from_index, to_index, case_ref, ..Asked::default() };
@@ -98,10 +100,23 @@ impl Gateway {
         }
         let (mut from, mut to) = (from.max(of.from_index.unwrap_or(0)), to.min(of.to_index.unwrap_or(end)).min(end));
         if let Some(case_ref) = of.case_ref {
+            // As for a hold: the reader's own questions about a reference are records of it, and make no case of which it is told.
+            let within = self.within(&sight, case_ref).await?;
+            match within {
+                Within::Seen(_) => {}
+                // Who sees everything is told of each entry that may be of the case, and of the hold whose records are all gone.
+                _ if sight.parties().is_none() => {}
+                Within::MayBe => return Err(StoreError::Damaged { place: MAY_BE.into() }),
+                Within::No => return Ok(Err(Reason::EntryUnknown)),
+            }
             let filter = RecordFilter { case_ref: Some(case_ref), from_index: from, to_index: Some(to), ..RecordFilter::default() };
             let found = self.visible(&sight, filter, CASE_RECORDS_MAX).await?;
             if found.next_index.is_some() {
                 return Ok(Err(Reason::PeriodTooLong));
+            }
+            let is_of_a_case = |entry: &LogEntry| entry.record.as_ref().is_some_and(|record| !record.is_a_question());
+            if matches!(within, Within::No) && !found.entries.iter().any(is_of_a_case) {
+                return Ok(Err(Reason::EntryUnknown));
             }
             let is_all_named = found.unreadable.len() < UNREADABLE_MAX;
             // One that cannot be read may be of the case: it is within the range and told as such, as left out at an end it would not be missed.
@@ -122,6 +137,7 @@ impl Gateway {
         let damaged = || StoreError::Damaged { place: "log: the tiles of the range".into() };
         let edge = self.store.edge(from).await?.ok_or_else(damaged)?.peaks().map(|(_, _, hash)| hash).collect();
         let consistency = self.store.consistency(to, size).await?.ok_or_else(damaged)?;
+        // Only of a case that is within the sight, see above.
         let holds = if of.case_ref.is_some() { self.store.holds().await? } else { Vec::new() };
         let held = holds.into_iter().map(|hold| hold.case.case_ref).find(|case| of.case_ref == Some(*case));
         let hold = match held {

@@ -31,7 +31,7 @@ pub struct HoldInForce {
 }
 
 /// What a reference is to an auditor.
-enum Within {
+pub(super) enum Within {
     /// A case of which it sees something.
     Seen(HeldCase),
     /// One perhaps: there are records that cannot be read.
@@ -40,7 +40,7 @@ enum Within {
     No,
 }
 
-const MAY_BE: &str = "records that cannot be read, and may be of the case";
+pub(super) const MAY_BE: &str = "records that cannot be read, and may be of the case";
 
 /// What this record of a case tells of its parties.
 fn add_parties(case: &mut HeldCase, record: &Record) {
@@ -152,7 +152,7 @@ impl Gateway {
 
     /// Whether `case_ref` is a case of which `sight` sees something. To whoever sees a part, a reference of which it sees nothing may be one of its own
     /// while any entry of the log cannot be read, whatever the reference is.
-    async fn within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Within, StoreError> {
+    pub(super) async fn within(&self, sight: &Sight, case_ref: CaseRef) -> Result<Within, StoreError> {
         let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
         let unjudged = self.unjudged(sight, &filter).await?;
         Ok(match self.evenly(sight, self.case_within(sight, case_ref)).await? {
@@ -172,11 +172,7 @@ impl Gateway {
             let page = self.store.records(&filter, LOOKED_AT).await?;
             is_damaged |= !page.unreadable.is_empty();
             for record in page.entries.iter().filter_map(|entry| entry.record.as_ref()) {
-                let happened = !matches!(
-                    record.kind,
-                    kind::AUDIT_READ | kind::AUDIT_ASKED | kind::HOLD_PLACED | kind::HOLD_LIFTED | kind::HOLD_ENDED | kind::HELD_ERASED
-                );
-                is_seen |= happened && sight.sees(record);
+                is_seen |= record.happened_in_its_case() && sight.sees(record);
                 add_parties(&mut case, record);
             }
             match page.next_index {

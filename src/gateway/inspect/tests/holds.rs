@@ -61,6 +61,34 @@ async fn a_case_is_held_shown_and_lifted_within_an_auditor_s_scope_only() {
 }
 
 #[tokio::test]
+async fn an_export_tells_of_no_hold_outside_the_scope_and_makes_no_case_of_a_question() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        let (oslo, hamar) = two_cases(&bed).await;
+        let (_, free) = bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, None).await.unwrap();
+        gateway.place_hold(&bed.caller(ALL), hamar, HoldReason::Complaint, date("2027-06-30")).await.unwrap();
+        let export = async |who: &str, case_ref: CaseRef| {
+            let caller = bed.caller(who);
+            // The question before it is a record of the reference, which its own reader sees.
+            assert!(!gateway.timeline(&caller, case_ref).await.unwrap().entries.is_empty());
+            let of = ExportOf { case_ref: Some(case_ref), ..ExportOf::default() };
+            gateway.export(&caller, of).await.map(|export| export.frame().hold).map_err(|refused| refused.0.reason)
+        };
+        let nobodys = CaseRef::from_bytes([9; 10]);
+        for case in [hamar, free.case_ref.unwrap(), nobodys] {
+            for who in [OF_UNIT, OF_LAB] {
+                assert_eq!(export(who, case).await, Err(Reason::EntryUnknown), "{who}: held, free and none are alike");
+            }
+        }
+        assert_eq!(export(ALL, nobodys).await, Err(Reason::EntryUnknown), "its own question makes no case");
+        assert!(export(ALL, hamar).await.unwrap().is_some());
+        assert_eq!(export(ALL, free.case_ref.unwrap()).await, Ok(None));
+        assert_eq!(export(OF_UNIT, oslo).await, Ok(None));
+    }
+}
+
+#[tokio::test]
 async fn a_hold_of_one_s_own_is_no_way_back_to_a_case_that_left_the_scope() {
     let home = Home::new();
     for bed in [memory_bed(), home.open(1).1] {
