@@ -287,7 +287,7 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     // Below it, only holds kept records before this turn: a copy of what stands in its month still erases nothing.
     let kept_from = months.first().map_or(first, |month| month.first_index);
     let cases: BTreeSet<CaseRef> = holds.iter().map(|hold| hold.case.case_ref).collect();
-    let (still, over): (Vec<HeldFile>, Vec<HeldFile>) = files.into_iter().partition(|file| cases.contains(&file.case.case_ref));
+    let (still, over): (Vec<HeldFile>, Vec<HeldFile>) = files.iter().cloned().partition(|file| cases.contains(&file.case.case_ref));
     let mut of_case: HashMap<CaseRef, Vec<HeldFile>> = HashMap::new();
     still.into_iter().for_each(|file| of_case.entry(file.case.case_ref).or_default().push(file));
     for file in over {
@@ -297,7 +297,8 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     }
     let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
     let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();
-    let (mut found, unread) = if new.is_empty() { (Found::new(), Unread::new()) } else { look_through(layout, keys, months, &new) };
+    let (mut found, unread) =
+        if new.is_empty() { (Found::new(), Unread::new()) } else { look_through(layout, keys, (months, &files), &new) };
     let whole = unread.is_empty();
     carried.unread = unread;
     for (index, slot) in (first..).zip(fresh) {
@@ -362,8 +363,10 @@ type Found = HashMap<CaseRef, Vec<(u64, Slot)>>;
 
 /// Records of `cases` in the record files, and the first days of the months in which any could not be read. Reads all of them: a hold is rare, and the
 /// search index is never the ground of a claim.
-fn look_through(layout: &Layout, keys: &Keys, months: &[Month], cases: &BTreeSet<CaseRef>) -> (Found, Unread) {
-    let archive = Archive::new(layout, keys, months.to_vec(), Vec::new());
+///
+/// What another hold has a sound copy of is no damage here: it is known whose it is.
+fn look_through(layout: &Layout, keys: &Keys, (months, files): (&[Month], &[HeldFile]), cases: &BTreeSet<CaseRef>) -> (Found, Unread) {
+    let archive = Archive::new(layout, keys, months.to_vec(), files.to_vec());
     let mut found = Found::new();
     let mut unread = Unread::new();
     for month in months {

@@ -338,7 +338,7 @@ fn stop_in_records(archive: &Archive) -> (Option<(u64, Timestamp)>, u64, u64) {
         let from = end.saturating_sub(LOOKED_AT_ONCE).max(least);
         let mut found = None;
         looked_at += end - from;
-        archive.each(from, end, &mut |index, slot| {
+        archive.each_of_months(from, end, &mut |index, slot| {
             match slot.map(|slot| slot.entry.record) {
                 Some(record) if record.kind == stopped => found = Some((index, record.time)),
                 Some(_) => {}

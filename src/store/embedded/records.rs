@@ -236,12 +236,21 @@ impl Archive {
         Ok(file)
     }
 
-    /// The record at a log index; `None` when its month is erased and no hold keeps it, or when it is not here yet.
+    /// The record at a log index; `None` when its month is erased and no hold keeps it, or when it is not here yet. One that its month does not give
+    /// is taken from the copy of a hold, if there is one.
     pub fn slot(&self, index: u64) -> Result<Option<Slot>, OpenError> {
         let Some(month) = self.months.iter().find(|month| (month.first_index..month.end()).contains(&index)) else {
             return self.held.slot(index);
         };
-        Ok(read_slots(&*self.file(month)?, month, index - month.first_index, 1)?.pop())
+        match self.file(month).and_then(|file| read_slots(&file, month, index - month.first_index, 1)) {
+            Ok(mut slots) => Ok(slots.pop()),
+            Err(error) => self.held_copy(index).map(Some).ok_or(error),
+        }
+    }
+
+    /// What a hold keeps of a record whose month does not give it. It is sealed with its index, and opens its leaf or not, as the other would.
+    fn held_copy(&self, index: u64) -> Option<Slot> {
+        self.held.slot(index).ok().flatten()
     }
 
     /// Gives the records from log index `from` up to `to` to `visit`, in order, until it says no more.
@@ -261,8 +270,14 @@ impl Archive {
         Ok(())
     }
 
-    /// Gives each record from log index `from` up to `to` to `visit`, in order, until it says no more; nothing for one that cannot be read.
+    /// Gives each record from log index `from` up to `to` to `visit`, in order, until it says no more; nothing for one that can be read neither in
+    /// its month nor in the copy of a hold.
     pub fn each(&self, from: u64, to: u64, visit: &mut dyn FnMut(u64, Option<Slot>) -> bool) {
+        self.each_of_months(from, to, &mut |index, slot| visit(index, slot.or_else(|| self.held_copy(index))));
+    }
+
+    /// The same of the record files alone: what is damaged in them is damaged, whatever a hold keeps of it.
+    pub fn each_of_months(&self, from: u64, to: u64, visit: &mut dyn FnMut(u64, Option<Slot>) -> bool) {
         for month in &self.months {
             let (mut next, end) = (from.max(month.first_index), to.min(month.end()));
             while next < end {

@@ -422,6 +422,42 @@ async fn a_hold_whose_own_copy_is_damaged_or_gone_says_so_at_once_and_is_copied_
 }
 
 #[tokio::test]
+async fn a_record_that_its_month_does_not_give_is_read_from_the_hold_s_copy_and_stays_the_month_s_damage() {
+    let home = Home::new();
+    let (store, case_ref, file) = whole(&home).await;
+    let (_, other) = home.bed(&store).send_notice(&wish(), None).await.unwrap();
+    store.turn_now().await.unwrap();
+    let before = of_case(&store, case_ref).await.unwrap();
+    let month = files_below(&home.data().join("records")).remove(0);
+    flip(&month, before[0]);
+    assert_eq!(of_case(&store, case_ref).await.unwrap(), before);
+    assert!(store.prove(before[0]).await.unwrap().unwrap().record.is_some());
+    let size = *store.durable().borrow();
+    let all_open = |entries: &[OpenEntry]| entries.iter().all(|entry| matches!(entry.held, Held::Record(_)));
+    assert!(all_open(&store.entries(0, size).await.unwrap()));
+    assert_eq!(store.unreadable().await.unwrap(), 0);
+    let damaged = || {
+        let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+        report.damages.into_iter().map(|damage| damage.file).collect::<Vec<_>>()
+    };
+    assert_eq!(damaged(), [name(&home, &month)]);
+    // It is known whose it is: a hold on another case lacks nothing.
+    place_hold(&home.bed(&store), other.case_ref.unwrap(), HoldReason::Complaint, "2029-10-31").await.unwrap();
+    store.turn_now().await.unwrap();
+    assert_eq!(store.hold_copy(other.case_ref.unwrap()).await.unwrap(), HoldCopy::Whole);
+    store.stop().await.unwrap();
+    drop(store);
+    let stopped = StoppedLog::open(&home.data(), Zeroizing::new(KEY), None).unwrap();
+    assert!(all_open(&stopped.entries(0, size, None)));
+    drop(stopped);
+    // Where neither gives it, it is damaged.
+    flip(&file, 0);
+    let stopped = StoppedLog::open(&home.data(), Zeroizing::new(KEY), None).unwrap();
+    assert!(matches!(stopped.entries(before[0], before[0] + 1, None)[0].held, Held::Unreadable));
+    assert_eq!(damaged(), [name(&home, &month), name(&home, &file)]);
+}
+
+#[tokio::test]
 async fn a_month_stays_while_neither_it_nor_the_hold_s_copy_gives_a_record() {
     let home = Home::new();
     let (store, case_ref, file) = whole(&home).await;
