@@ -91,6 +91,31 @@ pub enum OpenError {
     /// A checkpoint that is not this log's.
     #[error("the given checkpoint is not signed by the key of this store's log; give one of that log, or none")]
     OtherCheckpoint,
+    /// A checkpoint of this log's key that is further than the folder.
+    #[error(
+        "the given checkpoint is signed by this log's key and of {given} entries, but this folder has published {published}: it is an older copy. \
+         Whether the longer log goes on from it cannot be told here; name the newest copy of the folder, or give a checkpoint of {published} entries \
+         at most, or none"
+    )]
+    NewerCheckpoint {
+        /// Its size.
+        given: u64,
+        /// What the folder has published.
+        published: u64,
+    },
+    /// A checkpoint of this log's key with another tree than the folder's.
+    #[error(
+        "the log was forked: the given checkpoint is signed by this log's key and has over {size} entries the root {given}, but this folder's log, \
+         signed by the same key, has the root {found}. This is evidence: keep both as they are, the checkpoint and the folder, and tell the auditors"
+    )]
+    ForkedCheckpoint {
+        /// Its size.
+        size: u64,
+        /// Its root.
+        given: String,
+        /// The folder's root over as many entries.
+        found: String,
+    },
     /// The store is behind what a witness saw of this log.
     #[error(
         "the store is behind its log: it holds {found_size} entries, but {who} has seen {seen_size} of this log. It was restored from an old \

@@ -59,8 +59,8 @@ impl StoppedLog {
     /// Opens it. The head is `checkpoint`, an older one that somebody holds, or else the last that was published.
     ///
     /// # Errors
-    /// [`OpenError::Locked`] while a gateway runs on it, [`OpenError::OtherCheckpoint`] for a checkpoint that is not of this log's history, another
-    /// storage key, damage.
+    /// [`OpenError::Locked`] while a gateway runs on it, [`OpenError::OtherCheckpoint`] for a checkpoint that this log's key did not sign,
+    /// [`OpenError::NewerCheckpoint`] and [`OpenError::ForkedCheckpoint`] for one that it did, another storage key, damage.
     pub fn open(dir: &Path, storage_key: Zeroizing<[u8; 32]>, checkpoint: Option<&str>) -> Result<Self, OpenError> {
         let layout = Layout::new(dir, Arc::new(RealDisk));
         let not_a_store = || OpenError::NotAStore { file: dir.join("FORMAT").display().to_string() };
@@ -87,8 +87,13 @@ impl StoppedLog {
             None => (newest.clone(), text),
             Some(given) => (Checkpoint::open(given, &verifier).map_err(|_| OpenError::OtherCheckpoint)?, given.to_owned()),
         };
-        if head.size() > newest.size() || root_at(&nodes, head.size()).map_err(|error| damaged(&error))? != head.root() {
-            return Err(OpenError::OtherCheckpoint);
+        if head.size() > newest.size() {
+            return Err(OpenError::NewerCheckpoint { given: head.size(), published: newest.size() });
+        }
+        let root = root_at(&nodes, head.size()).map_err(|error| damaged(&error))?;
+        if root != head.root() {
+            let (given, found) = (head.root().to_string(), root.to_string());
+            return Err(OpenError::ForkedCheckpoint { size: head.size(), given, found });
         }
         Ok(Self { layout, archive, replayed, published: newest.size(), nodes, verifier, head, checkpoint, _lock: lock })
     }
@@ -225,6 +230,20 @@ impl StoppedLog {
         Ok(self.replayed.first() + skip)
     }
 
+    /// Whether anything of `case` is kept but questions about it, which make none, or something that cannot be read and may be of it.
+    fn may_be_a_case(&self, case: CaseRef) -> bool {
+        let mut found = false;
+        self.each(0, self.published, &mut |_, held| {
+            found = match &held {
+                Held::Record(held) => held.0.case_ref == Some(case) && !held.0.is_a_question(),
+                Held::Unreadable => true,
+                Held::Erased | Held::Closed => false,
+            };
+            !found
+        });
+        found
+    }
+
     /// The range that an export of what is wanted has; none when there are no such entries. With times, one readable entry more on either side shows
     /// that nothing of the period lies beyond.
     ///
@@ -245,6 +264,9 @@ impl StoppedLog {
         }
         let (mut from, mut to) = (from.min(to).max(wanted.from_index.unwrap_or(0)), to.min(wanted.to_index.unwrap_or(size)));
         if let Some(case) = wanted.case_ref {
+            if !self.may_be_a_case(case) {
+                return Ok(None);
+            }
             // One that cannot be read may be of the case: left out at an end of the range, it would not be missed.
             let is_of_case = |held: &Held| match held {
                 Held::Record(held) => held.0.case_ref == Some(case),

@@ -17,6 +17,7 @@ mod reopen;
 mod searching;
 mod sim_disk;
 mod speed;
+mod stopped;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
