@@ -76,6 +76,8 @@ async fn a_path_that_is_not_what_was_meant_is_named_with_what_to_do() {
         let line = format!("audit watch --vkey ~/log.vkey --mark ~/mark --identity ~/{path} --gateway https://localhost:1 --once");
         lines.push((line, path, 78, vec![PATH]));
     }
+    let prove = "audit prove 1 --identity ~/empty --gateway https://localhost:1 --out ~/file".to_owned();
+    lines.push((prove, "file", 2, vec!["this is a file, and the proofs go into a folder; name a folder"]));
     let mut wrong = Vec::new();
     for (line, named, code, words) in lines {
         let home = format!("{}/", dir.path().display());
@@ -123,6 +125,7 @@ async fn no_command_replaces_what_it_reads_by_what_it_writes() {
         "c.json",
         "data/FORMAT",
         "box/1.notice.json",
+        "high-water",
     ];
     for name in names {
         let path = dir.path().join(name);
@@ -156,6 +159,12 @@ async fn no_command_replaces_what_it_reads_by_what_it_writes() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // What lies beside the folder and is read by the gateway alone.
+    for line in [stopped.to_owned(), format!("audit export {online} --out")] {
+        let line = format!("samband {line} ~/high-water").replace("~/", &format!("{}/", dir.path().display()));
+        let error = run_line(&line).await.expect_err(&line);
+        assert!(error.code() == 2 && error.to_string().contains("ends with .tar"), "{error}");
+    }
     for name in names {
         assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), name);
     }

@@ -53,7 +53,7 @@ pub struct ExportArgs {
     /// The log's public key
     #[arg(long, value_name = "FILE")]
     pub vkey: PathBuf,
-    /// The bundle to write
+    /// The bundle to write, NAME.tar
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Not before: a date (midnight in Oslo) or an instant like 2026-11-01T08:00:00Z
@@ -111,6 +111,7 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     let own = [Some(&args.vkey), args.policy.as_ref(), args.data_dir.as_ref(), args.storage_key.as_ref(), args.checkpoint.as_ref()];
     let connection = args.connect().map(|connect| connect.inputs()).unwrap_or_default();
     apart(&[("--out", Some(&args.out))], own.into_iter().flatten().chain(&connection))?;
+    named_as_bundle(&args.out)?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let begun = Instant::now();
@@ -161,18 +162,55 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Whoever reads a bundle knows it by its name; and nothing that a gateway or an auditor needs is named so, that it could replace: a high-water mark,
+/// a key, a configuration, wherever they lie.
+fn named_as_bundle(out: &Path) -> Result<(), CliError> {
+    if out.extension().is_some_and(|extension| extension == "tar") {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!("--out {}: the name of a bundle ends with .tar; nothing else is written or replaced", out.display())))
+}
+
+/// The first entries of a range that cannot be read, as far as they are adjacent.
+#[derive(Debug, Default)]
+struct Damaged(Option<(u64, u64)>);
+
+impl Damaged {
+    /// Takes the next entry. False when the first gap is over.
+    fn take(&mut self, entry: &OpenEntry) -> bool {
+        match (&mut self.0, matches!(entry.held, Held::Unreadable)) {
+            (Some((_, last)), true) => *last = entry.index,
+            (first, true) => *first = Some((entry.index, entry.index)),
+            (Some(_), false) => return false,
+            (None, false) => {}
+        }
+        true
+    }
+
+    const fn is_any(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// # Errors
+    /// There are any: then `from..to` has no bundle.
+    fn refuse(&self, from: u64, to: u64) -> Result<(), CliError> {
+        self.0.map_or(Ok(()), |(first, last)| Err(unreadable(first, last, from, to)))
+    }
+}
+
 /// Why there is no bundle of `from..to`, and which there can be.
-fn unreadable(index: u64, from: u64, to: u64) -> CliError {
-    let around = match (index > from, index + 1 < to) {
-        (true, true) => format!("export around it with --to-index {index} and --from-index {}", index + 1),
-        (true, false) => format!("export what is before it with --to-index {index}"),
-        (false, true) => format!("export what follows it with --from-index {}", index + 1),
+fn unreadable(first: u64, last: u64, from: u64, to: u64) -> CliError {
+    let around = match (first > from, last + 1 < to) {
+        (true, true) => format!("export around them with --to-index {first} and --from-index {}", last + 1),
+        (true, false) => format!("export what is before them with --to-index {first}"),
+        (false, true) => format!("export what follows them with --from-index {}", last + 1),
         (false, false) => "nothing else is in this range".to_owned(),
     };
+    let which = if first == last { format!("that of entry {first}") } else { format!("those of entries {first} to {last}") };
+    let around = if first == last { around.replace("them", "it") } else { around };
     CliError::Failed(format!(
-        "not written, as a bundle says nothing of a damaged record: that of entry {index} cannot be read. `samband audit prove {index}` proves \
-         that the entry stands in the log, `samband audit fsck` at the stopped gateway \
-         tells why; {around}"
+        "not written, as a bundle says nothing of a damaged record: {which} cannot be read. `samband audit prove {first}` proves \
+         that the entry stands in the log, `samband audit fsck` at the stopped gateway tells why; {around}"
     ))
 }
 
@@ -235,19 +273,22 @@ async fn from_gateway(args: &ExportArgs, verifier: &LogVerifier, out: Output) ->
     };
     let bar = out.progress(frame.to.saturating_sub(frame.from), "entries exported");
     let mut writer = Writer::create(&args.out, frame)?;
+    let mut damaged = Damaged::default();
     loop {
         match answers.next().await?.and_then(|answer| answer.part) {
             Some(Part::Entries(batch)) => {
                 for entry in &batch.entries {
                     let entry = open(entry).ok_or_else(|| wrong("an entry does not open to a record"))?;
-                    if matches!(entry.held, Held::Unreadable) {
-                        return Err(unreadable(entry.index, from, to));
+                    if !damaged.take(&entry) {
+                        damaged.refuse(from, to)?;
                     }
-                    writer.push(&entry)?;
+                    if !damaged.is_any() {
+                        writer.push(&entry)?;
+                    }
                 }
                 bar.inc(batch.entries.len() as u64);
             }
-            Some(Part::End(_)) => break,
+            Some(Part::End(_)) => break damaged.refuse(from, to)?,
             _ => return Err(broken()),
         }
     }
@@ -267,6 +308,7 @@ fn from_folder(
     let given = given_head(args)?;
     let failed = |error: OpenError| match error {
         error @ OpenError::Damaged(_) => CliError::Storage(error.to_string()),
+        error @ OpenError::ForkedCheckpoint { .. } => CliError::Failed(error.to_string()),
         error => CliError::Config(error.to_string()),
     };
     let log = StoppedLog::open(dir, key, given.as_deref()).map_err(failed)?;
@@ -275,7 +317,13 @@ fn from_folder(
     }
     let wanted = Wanted { from_index: args.from_index, to_index: args.to_index, since: args.since, until: args.until, case_ref: args.case };
     let range = log.range(&wanted).map_err(failed)?;
-    let (from, to) = range.ok_or_else(|| CliError::Failed("there is no such entry in this log, or its record is erased".to_owned()))?;
+    let none = match args.case {
+        Some(_) => {
+            "nothing of this case but questions about it is kept in this range of the log: look at the reference; its records may be erased"
+        }
+        None => "there is no such entry in this log, or its record is erased",
+    };
+    let (from, to) = range.ok_or_else(|| CliError::Failed(none.to_owned()))?;
     let frame = Frame {
         vkey: verifier.to_string(),
         checkpoint: log.checkpoint().to_owned(),
@@ -288,12 +336,15 @@ fn from_folder(
     };
     let bar = out.progress(to - from, "entries exported");
     let mut writer = Writer::create(&args.out, frame)?;
-    let mut next = from;
+    let (mut next, mut damaged) = (from, Damaged::default());
     while next < to {
         let entries = log.entries(next, to, args.case);
         for entry in &entries {
-            if matches!(entry.held, Held::Unreadable) {
-                return Err(unreadable(entry.index, from, to));
+            if !damaged.take(entry) {
+                damaged.refuse(from, to)?;
+            }
+            if damaged.is_any() {
+                continue;
             }
             if entry.leaf.is_none() {
                 return Err(CliError::Storage(format!(
@@ -306,6 +357,7 @@ fn from_folder(
         next += entries.len() as u64;
         bar.inc(entries.len() as u64);
     }
+    damaged.refuse(from, to)?;
     bar.finish_and_clear();
     Ok((writer, args.case.and_then(|case| log.hold_on(case))))
 }
@@ -328,16 +380,53 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_named_and_no_range_without_entries_is_advised() {
-        for (index, from, to, around) in [
-            (5, 0, 9, "export around it with --to-index 5 and --from-index 6"),
-            (0, 0, 9, "export what follows it with --from-index 1"),
-            (8, 0, 9, "export what is before it with --to-index 8"),
-            (8, 8, 9, "nothing else is in this range"),
+        for (first, last, from, to, which, around) in [
+            (5, 5, 0, 9, "that of entry 5", "export around it with --to-index 5 and --from-index 6"),
+            (0, 0, 0, 9, "that of entry 0", "export what follows it with --from-index 1"),
+            (8, 8, 0, 9, "that of entry 8", "export what is before it with --to-index 8"),
+            (8, 8, 8, 9, "that of entry 8", "nothing else is in this range"),
+            (3, 6, 0, 9, "those of entries 3 to 6", "export around them with --to-index 3 and --from-index 7"),
+            (0, 6, 0, 9, "those of entries 0 to 6", "export what follows them with --from-index 7"),
+            (3, 8, 0, 9, "those of entries 3 to 8", "export what is before them with --to-index 3"),
         ] {
-            let error = unreadable(index, from, to);
+            let error = unreadable(first, last, from, to);
             let said = error.to_string();
             assert_eq!(error.code(), 1);
-            assert!(said.contains(&format!("that of entry {index} cannot be read")) && said.ends_with(around), "{said}");
+            assert!(said.contains(&format!("{which} cannot be read")) && said.ends_with(around), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_takes_the_name_of_no_other_file() {
+        for name in ["high-water", "dev/high-water.lists", "log-key", "samband.toml", "tar", ".tar", "a.tar/high-water", "a.TAR"] {
+            let error = named_as_bundle(Path::new(name)).unwrap_err();
+            assert!(error.code() == 2 && error.to_string().contains("ends with .tar"), "{name}: {error}");
+        }
+        for name in ["all.tar", "dev/all.tar"] {
+            named_as_bundle(Path::new(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn adjacent_damaged_entries_are_one_gap() {
+        let refused = |damaged: &[u64]| {
+            let mut gap = Damaged::default();
+            for index in 2..9 {
+                let held = if damaged.contains(&index) { Held::Unreadable } else { Held::Closed };
+                if !gap.take(&OpenEntry { index, leaf: None, held }) {
+                    break;
+                }
+            }
+            gap.refuse(2, 9).map_err(|error| error.to_string())
+        };
+        refused(&[]).unwrap();
+        for (damaged, around) in [
+            (&[4, 5, 6][..], "with --to-index 4 and --from-index 7"),
+            (&[4, 6], "with --to-index 4 and --from-index 5"),
+            (&[2, 3, 8], "what follows them with --from-index 4"),
+            (&[7, 8], "what is before them with --to-index 7"),
+        ] {
+            assert!(refused(damaged).unwrap_err().ends_with(around), "{damaged:?}");
         }
     }
 }

@@ -44,6 +44,10 @@ pub struct ProveArgs {
 /// # Errors
 /// See [`CliError`].
 pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
+    if args.out.exists() && !args.out.is_dir() {
+        let what = "this is a file, and the proofs go into a folder; name a folder, or one that is not there yet";
+        return Err(CliError::Usage(format!("--out {}: {what}", args.out.display())));
+    }
     let client = Client::new(&args.connect)?;
     let (mut from, mut damaged) = (0, Vec::new());
     loop {

@@ -17,7 +17,7 @@ use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::note::LogVerifier;
 use crate::audit::question::Period;
 use crate::audit::range::{Checked, Tally};
-use crate::audit::tiles::TileId;
+use crate::audit::tiles::{TileId, TileKind};
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
 use crate::cli::exit::CliError;
@@ -38,8 +38,9 @@ pub const HELP: &str = "Examples:
   samband audit verify october.tar --since 2026-10-01 --until 2026-11-01
   samband audit verify october.tar --vkey log.vkey --policy witnesses.policy
 
-A folder is checked whole: signature of its checkpoint, every entry, every tile, and with --receipts that each receipt's
-entry stands in it, and that a *.leaf beside a receipt is that entry.
+A folder is checked whole up to its checkpoint: the signature, every entry, every tile, the partial tiles of older sizes that lie there still, and
+with --receipts that each receipt's entry stands in it, and that a *.leaf beside a receipt is that entry. What lies beyond the checkpoint, and files
+that are no tiles, are not looked at: `samband audit fsck` does that at the gateway.
 
 A bundle (NAME.tar, from `samband audit export`) is checked whole with nothing else at hand: each opened record against its leaf, all leaves of the
 range against the signed head, the signature, and that the tables for people say what the openings say. Without --vkey the key is the bundle's own:
@@ -114,10 +115,10 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     let begun = Instant::now();
     let checked = verify_log(&args.target, &verifier, &receipts, || bar.inc(1));
     bar.finish_and_clear();
-    let head = checked?;
+    let (head, older) = checked?;
     let rate = (head.size() as f64 / begun.elapsed().as_secs_f64().max(1e-9)) as u64;
     let text = format!(
-        "holds: {} entries of {}, root {}, {} receipts; {rate} leaves a second",
+        "holds: {} entries of {}, root {}, {older} partial tiles of older sizes, {} receipts; {rate} leaves a second",
         head.size(),
         head.origin(),
         head.root(),
@@ -125,7 +126,7 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     );
     let json = json!({
         "verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": receipts.len(),
-        "leaves_per_second": rate,
+        "older_partial_tiles": older, "leaves_per_second": rate,
     });
     out.result(&text, &json);
     Ok(())
@@ -220,7 +221,8 @@ fn check_leaf(file: &Path, proved: &ProvedReceipt) -> Result<(), CliError> {
     }
 }
 
-/// Checks a tlog-tiles folder whole, and that each receipt's leaf stands at its place. `tick` is called for each entry.
+/// Checks a tlog-tiles folder whole up to its checkpoint, and that each receipt's leaf stands at its place. `tick` is called for each entry. Gives the
+/// head, and how many partial tiles of older sizes were there.
 ///
 /// # Errors
 /// What does not hold.
@@ -229,7 +231,7 @@ pub fn verify_log(
     verifier: &LogVerifier,
     receipts: &BTreeMap<PathBuf, ProvedReceipt>,
     mut tick: impl FnMut(),
-) -> Result<Checkpoint, CliError> {
+) -> Result<(Checkpoint, u64), CliError> {
     let file = dir.join("checkpoint");
     let bytes = files::read(&file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
     let failed = |what: String| CliError::Failed(format!("{}: {what}", dir.display()));
@@ -259,7 +261,66 @@ pub fn verify_log(
     }
     match astray {
         Some(path) => Err(CliError::Failed(format!("{}: another entry stands in its place in this log", path.display()))),
-        None => Ok(head),
+        None => {
+            let older = check_older(dir, head.size(), &read).map_err(|(tile, what)| failed(format!("{tile}: {what}")))?;
+            Ok((head, older))
+        }
+    }
+}
+
+/// Folders below `tile/` are walked no deeper than a tile's name can be.
+const DEPTH_MAX: usize = 9;
+
+/// Every partial tile of an older size, which anyone may still have fetched, is the beginning of the tile that has grown from it. Gives how many were
+/// there. `read` gives tiles that were checked.
+fn check_older(dir: &Path, size: u64, read: &dyn Fn(TileId) -> Result<Vec<u8>, String>) -> Result<u64, (TileId, String)> {
+    let mut partials: BTreeMap<TileId, Vec<TileId>> = BTreeMap::new();
+    walk(dir, "tile", 0, &mut |name| {
+        if let Ok(tile) = name.parse::<TileId>()
+            && !tile.is_full()
+        {
+            partials.entry(tile.full()).or_default().push(tile);
+        }
+    });
+    let mut older = 0;
+    for (full, tiles) in partials {
+        let count = match full.kind() {
+            TileKind::Entries => size,
+            TileKind::Hashes(level) => size.checked_shr(8 * u32::from(level)).unwrap_or(0),
+        };
+        let width = count.saturating_sub(full.first()).min(u64::from(full.width()));
+        let Some(grown) = u16::try_from(width).ok().and_then(|width| TileId::new(full.kind(), full.index(), width).ok()) else { continue };
+        let content = read(grown).map_err(|what| (grown, what))?;
+        for tile in tiles.into_iter().filter(|tile| tile.width() < grown.width()) {
+            let found = match files::read(&dir.join(tile.path()), TILE_BYTES_MAX) {
+                // A gateway that runs on this folder takes them away when the full one is there.
+                Err(files::FileError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(|error| (tile, error.to_string()))?,
+            };
+            let wanted = start_of(&content, tile).map_err(|what| (tile, what))?;
+            if found != wanted {
+                return Err((
+                    tile,
+                    "this partial tile of an older size is not the beginning of the tile that has grown from it".to_owned(),
+                ));
+            }
+            older += 1;
+        }
+    }
+    Ok(older)
+}
+
+/// Names of the files below `name`, which is below `dir`. Links are not followed.
+fn walk(dir: &Path, name: &str, depth: usize, visit: &mut dyn FnMut(&str)) {
+    for entry in fs::read_dir(dir.join(name)).into_iter().flatten().flatten() {
+        let below = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth < DEPTH_MAX {
+                walk(dir, &below, depth + 1, visit);
+            }
+        } else {
+            visit(&below);
+        }
     }
 }
 
@@ -267,9 +328,14 @@ pub fn verify_log(
 fn cut(dir: &Path, tile: TileId) -> Result<Vec<u8>, String> {
     let full = files::read(&dir.join(tile.full().path()), TILE_BYTES_MAX)
         .map_err(|_| "neither the partial nor the full one is there".to_owned())?;
+    start_of(&full, tile)
+}
+
+/// What `tile` holds, of one at the same place that is as wide at least.
+fn start_of(full: &[u8], tile: TileId) -> Result<Vec<u8>, String> {
     let bytes = match tile.kind() {
-        crate::audit::tiles::TileKind::Hashes(_) => usize::from(tile.width()) * crate::audit::tree::Hash::LEN,
-        crate::audit::tiles::TileKind::Entries => {
+        TileKind::Hashes(_) => usize::from(tile.width()) * crate::audit::tree::Hash::LEN,
+        TileKind::Entries => {
             let mut end = 0_usize;
             for _ in 0..tile.width() {
                 let length = full.get(end..end + 2).ok_or("the full bundle ends too early")?;
