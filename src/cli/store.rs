@@ -118,7 +118,7 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 }
 
 /// What a hold that is not whole wants of the operator.
-pub const NOT_WHOLE: &str = "records that cannot be read were not held, and their months stay with what follows them, to the end of their lawful time: `samband audit fsck` names the records; put the file back from a copy";
+pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs; where one stands in its month, that month stays with what follows it, to the end of its lawful time, and where its month is gone it stands in its file in holds/ alone: `samband audit fsck` names the records; put the file back from a copy";
 
 /// What can no longer be done for it.
 pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";

@@ -128,7 +128,8 @@ pub enum HoldCopy {
     Pending,
     /// Every record could be read to be held, since the hold was placed.
     Whole,
-    /// Records stand that cannot be read, and which are or may be of this case: their months stay, at most for their lawful time.
+    /// Records stand that cannot be read, and which are or may be of this case. Where they stand in their months, these stay, and those after them,
+    /// at most for their lawful time; where their months are gone, they stand in the hold's file alone and nothing else stays for them.
     NotWhole {
         /// Of records that are gone, those that could not be read before, and which were or may have been of this case.
         lost: u64,

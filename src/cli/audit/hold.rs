@@ -131,7 +131,7 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
 #[must_use]
 pub fn lacking(copy: HoldCopy) -> String {
     let gone = |lost: u64| format!("{lost} records are gone that could not be read before, and were or may have been of this case");
-    let stands = "records stand that cannot be read and may be of this case. They stay meanwhile, for their lawful time at most: ask whoever runs the gateway for its copies";
+    let stands = "records stand that cannot be read and may be of this case. Where one stands in its month, that month stays meanwhile and those after it, to the end of that month's lawful time at most; where its month is gone, it stands in the hold's own file alone and no month stays for it: ask whoever runs the gateway for its copies";
     match copy {
         HoldCopy::Pending | HoldCopy::Whole => String::new(),
         HoldCopy::NotWhole { lost: 0 } => stands.to_owned(),

@@ -204,8 +204,8 @@ impl Front {
                     p {
                         strong { (lang.say("Ikke fullstendig: ", "Not whole: ")) }
                         (lang.say(
-                            "oppføringer i loggen kan ikke leses, og kan være av saken. Måneden deres blir stående imens, og de som følger etter den, til de kan leses igjen, sperringen oppheves eller den lovlige tiden på 35 hele måneder er ute. Den som drifter Samband kan ha dem i en kopi.",
-                            "entries of the log cannot be read and may be of the case. Their month stays meanwhile, and those that follow it, until they can be read again, the hold is lifted, or the lawful time of 35 whole months is over. Whoever runs Samband may have them in a copy.",
+                            "oppføringer i loggen kan ikke leses, og kan være av saken. Står en av dem i måneden sin, blir den måneden stående imens, og de som følger etter den, til den kan leses igjen, sperringen oppheves eller månedens lovlige tid på 35 hele måneder er ute. Er måneden slettet, står oppføringen bare i sperringens egen fil, og ingen måned blir stående for den. Den som drifter Samband kan ha dem i en kopi.",
+                            "entries of the log cannot be read and may be of the case. Where one stands in its month, that month stays meanwhile, and those that follow it, until it can be read again, the hold is lifted, or the month's lawful time of 35 whole months is over. Where its month is erased, it stands in the hold's own file alone, and no month stays for it. Whoever runs Samband may have them in a copy.",
                         ))
                     }
                 }
