@@ -91,6 +91,7 @@ impl Gateway {
             }
             // Also while the store refuses.
             self.tell_calls(false);
+            self.look_for_damage();
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(acts) => tracing::debug!(acts, "swept"),

@@ -3,6 +3,7 @@
 //! Every answer keeps to the [scope](crate::domain::scope::AuditScope) of the auditor's register entry as it is in force at that moment.
 
 mod browse;
+mod damage;
 mod export;
 mod hold;
 mod proofs;
@@ -11,6 +12,7 @@ mod search;
 mod survey;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -24,10 +26,14 @@ pub use review::{Lacks, Review, Reviews};
 pub use search::{Found, Rows, Timeline};
 pub use survey::{LastCheck, LogState, Surveyed};
 
+use damage::DamageCount;
+
 use super::{Gateway, Refusal};
 use crate::audit::event::Asked;
 use crate::audit::sight::Sight;
 use crate::domain::id::{CaseRef, ParticipantId};
+use crate::domain::participant::{Participant, Role};
+use crate::domain::scope::AuditScope;
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
@@ -61,21 +67,8 @@ pub(super) struct Inspecting {
     /// Each with the log's size when it was last asked: its further pages go no further.
     queries: Mutex<VecDeque<(Query, u64)>>,
     last_checks: Mutex<VecDeque<(Sight, LastCheck)>>,
-    damage: tokio::sync::Mutex<Option<Damage>>,
+    damage: Arc<DamageCount>,
 }
-
-/// How much of the log cannot be read, and when and how long that was looked for.
-#[derive(Debug, Clone, Copy)]
-struct Damage {
-    entries: u64,
-    at: tokio::time::Instant,
-    took: Duration,
-}
-
-/// A count of what cannot be read is believed for so long at least, and for [`DAMAGE_REST`] times what it took: it reads every record.
-const DAMAGE_KNOWN_FOR: Duration = Duration::from_secs(10);
-/// See [`DAMAGE_KNOWN_FOR`].
-const DAMAGE_REST: u32 = 20;
 
 /// A query whose event is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +80,12 @@ struct Query {
 }
 
 impl Inspecting {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             scans: Semaphore::const_new(SCANS_MAX),
             queries: Mutex::new(VecDeque::new()),
             last_checks: Mutex::new(VecDeque::new()),
-            damage: tokio::sync::Mutex::const_new(None),
+            damage: Arc::default(),
         }
     }
 }
@@ -116,21 +109,26 @@ impl Gateway {
     /// was asked for, nobody can tell. The same number for every case, message and filter, and no more than a list of indices tells this reader
     /// already. Nothing for whoever sees everything, who is told of each.
     async fn unjudged(&self, sight: &Sight, filter: &RecordFilter) -> Result<u64, StoreError> {
-        if sight.parties().is_none() || filter.is_a_plain_range() { Ok(0) } else { self.damaged_entries().await }
+        if sight.parties().is_none() || filter.is_a_plain_range() {
+            Ok(0)
+        } else {
+            self.inspecting.damage.entries(self.count_damage()).await
+        }
     }
 
-    /// How many entries of the log cannot be read, counted anew from time to time.
-    async fn damaged_entries(&self) -> Result<u64, StoreError> {
-        let mut known = self.inspecting.damage.lock().await;
-        if let Some(damage) = *known
-            && damage.at.elapsed() < DAMAGE_KNOWN_FOR.max(damage.took * DAMAGE_REST)
-        {
-            return Ok(damage.entries);
+    fn count_damage(&self) -> impl damage::Counting + use<> {
+        let store = Arc::clone(&self.store);
+        async move { store.unreadable().await }
+    }
+
+    /// Counts what cannot be read in the background, where an auditor may ask who sees a part of the log and the last count is older than
+    /// [an hour](damage::LOOKED_EVERY): so that none waits for it.
+    pub(super) fn look_for_damage(&self) {
+        let register = self.store.register();
+        let sees_a_part = |entry: &Participant| entry.role == Role::Auditor && entry.scope.as_ref() != Some(&AuditScope::All);
+        if register.iter().any(|entry| sees_a_part(entry)) {
+            self.inspecting.damage.look(self.count_damage());
         }
-        let begun = tokio::time::Instant::now();
-        let entries = self.store.unreadable().await?;
-        *known = Some(Damage { entries, at: tokio::time::Instant::now(), took: begun.elapsed() });
-        Ok(entries)
     }
 
     /// Does `work`, which looks for one case or message. Whoever may see a part of the log is answered no sooner for what is not there than for what is

@@ -167,6 +167,27 @@ async fn no_filter_tells_a_scoped_auditor_what_a_damaged_record_of_others_was() 
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_counted_before_anybody_asks_where_an_auditor_sees_a_part() {
+    let bed = memory_bed();
+    let gateway = gateway(&bed);
+    let stop = tokio_util::sync::CancellationToken::new();
+    bed.load(register(1, |_| ())).await;
+    gateway.look_for_damage();
+    assert!(!gateway.inspecting.damage.is_begun(), "whoever sees everything is told of each");
+    bed.load(register(2, auditors)).await;
+    let sweeping = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
+    for _ in 0..300 {
+        if gateway.inspecting.damage.is_begun() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(gateway.inspecting.damage.is_begun(), "with the first round of the sweep");
+    stop.cancel();
+    sweeping.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_scoped_auditor_is_not_told_which_damaged_record_may_be_a_review_and_its_own_days_count_as_unreviewed() {
     let home = Home::new();
     let (store, bed, gateway) = home.ready().await;
