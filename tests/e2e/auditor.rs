@@ -204,10 +204,13 @@ async fn the_page_of_a_case_names_a_damaged_record_as_a_gap_and_to_a_scoped_audi
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(copied().await);
-    let file = world.dir.path().join("store/records/2026-11.rec");
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[32 + 768 * usize::try_from(notice.log_index).unwrap() + 100] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
+    // In its month and in the hold's copy, of which it is the first: one of both would give it.
+    let held = std::fs::read_dir(world.dir.path().join("store/holds")).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    for (file, slot) in [(world.dir.path().join("store/records/2026-11.rec"), usize::try_from(notice.log_index).unwrap()), (held, 0)] {
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[32 + 768 * slot + 100] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    }
 
     let (case, entry) = (format!("case/{}", notice.case_ref), format!("entry/{}", notice.log_index));
     let named = |lang: &str| format!("<a class=\"ds-link\" href=\"/{lang}/{entry}\">{}</a>", notice.log_index);
