@@ -63,8 +63,12 @@ pub fn run(command: &StoreCommand, out: Output) -> Result<(), CliError> {
 /// from starting in that moment.
 #[must_use]
 pub fn holder_of(data_dir: &Path) -> Option<u32> {
-    let lock = data_dir.join("LOCK").metadata().ok()?;
-    holder_in(&regular_file::read_system("/proc/locks")?, lock.dev(), lock.ino())
+    let locks = regular_file::read_system("/proc/locks")?;
+    // A program before this one holds the file alone, and the file may have been removed under whoever holds the folder.
+    [data_dir.to_owned(), data_dir.join("LOCK")].iter().find_map(|path| {
+        let lock = path.metadata().ok()?;
+        holder_in(&locks, lock.dev(), lock.ino())
+    })
 }
 
 /// A line is `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`, device numbers in hexadecimal.

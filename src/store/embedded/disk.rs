@@ -49,10 +49,15 @@ pub trait File: Debug + Send + Sync {
     fn try_lock(&self) -> io::Result<bool>;
 }
 
+/// The lock of a folder, held for as long as this lives.
+pub type FolderLock = Arc<dyn Debug + Send + Sync>;
+
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
+    /// Takes the lock of a folder itself, which nobody removes as they may a file in it. None when another process has it.
+    fn lock_folder(&self, path: &Path) -> io::Result<Option<FolderLock>>;
     /// A whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Length of a file in bytes.
@@ -175,11 +180,16 @@ impl File for RealFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match self.0.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        took(self.0.try_lock())
+    }
+}
+
+/// Whether a lock was to be had.
+fn took(tried: Result<(), TryLockError>) -> io::Result<bool> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -194,6 +204,11 @@ impl Disk for RealDisk {
             Open::Truncate => drop(options.create(true).truncate(true)),
         }
         Ok(Arc::new(RealFile(regular_file::open_with(&mut options, path, Links::Refuse)?)))
+    }
+
+    fn lock_folder(&self, path: &Path) -> io::Result<Option<FolderLock>> {
+        let folder = regular_file::open_folder(path)?;
+        Ok(if took(folder.try_lock())? { Some(Arc::new(folder)) } else { None })
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::disk::{Disk, File, Open, kind_of, write_file};
+use super::disk::{Disk, File, FolderLock, Open, kind_of, write_file};
 use super::error::{IoContext as _, OpenError};
 use super::recover::Follows;
 
@@ -20,6 +20,13 @@ pub const FOLDERS: [&str; 7] = ["journal", "base", "records", "holds", "keys", "
 pub struct Layout {
     root: PathBuf,
     disk: Arc<dyn Disk>,
+}
+
+/// The store is this process's for as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: FolderLock,
+    _file: Arc<dyn File>,
 }
 
 /// Name of the journal file `n`.
@@ -94,11 +101,14 @@ impl Layout {
         sync_dir(self.disk(), &self.root)
     }
 
-    /// Takes the lock; the store is this process's for as long as the file is open.
-    pub fn lock(&self) -> Result<Arc<dyn File>, OpenError> {
+    /// Takes the lock: that of the folder itself, as a file of the name LOCK is soon removed by somebody who thinks it stale, and that of the file,
+    /// which is what programs before this one ask for.
+    pub fn lock(&self) -> Result<Lock, OpenError> {
+        let locked = || OpenError::Locked(self.root.clone());
+        let folder = self.disk.lock_folder(&self.root).at("cannot lock", &self.root)?.ok_or_else(locked)?;
         let path = self.path("LOCK");
         let file = self.disk.open(&path, Open::Create).at("cannot open", &path)?;
-        if file.try_lock().at("cannot lock", &path)? { Ok(file) } else { Err(OpenError::Locked(self.root.clone())) }
+        if file.try_lock().at("cannot lock", &path)? { Ok(Lock { _folder: folder, _file: file }) } else { Err(locked()) }
     }
 
     /// The bytes of a file that must be there.

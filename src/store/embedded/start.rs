@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::calendar::Calendar;
 use super::contents::Contents;
-use super::disk::{Disk, File};
+use super::disk::Disk;
 use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
 use super::error::{IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
-use super::layout::{Current, FORMAT_VERSION, Format, Layout, make_folder, store_id, write_checked};
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, make_folder, store_id, write_checked};
 use super::queue::Queue;
 use super::records::Archive;
 use super::recover::Follows;
@@ -94,8 +94,8 @@ pub struct Started {
     pub engine: Arc<Engine>,
     /// The store's threads, in the order in which they end.
     pub threads: Vec<JoinHandle<()>>,
-    /// Ours while it is open.
-    pub lock: Option<Arc<dyn File>>,
+    /// Ours while it is held.
+    pub lock: Option<Lock>,
 }
 
 impl Started {

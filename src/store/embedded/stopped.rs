@@ -7,10 +7,10 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::checkable::leaves;
-use super::disk::{File, RealDisk};
+use super::disk::RealDisk;
 use super::error::OpenError;
 use super::keys::Keys;
-use super::layout::{Current, Format, Layout};
+use super::layout::{Current, Format, Layout, Lock};
 use super::records::{Archive, Month, Slot};
 use super::replay::{Replayed, replay};
 use super::start::SUBJECT_KEY;
@@ -52,7 +52,7 @@ pub struct StoppedLog {
     verifier: LogVerifier,
     head: Checkpoint,
     checkpoint: String,
-    _lock: Option<Arc<dyn File>>,
+    _lock: Option<Lock>,
 }
 
 impl StoppedLog {

@@ -5,7 +5,7 @@ use std::io;
 use super::*;
 use crate::store::Store;
 use crate::store::contract::case_bed::{RU_OSLO, wish};
-use crate::store::embedded::disk::{Disk, File, Open, failed_sync};
+use crate::store::embedded::disk::{Disk, File, FolderLock, Open, failed_sync};
 use crate::store::embedded::records::Archive;
 
 /// The real disk; writes down each call that changes something and each file that is opened to be read, and fails one of them once.
@@ -78,6 +78,10 @@ impl Disk for Failing {
         }
         let disk = Self { calls: Arc::clone(&self.calls), fails: Arc::clone(&self.fails) };
         Ok(Arc::new(FailingFile { file: RealDisk.open(path, how)?, path: path.to_owned(), disk }))
+    }
+
+    fn lock_folder(&self, path: &Path) -> io::Result<Option<FolderLock>> {
+        RealDisk.lock_folder(path)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! What stays the same over a stop, a start and a turn.
 
-use super::super::SeenElsewhere;
+use super::super::{Disk as _, Open, SeenElsewhere};
 use super::*;
 use crate::audit::event::MessageKind;
 use crate::audit::receipt::{AuditorProof, Receipt};
@@ -163,6 +163,31 @@ async fn a_second_gateway_is_kept_out_by_the_lock() {
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     assert!(error.to_string().contains(&home.data().display().to_string()), "{error}");
     store.stop().await.unwrap();
+    home.open();
+}
+
+/// As somebody does who thinks that a file of this name is left from a crash.
+#[tokio::test]
+async fn a_second_gateway_is_kept_out_also_when_the_lock_file_was_removed() {
+    let home = Home::new();
+    let store = home.open();
+    std::fs::remove_file(home.data().join("LOCK")).unwrap();
+    let error = home.try_open().unwrap_err();
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    store.stop().await.unwrap();
+    home.open();
+}
+
+/// A program before this one locks the file alone.
+#[tokio::test]
+async fn a_gateway_of_an_earlier_version_keeps_this_one_out() {
+    let home = Home::new();
+    home.open().stop().await.unwrap();
+    let file = RealDisk.open(&home.data().join("LOCK"), Open::Create).unwrap();
+    assert!(file.try_lock().unwrap());
+    let error = home.try_open().unwrap_err();
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    drop(file);
     home.open();
 }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::super::disk::{Disk, File, Open, failed_sync};
+use super::super::disk::{Disk, File, FolderLock, Open, failed_sync};
 
 const BLOCK: usize = 4096;
 const SECTOR: usize = 512;
@@ -94,6 +94,7 @@ struct Folder {
     durable: BTreeMap<String, Node>,
     /// Changes of names that are not durable, with their place among all of them.
     pending: Vec<(u64, String, Option<Node>)>,
+    locked: bool,
 }
 
 #[derive(Debug, Default)]
@@ -425,9 +426,8 @@ impl SimDisk {
         }
         inside.removed.clear();
         (inside.dead, inside.cut) = (false, false);
-        for inode in &mut inside.inodes {
-            inode.locked = false;
-        }
+        inside.inodes.iter_mut().for_each(|inode| inode.locked = false);
+        inside.folders.iter_mut().for_each(|folder| folder.locked = false);
     }
 
     pub fn is_dead(&self) -> bool {

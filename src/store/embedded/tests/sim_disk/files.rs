@@ -93,6 +93,15 @@ impl Drop for SimFile {
     }
 }
 
+#[derive(Debug)]
+struct SimLock(SimDisk, usize);
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.0.0.lock().folders[self.1].locked = false;
+    }
+}
+
 impl SimDisk {
     fn opened(&self, inode: usize, path: &Path) -> Arc<dyn File> {
         Arc::new(SimFile { disk: self.clone(), inode, path: path.to_owned(), locks: AtomicBool::new(false) })
@@ -141,6 +150,13 @@ impl Disk for SimDisk {
             }
         })?;
         Ok(self.opened(inode, path))
+    }
+
+    fn lock_folder(&self, path: &Path) -> io::Result<Option<FolderLock>> {
+        let mut inside = self.0.lock();
+        let dir = inside.dir(path)?;
+        let was_locked = std::mem::replace(&mut inside.folders[dir].locked, true);
+        Ok(if was_locked { None } else { Some(Arc::new(SimLock(self.clone(), dir))) })
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
