@@ -15,7 +15,7 @@ use samband::config::keys::{read_log_key, read_storage_key};
 use samband::config::participants::load_register;
 use samband::config::{Config, FILE_BYTES_MAX};
 use samband::domain::participant::Register;
-use samband::store::embedded::{Disk, DiskBounds, EmbeddedStore, File, JournalBounds, Open, Options, RealDisk, end_process};
+use samband::store::embedded::{Disk, DiskBounds, EmbeddedStore, File, FolderLock, JournalBounds, Open, Options, RealDisk, end_process};
 
 /// The real program.
 pub const SAMBAND: &str = env!("CARGO_BIN_EXE_samband");
@@ -157,6 +157,9 @@ pub struct WithoutIndex;
 impl Disk for WithoutIndex {
     fn open(&self, path: &Path, how: Open) -> std::io::Result<Arc<dyn File>> {
         RealDisk.open(path, how)
+    }
+    fn lock_folder(&self, path: &Path) -> std::io::Result<Option<FolderLock>> {
+        RealDisk.lock_folder(path)
     }
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
         RealDisk.read(path)

@@ -65,6 +65,22 @@ fn the_doctor_tells_what_is_bad_and_scripts_hear_it() {
     let found = home.offline("doctor --dev --dir ~/dev").fails_with(1);
     assert_eq!(findings(&found)["certificate"]["health"], "bad");
     fs::rename(home.path("aside"), home.path("dev/certs-dev/gateway/cert.pem")).unwrap();
+    let mark = fs::read(home.path("dev/high-water")).unwrap();
+    let is_bad = |word: &str| {
+        let found = home.offline("doctor --dev --dir ~/dev").fails_with(1);
+        let store = findings(&found)["store"].clone();
+        assert!(store["health"] == "bad" && store["text"].as_str().unwrap().contains(word), "{store}");
+    };
+    fs::write(home.path("dev/high-water"), "no mark").unwrap();
+    is_bad("the gateway would not start");
+    fs::write(home.path("dev/high-water"), mark).unwrap();
+    fs::create_dir(home.data().join("CURRENT.tmp")).unwrap();
+    is_bad("CURRENT.tmp");
+    fs::remove_dir(home.data().join("CURRENT.tmp")).unwrap();
+    fs::rename(home.data(), home.path("data-aside")).unwrap();
+    is_bad("is its volume mounted?");
+    fs::rename(home.path("data-aside"), home.data()).unwrap();
+    home.offline("doctor --dev --dir ~/dev").well();
     let current = home.data().join("CURRENT");
     let text = fs::read_to_string(&current).unwrap();
     fs::write(&current, text.replace(':', ";")).unwrap();

@@ -6,13 +6,14 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::json;
 
+use crate::audit::note::LogSigner;
 use crate::cli::folder::no_store;
 use crate::cli::store::{LOST, NOT_WHOLE};
 use crate::config::Config;
-use crate::config::keys::read_storage_key;
+use crate::config::keys::{read_log_key, read_storage_key};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
-use crate::store::embedded::OpenError;
-use crate::store::embedded::info::{SealedInfo, StoreInfo, info};
+use crate::store::embedded::info::{SealedInfo, StoreInfo, in_the_way, info};
+use crate::store::embedded::{self, Asked, OpenError};
 
 use super::{Finding, Health, span};
 
@@ -30,6 +31,9 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         if is_new {
+            if let Err(why) = would_open(config) {
+                return vec![Finding::new("store", Health::Bad, why, json!({}))];
+            }
             let text = "there is no store yet; the first start of serve makes one";
             return vec![Finding::new("store", Health::Unknown, text, json!({}))];
         }
@@ -39,6 +43,11 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
         Ok(key) => Some(key),
         Err(error) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
     };
+    let running = crate::cli::store::holder_of(&config.data_dir).is_some();
+    let mut findings = match unfit(config, running) {
+        Ok(findings) => findings,
+        Err(finding) => return vec![finding],
+    };
     let found = match info(&config.data_dir, key, now) {
         Ok(found) => found,
         Err(error @ OpenError::StorageKey { .. }) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
@@ -47,7 +56,8 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
             return vec![Finding::new("store", Health::Bad, text, json!({}))];
         }
     };
-    let mut findings = vec![state(config, &found)];
+    findings.push(state(running, &found));
+    findings.extend(erasure(config, running, &found, now));
     if let Some(sealed) = &found.sealed {
         findings.push(undelivered(config, sealed, now));
         findings.push(last_event(sealed, now));
@@ -58,16 +68,51 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-fn state(config: &Config, found: &StoreInfo) -> Finding {
-    let running = crate::cli::store::holder_of(&config.data_dir);
+/// What a start says of the store, and the files that it would miss.
+fn would_open(config: &Config) -> Result<Vec<String>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let storage_key = read_storage_key(&config.storage_key_file).map_err(|error| text(&error))?;
+    let log_key = read_log_key(&config.log_key_file, &config.origin).map_err(|error| text(&error))?;
+    let signer = LogSigner::from_text(&log_key).map_err(|error| format!("{}: {error}", config.log_key_file.display()))?;
+    let asked = Asked { origin: config.origin.as_str(), verifier: signer.verifier(), high_water_file: &config.high_water_file };
+    embedded::would_open(&config.data_dir, storage_key, &asked).map_err(|error| text(&error))
+}
+
+/// Why the store does not start, or cannot be turned over. A gateway that runs has been let in; what it writes meanwhile is not judged.
+fn unfit(config: &Config, running: bool) -> Result<Vec<Finding>, Finding> {
+    let bad = |text: String| Finding::new("store", Health::Bad, text, json!({}));
+    if !running {
+        let gone = would_open(config).map_err(|why| bad(format!("the gateway would not start: {why}")))?;
+        let told = |name: &String| bad(format!("{name} is gone; put it back from the newest copy, `samband audit fsck` shows all of it"));
+        return Ok(gone.iter().map(told).collect());
+    }
+    let damages = in_the_way(&config.data_dir).map_err(|error| bad(error.to_string()))?;
+    Ok(damages.iter().map(|damage| bad(format!("{damage}; until then nothing that was acknowledged is erased"))).collect())
+}
+
+/// Told only where a gateway runs and does not erase: what was acknowledged is gone at the turn after it.
+fn erasure(config: &Config, running: bool, found: &StoreInfo, now: Timestamp) -> Option<Finding> {
+    let age = now.millis() - found.current.turned_at;
+    let within = i64::try_from(config.erase_within_s.get()).unwrap_or(i64::MAX).saturating_mul(1000);
+    let grew = found.log_size.is_some_and(|size| size > found.current.size);
+    (running && grew && age > within).then(|| {
+        let text = format!(
+            "the store was last turned over {} ago, so that acknowledged content may not be erased within erase_within_s; the gateway's log says why",
+            span(age)
+        );
+        Finding::new("erasure", Health::Bad, text, json!({"turned_age_s": age / 1000}))
+    })
+}
+
+fn state(running: bool, found: &StoreInfo) -> Finding {
     let clean = found.sealed.as_ref().is_some_and(|sealed| sealed.stopped_cleanly);
     let text = match (running, clean) {
-        (Some(_), _) => "a gateway runs on it",
-        (None, true) => "stopped cleanly",
-        (None, false) => "no gateway runs on it, and the last one did not stop cleanly; the next start replays what it left",
+        (true, _) => "a gateway runs on it",
+        (false, true) => "stopped cleanly",
+        (false, false) => "no gateway runs on it, and the last one did not stop cleanly; the next start replays what it left",
     };
-    let health = if running.is_some() || clean { Health::Ok } else { Health::Warning };
-    Finding::new("store", health, text, json!({"running": running.is_some(), "stopped_cleanly": clean, "log_size": found.log_size}))
+    let health = if running || clean { Health::Ok } else { Health::Warning };
+    Finding::new("store", health, text, json!({"running": running, "stopped_cleanly": clean, "log_size": found.log_size}))
 }
 
 fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding {

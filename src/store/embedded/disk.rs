@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::regular_file::{self, Links};
+use crate::regular_file::{self, Kind, Links, ReadError};
 
 /// The largest file that is read as a whole, in bytes: the state of some ten million messages.
 const WHOLE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
@@ -66,6 +66,14 @@ pub trait Disk: Debug + Send + Sync {
     fn exists(&self, path: &Path) -> bool;
     /// Whether there is a folder of this name.
     fn is_dir(&self, path: &Path) -> bool;
+    /// What stands at a name where only a regular file may; none for such a file and for no file.
+    fn other_at(&self, path: &Path) -> Option<Kind> {
+        self.is_dir(path).then_some(Kind::Folder)
+    }
+    /// Bytes that a file really takes on disk.
+    fn allocated(&self, path: &Path) -> io::Result<u64> {
+        self.len(path)
+    }
     /// Names in a folder, in no order.
     fn names(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Gives a file another name; a file of that name is gone then.
@@ -105,6 +113,14 @@ pub fn failed_sync(error: io::Error) -> io::Error {
 pub fn kind_of(error: &io::Error) -> io::ErrorKind {
     let failed = error.get_ref().and_then(|inner| inner.downcast_ref::<SyncFailed>());
     failed.map_or_else(|| error.kind(), |failed| failed.0.kind())
+}
+
+/// What stands in a file's place, when that is why it could not be opened.
+pub fn other_kind(error: &io::Error) -> Option<Kind> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ReadError>()) {
+        Some(ReadError::NotARegularFile(kind)) => Some(*kind),
+        _ => (error.kind() == io::ErrorKind::IsADirectory).then_some(Kind::Folder),
+    }
 }
 
 /// Writes a file that is read or replaced as a whole. Not durable.
@@ -225,6 +241,15 @@ impl Disk for RealDisk {
 
     fn is_dir(&self, path: &Path) -> bool {
         path.is_dir()
+    }
+
+    fn other_at(&self, path: &Path) -> Option<Kind> {
+        regular_file::kind_at(path).ok().flatten()
+    }
+
+    fn allocated(&self, path: &Path) -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(path).map(|meta| meta.blocks().saturating_mul(512))
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<String>> {

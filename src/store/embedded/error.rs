@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::disk::{SyncFailed, failed_sync};
+use super::disk::{SyncFailed, failed_sync, other_kind};
+use crate::regular_file::Kind;
 use crate::store::StoreError;
 
 /// Where bytes are not what was written.
@@ -79,6 +80,17 @@ pub enum OpenError {
         /// Root that was published.
         mark_root: String,
     },
+    /// Nothing is there, of a log that was published.
+    #[error(
+        "the folder {} holds no store, but {published} entries of its log were published: is its volume mounted? Bring the folder or its newest \
+         copy back; a new log needs another high_water_file", .dir.display()
+    )]
+    Away {
+        /// The store's folder.
+        dir: PathBuf,
+        /// Entries that were published.
+        published: u64,
+    },
     /// Nothing to recover from.
     #[error("the store holds all that was published, nothing is lost; start the gateway")]
     NotBehind,
@@ -154,6 +166,15 @@ pub enum OpenError {
     Failpoint,
 }
 
+impl Damage {
+    /// Something else stands where the store keeps a file of its own.
+    #[must_use]
+    pub fn in_the_way(file: impl Into<String>, kind: Kind) -> Self {
+        let what = format!("{kind} stands where the store keeps a file: stop the gateway, move it out of the way and start again");
+        Self { file: file.into(), offset: 0, what }
+    }
+}
+
 impl OpenError {
     /// Damage at an offset of a file.
     pub fn damage(file: &str, offset: u64, what: impl Into<String>) -> Self {
@@ -197,6 +218,9 @@ pub trait IoContext<T> {
 
 impl<T> IoContext<T> for std::io::Result<T> {
     fn at(self, what: &'static str, path: &Path) -> Result<T, OpenError> {
-        self.map_err(|source| OpenError::Io { what, path: path.to_owned(), source })
+        self.map_err(|source| match other_kind(&source) {
+            Some(kind) => Damage::in_the_way(path.display().to_string(), kind).into(),
+            None => OpenError::Io { what, path: path.to_owned(), source },
+        })
     }
 }

@@ -20,7 +20,7 @@ use super::disk::{Open, RealDisk};
 use super::error::{Damage, OpenError};
 use super::frame::{Chain, Header};
 use super::holds;
-use super::journal::Reader;
+use super::journal::{Reader, Torn};
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout, journal_name};
 use super::records::{HEADER_LEN, Month, SLOT_LEN, open_month, read_slots};
@@ -129,8 +129,10 @@ pub(super) fn check(
         let mut part = FsckReport::default();
         match (&keys, &subject_key) {
             (Some(keys), Some(subject_key)) => check_sealed(&layout, keys, **subject_key, head.as_ref(), &mut part, progress)?,
-            _ => check_chain(&layout, &mut part, progress)?,
+            _ => check_chain(&layout, head.as_ref(), &mut part, progress)?,
         }
+        // What a start refuses is no tail that it leaves behind.
+        part.torn = part.torn.take().filter(|(file, offset)| !part.damages.iter().any(|at| at.file == *file && at.offset == *offset));
         // A running store may have turned over meanwhile; what was read then is gone, not damaged.
         let turned = before.ok().flatten() != Current::read(&layout).ok().flatten();
         if !turned || attempt == 2 {
@@ -265,26 +267,37 @@ fn check_upper(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
 }
 
 /// What can be said of the journal without the key: check sums and the chain.
-fn check_chain(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
+fn check_chain(
+    layout: &Layout,
+    head: Option<&Checkpoint>,
+    report: &mut FsckReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), OpenError> {
     let current = Current::of(layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
-    // The base knows what the first frame follows, but it is sealed.
-    let first = files.iter().find_map(|file| first_header(layout, *file));
+    // The base knows what the first frame follows, but it is sealed; without a base that is known.
+    let first = current.base.and_then(|_| files.iter().find_map(|file| first_header(layout, *file)));
     let chain = first.map_or(Chain::START, |header| Chain { sequence: header.sequence, previous: header.previous });
     let mut reader = Reader::new(layout, None, chain);
+    let (mut size, mut is_whole) = (current.size, true);
     for (file, done) in files.iter().zip(1_u64..) {
         let mut frames = 0;
-        let result = reader.file(*file, &mut |_| {
+        let result = reader.file(*file, &mut |read| {
             frames += 1;
+            size = read.header.size;
             Ok(())
         });
         report.frames += frames;
         let failed = result.is_err();
         report.take(result)?;
         if failed {
+            is_whole = false;
             break;
         }
         progress(Progress { stage: "journal", done, total: files.len() as u64 });
+    }
+    if is_whole {
+        check_reaches(head, size, reader.torn(), (&current, &files), report);
     }
     check_gone_journals(layout, &current, report)?;
     report.torn = reader.torn().map(|torn| (journal_name(torn.file), torn.offset));
@@ -322,18 +335,7 @@ fn check_sealed(
     {
         report.found("log/checkpoint", 0, "the journal leads to another root than the one published");
     }
-    if let Some(head) = head
-        && replayed.nodes.size() < head.size()
-    {
-        match replayed.torn {
-            Some(torn) => report.found(journal_name(torn.file), torn.offset, "entries that were published are not readable here"),
-            None => {
-                let (last, next) = files.last().map_or((current.journal, current.journal), |last| (*last, last + 1));
-                let what = format!("entries that were published are not there: this file is gone, or the end of {}", journal_name(last));
-                report.found(journal_name(next), 0, what);
-            }
-        }
-    }
+    check_reaches(head, replayed.nodes.size(), replayed.torn, (&current, &files), report);
     if !files.contains(&current.journal) {
         report.found(journal_name(current.journal), 0, "the journal that CURRENT names is gone");
     }
@@ -348,6 +350,21 @@ fn check_sealed(
     }
     report.lacking = holds::lacking(&replayed.held);
     held::check(layout, keys, &replayed.held, published, report)
+}
+
+/// Whether the journals reach as far as was published, `size` being what they lead to.
+fn check_reaches(head: Option<&Checkpoint>, size: u64, torn: Option<Torn>, (current, files): (&Current, &[u64]), report: &mut FsckReport) {
+    if head.is_none_or(|head| size >= head.size()) {
+        return;
+    }
+    match torn {
+        Some(torn) => report.found(journal_name(torn.file), torn.offset, "entries that were published are not readable here"),
+        None => {
+            let (last, next) = files.last().map_or((current.journal, current.journal), |last| (*last, last + 1));
+            let what = format!("entries that were published are not there: this file is gone, or the end of {}", journal_name(last));
+            report.found(journal_name(next), 0, what);
+        }
+    }
 }
 
 /// Journals whose key alone is there, which a start refuses.
@@ -367,16 +384,16 @@ fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mu
     for location in all {
         if let Entry::Vacant(place) = files.entry(location.holder) {
             match contents::open_holder(layout, keys, location.holder) {
-                Ok(file) => {
-                    place.insert(file);
-                }
+                Ok(file) => drop(place.insert(Some(file))),
+                // Told once, not for each content in it.
                 Err(error) => {
+                    place.insert(None);
                     report.take(Err(error))?;
-                    continue;
                 }
             }
         }
-        let read = files.get(&location.holder).map_or(Ok(()), |file| contents::read(file, location).map(|_| ()));
+        let Some(Some(file)) = files.get(&location.holder) else { continue };
+        let read = contents::read(file, location).map(|_| ());
         report.contents += u64::from(read.is_ok());
         report.take(read)?;
     }
@@ -391,6 +408,7 @@ fn check_content_end(layout: &Layout, number: u64, replayed: &Replayed, report: 
     match layout.disk().len(&layout.path(&holder.name())) {
         Ok(len) if len > end => report.found(holder.name(), end, "the file is longer than what was written"),
         Ok(_) => {}
+        Err(_) if report.damages.iter().any(|damage| damage.file == holder.name()) => {}
         Err(error) => report.found(holder.name(), 0, error.to_string()),
     }
 }

@@ -31,6 +31,10 @@ const OPEN_MONTHS: usize = 3;
 /// Cache of an open month, in bytes as sled counts them: as they stand on disk, a third or so of what they take in memory. Searches are rare, and what
 /// they need again is in the kernel's cache; sixteen times as much made the process grow by a kilobyte an entry for a hundred thousand entries.
 const CACHE: u64 = 1 << 20;
+/// The longest that sled's file of a month may be, in bytes: what is longer is none of its making, and sled would write through all of it.
+const BYTES_MAX: u64 = 1 << 30;
+/// And for each record.
+const RECORD_BYTES_MAX: u64 = 16 * 1024;
 /// How often that is tried, ten milliseconds apart.
 const OPENED_AGAIN: u32 = 30;
 /// A build is told of again each time that so many records are in.
@@ -217,11 +221,25 @@ fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusa
     let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret[..]), b"samband search index");
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
     let path = path(layout, month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
+    check_length(layout.disk(), &path.join("db"), month.count)?;
     let open = || {
         let db = Some(open_sled(&path)?);
         MonthIndex { db, path, key, count: 0, sum: Sum::default(), used: 0, failed: AtomicBool::new(false) }.read()
     };
     catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
+}
+
+/// A file that was made longer than it can be, or that is mostly a hole.
+fn check_length(disk: &dyn Disk, path: &Path, records: u64) -> Result<(), Unusable> {
+    if is_too_long(disk, path, records) { Err(Unusable("its file is longer than what was put into it".into())) } else { Ok(()) }
+}
+
+/// See [`check_length`].
+pub(super) fn is_too_long(disk: &dyn Disk, path: &Path, records: u64) -> bool {
+    let len = disk.len(path).unwrap_or(0);
+    let taken = disk.allocated(path).unwrap_or(len);
+    let most = BYTES_MAX.saturating_add(records.saturating_mul(RECORD_BYTES_MAX)).min(BYTES_MAX.saturating_add(taken.saturating_mul(4)));
+    len > most
 }
 
 fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {

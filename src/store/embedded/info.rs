@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::disk::{Open, RealDisk};
-use super::error::OpenError;
+use super::error::{Damage, OpenError};
 use super::frame::{HEADER_LEN, Header, JournalEntry};
 use super::holds;
 use super::journal::Reader;
@@ -155,6 +155,15 @@ pub fn info(dir: &Path, storage_key: Option<Zeroizing<[u8; 32]>>, now: Timestamp
     }
 }
 
+/// What stands in a store's folder at names of the store's own and is no file: the next turn cannot be made. Reads only.
+///
+/// # Errors
+/// When the folder is no store or damaged.
+pub fn in_the_way(dir: &Path) -> Result<Vec<Damage>, OpenError> {
+    let layout = Layout::new(dir, Arc::new(RealDisk));
+    layout.in_the_way(&Current::of(&layout)?)
+}
+
 /// What a register is held against before it comes into force here, `next` being that register. Reads only, takes no lock; what a running gateway
 /// takes meanwhile may be missing.
 ///
@@ -199,8 +208,15 @@ fn walk(layout: &Layout, number: u64) -> (JournalInfo, Option<u64>) {
     let Ok(file) = layout.disk().open(&layout.path(&journal_name(number)), Open::Read) else { return (journal, None) };
     journal.bytes = file.len().unwrap_or(0);
     let (mut offset, mut raw) = (0, [0_u8; HEADER_LEN]);
-    while file.read_exact_at(&mut raw, offset).is_ok() {
-        let Some(header) = Header::read(&raw) else { break };
+    let mut header_at = |offset| file.read_exact_at(&mut raw, offset).ok().and_then(|()| Header::read(&raw));
+    loop {
+        // A seal that the power took is a header's length with nothing in it; the frame behind it stands.
+        let header = header_at(offset).or_else(|| {
+            let after = header_at(offset + HEADER_LEN as u64).filter(|header| header.file == number)?;
+            offset += HEADER_LEN as u64;
+            Some(after)
+        });
+        let Some(header) = header else { break };
         let end = offset.saturating_add(HEADER_LEN as u64).saturating_add(header.body_len());
         if end > journal.bytes {
             break;

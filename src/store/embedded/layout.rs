@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::disk::{Disk, File, FolderLock, Open, kind_of, write_file};
-use super::error::{IoContext as _, OpenError};
+use super::disk::{Disk, File, FolderLock, Open, kind_of, other_kind, write_file};
+use super::error::{Damage, IoContext as _, OpenError};
 use super::recover::Follows;
 
 /// The newest format that this program reads and the one it writes.
@@ -95,6 +95,11 @@ impl Layout {
         for name in FOLDERS {
             let path = self.path(name);
             if !self.disk.is_dir(&path) {
+                // Nothing that the index needs is lost with what stands in its place.
+                if name == "index" && self.disk.exists(&path) {
+                    tracing::warn!("something else stands where the search index is kept; it is removed and the index built anew");
+                    remove_file(self.disk(), &path)?;
+                }
                 self.disk.create_dir_all(&path).at("cannot create", &path)?;
             }
         }
@@ -160,10 +165,10 @@ impl Layout {
 
 /// A file that must be there and is not is damage like any other.
 fn gone(name: &str, what: &'static str, path: PathBuf, source: std::io::Error) -> OpenError {
-    if source.kind() == std::io::ErrorKind::NotFound {
-        OpenError::damage(name, 0, "the file is gone")
-    } else {
-        OpenError::Io { what, path, source }
+    match other_kind(&source) {
+        _ if source.kind() == std::io::ErrorKind::NotFound => OpenError::damage(name, 0, "the file is gone"),
+        Some(kind) => Damage::in_the_way(name, kind).into(),
+        None => OpenError::Io { what, path, source },
     }
 }
 
@@ -192,7 +197,7 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<(), 
     let tmp = path.with_extension("tmp");
     write_file(disk, &tmp, content).at("cannot write", &tmp)?.sync_data().at("cannot make durable", &tmp)?;
     // A crash before this line leaves the old file and a stray tmp; after it, the new one.
-    disk.rename(&tmp, path).at("cannot rename", &tmp)?;
+    disk.rename(&tmp, path).at("cannot replace", path)?;
     path.parent().map_or(Ok(()), |folder| sync_dir(disk, folder))
 }
 
@@ -216,7 +221,7 @@ pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &st
     let text = match disk.read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| damaged(error.utf8_error().valid_up_to(), "no text stands here"))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(OpenError::Io { what: "cannot read", path: path.to_owned(), source }),
+        Err(source) => return Err(gone(name, "cannot read", path.to_owned(), source)),
     };
     let json_and_sum = text.strip_suffix('\n').and_then(|text| text.split_once('\n'));
     let (json, sum) = json_and_sum.ok_or_else(|| damaged(text.len(), "the file ends too early"))?;
@@ -313,14 +318,32 @@ pub struct Strangers {
     pub foreign: Vec<String>,
     /// Files in force that are not there, with or without their keys: those are never destroyed, so that a file that comes back can be read.
     pub gone: Vec<String>,
+    /// What stands at names of this store's own and is no file.
+    pub blocked: Vec<Damage>,
 }
+
+/// Names of the store's own that are files, besides those in its folders.
+const OWN_FILES: [&str; 11] = [
+    "LOCK",
+    "FORMAT",
+    "FORMAT.tmp",
+    "CURRENT",
+    "CURRENT.tmp",
+    "reserve",
+    super::calendar::HELD,
+    "CALENDAR-HELD.tmp",
+    super::calendar::CONFIRMED,
+    "log/checkpoint",
+    "log/checkpoint.tmp",
+];
 
 impl Layout {
     /// Sorts what is in the folder into the store's files, its leftovers, and foreign files, and says which of its files are gone. `records` are the
     /// record files and files of held records in force.
     pub fn strangers(&self, current: &Current, records: &[String]) -> Result<Strangers, OpenError> {
-        let mut found = Strangers::default();
+        let (mut found, mut names) = (Strangers::default(), Vec::new());
         for name in self.names("journal")? {
+            names.push(format!("journal/{name}"));
             match number_of(&name, ".j") {
                 Some(n) if n >= current.journal => {}
                 Some(_) => found.own.push(format!("journal/{name}")),
@@ -328,6 +351,7 @@ impl Layout {
             }
         }
         for name in self.names("base")? {
+            names.push(format!("base/{name}"));
             match number_of(&name, ".state").or_else(|| number_of(&name, ".content")) {
                 Some(n) if Some(n) == current.base => {}
                 Some(_) => found.own.push(format!("base/{name}")),
@@ -336,6 +360,7 @@ impl Layout {
         }
         for name in self.names("records")? {
             let path = format!("records/{name}");
+            names.push(path.clone());
             match super::records::month_of_name(&path) {
                 Some(_) if records.contains(&path) => {}
                 Some(_) => found.own.push(path),
@@ -344,6 +369,7 @@ impl Layout {
         }
         for name in self.names("holds")? {
             let path = format!("holds/{name}");
+            names.push(path.clone());
             match super::holds::base_of_name(&path) {
                 Some(_) if records.contains(&path) => {}
                 Some(_) => found.own.push(path),
@@ -352,8 +378,21 @@ impl Layout {
         }
         let contents = current.base.map(content_name);
         found.gone.extend(contents.iter().chain(records).filter(|name| !self.disk.exists(&self.path(name))).cloned());
-        self.stray_keys(current, records, &mut found)?;
+        self.stray_keys(current, records, &mut found, &mut names)?;
+        self.blocked(&names, &mut found);
         Ok(found)
+    }
+
+    /// What is no file and stands where the store keeps one, or will: a turn could not be made, and would erase nothing. `names` are those in folders.
+    fn blocked(&self, names: &[String], found: &mut Strangers) {
+        let own = |name: &&str| !found.foreign.iter().any(|foreign| foreign == name);
+        let other = |name: &str| self.disk.other_at(&self.path(name)).map(|kind| Damage::in_the_way(name, kind));
+        found.blocked = OWN_FILES.into_iter().chain(names.iter().map(String::as_str).filter(own)).filter_map(other).collect();
+    }
+
+    /// What is no file and stands where the store keeps one, or will.
+    pub fn in_the_way(&self, current: &Current) -> Result<Vec<Damage>, OpenError> {
+        Ok(self.strangers(current, &[])?.blocked)
     }
 
     /// Journal files in force that are not there although their keys are: whoever made them made the file durable first.
@@ -370,8 +409,9 @@ impl Layout {
     }
 
     /// Keys whose file is gone and is no longer needed: a destruction that a crash cut short, or a file that was never made.
-    fn stray_keys(&self, current: &Current, records: &[String], found: &mut Strangers) -> Result<(), OpenError> {
+    fn stray_keys(&self, current: &Current, records: &[String], found: &mut Strangers, names: &mut Vec<String>) -> Result<(), OpenError> {
         for name in self.names("keys")? {
+            names.push(format!("keys/{name}"));
             let file = name.strip_suffix(".key").and_then(|file| file.split_once('-')).map(|(folder, rest)| format!("{folder}/{rest}"));
             match file {
                 Some(file) if ["journal/", "base/", "records/", "holds/"].iter().any(|folder| file.starts_with(folder)) => {

@@ -59,10 +59,10 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 pub use self::calendar::{Held, confirm_clock};
-pub use self::disk::{Disk, File, Open, RealDisk};
+pub use self::disk::{Disk, File, FolderLock, Open, RealDisk};
 pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, JournalBounds, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
-pub use self::start::{Options, SeenElsewhere};
+pub use self::start::{Asked, Options, SeenElsewhere, would_open};
 pub use self::turn::{Failpoint, Turned};
 
 use self::engine::Engine;

@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::calendar::Calendar;
 use super::contents::Contents;
-use super::disk::Disk;
+use super::disk::{Disk, RealDisk};
 use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
-use super::error::{IoContext as _, OpenError};
+use super::error::{Damage, IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
-use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, make_folder, store_id, write_checked};
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, make_folder, store_id, write_checked};
 use super::queue::Queue;
 use super::records::Archive;
 use super::recover::Follows;
@@ -31,7 +31,7 @@ use super::turn::in_force;
 use super::{background, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
-use crate::audit::note::LogSigner;
+use crate::audit::note::{LogSigner, LogVerifier};
 use crate::audit::proof::RightEdge;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
@@ -143,13 +143,9 @@ pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Star
         make_folder(layout.disk(), folder)?;
     }
     let keys = Keys::new(layout.clone(), options.storage_key.clone());
-    let format = format(&layout, &keys, &options)?;
-    let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
-    let current = Current::of(&layout)?;
-    let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
-    let mark = mark(&layout, &options, &format)?;
-    let replayed = replay((&layout, &keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
-    check_mark(&replayed, mark.as_ref())?;
+    let asked = options.asked();
+    let format = format(&layout, &keys, &options, &asked)?;
+    let Sound { subject_key, current, files, replayed, strangers } = judge(&layout, &keys, &format, &asked)?;
     // Before the first new entry, which would be a fork.
     check_seen(&replayed, options.seen_elsewhere.as_ref())?;
     // Before anything is built on it: a new file that follows a frame which a power loss takes back would be a hole in the chain.
@@ -157,7 +153,7 @@ pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Star
         tail.make_durable(&layout)?;
     }
     // Only what is sound is swept: a store that does not open is left as it was found.
-    sweep(&layout, &keys, &current, &in_force(&replayed.months, &replayed.held))?;
+    sweep(&layout, &keys, &strangers)?;
     let next = files.last().map_or(current.journal, |last| last + 1).max(current.journal);
     tell_replay(&current, &files, &replayed);
     let head = (replayed.nodes.size(), replayed.nodes.root());
@@ -176,10 +172,92 @@ pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Star
     Ok(started)
 }
 
-fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, OpenError> {
-    let log_key = options.log_signer.verifier().to_string();
+/// What a start asks of the folder, besides what stands in it.
+pub struct Asked<'a> {
+    /// The log's name.
+    pub origin: &'a str,
+    /// The log's key.
+    pub verifier: &'a LogVerifier,
+    /// Where the last published head is remembered.
+    pub high_water_file: &'a Path,
+}
+
+impl Options {
+    fn asked(&self) -> Asked<'_> {
+        Asked { origin: self.origin.as_str(), verifier: self.log_signer.verifier(), high_water_file: &self.high_water_file }
+    }
+}
+
+/// A store that a start goes on with.
+struct Sound {
+    subject_key: Zeroizing<[u8; 32]>,
+    current: Current,
+    files: Vec<u64>,
+    replayed: Replayed,
+    strangers: Strangers,
+}
+
+/// What a start says of a stopped store, by the same code, and the files in force that are not there. Reads only, takes no lock.
+///
+/// # Errors
+/// Why it would not start.
+pub fn would_open(dir: &Path, storage_key: Zeroizing<[u8; 32]>, asked: &Asked<'_>) -> Result<Vec<String>, OpenError> {
+    let layout = Layout::new(dir, Arc::new(RealDisk));
+    let Some(format) = read_format(&layout, asked)? else { return Ok(Vec::new()) };
+    let keys = Keys::new(layout.clone(), storage_key);
+    Ok(judge(&layout, &keys, &format, asked)?.strangers.gone)
+}
+
+/// Everything that speaks against going on with what stands in the folder. Reads only.
+fn judge(layout: &Layout, keys: &Keys, format: &Format, asked: &Asked<'_>) -> Result<Sound, OpenError> {
+    let subject_key = keys.unwrap_secret(SUBJECT_KEY, &format.subject_key)?;
+    let current = Current::of(layout)?;
+    let files: Vec<u64> = layout.journals()?.into_iter().filter(|number| *number >= current.journal).collect();
+    let mark = mark(layout, asked, format)?;
+    let replayed = replay((layout, keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
+    check_mark(&replayed, mark.as_ref())?;
+    let strangers = layout.strangers(&current, &in_force(&replayed.months, &replayed.held))?;
+    if let Some(journal) = strangers.gone.iter().find(|name| name.starts_with("journal/")) {
+        return Err(OpenError::damage(
+            journal,
+            0,
+            "the file is gone, and its key is there: entries that were answered for may stand in it",
+        ));
+    }
+    let tmp = asked.high_water_file.with_extension("tmp");
+    let beside = layout.disk().other_at(&tmp).map(|kind| Damage::in_the_way(tmp.display().to_string(), kind));
+    match strangers.blocked.iter().cloned().chain(beside).next() {
+        Some(damage) => Err(damage.into()),
+        None => Ok(Sound { subject_key, current, files, replayed, strangers }),
+    }
+}
+
+/// FORMAT, when it is that of the store that is meant; none in a folder in which a store may be made.
+fn read_format(layout: &Layout, asked: &Asked<'_>) -> Result<Option<Format>, OpenError> {
     let Some(format) = Format::read(layout)? else {
         layout.check_empty()?;
+        // Nothing is made in the place of a folder that is away.
+        return match HighWater::read(layout.disk(), asked.high_water_file)? {
+            Some(mark) if mark.origin != asked.origin => {
+                Err(OpenError::OtherOrigin { found: mark.origin, configured: asked.origin.to_owned() })
+            }
+            Some(mark) => Err(OpenError::Away { dir: layout.root().to_owned(), published: mark.size }),
+            None => Ok(None),
+        };
+    };
+    if format.origin != asked.origin {
+        return Err(OpenError::OtherOrigin { found: format.origin, configured: asked.origin.to_owned() });
+    }
+    let log_key = asked.verifier.to_string();
+    if format.log_key != log_key {
+        return Err(OpenError::OtherLogKey { found: format.log_key, configured: log_key });
+    }
+    Ok(Some(format))
+}
+
+fn format(layout: &Layout, keys: &Keys, options: &Options, asked: &Asked<'_>) -> Result<Format, OpenError> {
+    let Some(format) = read_format(layout, asked)? else {
+        let log_key = asked.verifier.to_string();
         layout.make_folders()?;
         let subject_key = random_32(options.entropy.as_ref());
         let store_id = store_id(&random_32(options.entropy.as_ref()));
@@ -196,12 +274,6 @@ fn format(layout: &Layout, keys: &Keys, options: &Options) -> Result<Format, Ope
         write_checked(layout.disk(), &layout.path("FORMAT"), &format)?;
         return Ok(format);
     };
-    if format.origin != options.origin.as_str() {
-        return Err(OpenError::OtherOrigin { found: format.origin, configured: options.origin.as_str().to_owned() });
-    }
-    if format.log_key != log_key {
-        return Err(OpenError::OtherLogKey { found: format.log_key, configured: log_key });
-    }
     layout.make_folders()?;
     Ok(format)
 }
@@ -243,15 +315,7 @@ fn tell_replay(current: &Current, files: &[u64], replayed: &Replayed) {
 
 /// Destroys what this store made and CURRENT does not name: leftovers of a turn that a crash cut short. Foreign files are only named. No key of a
 /// file in force is destroyed because the file cannot be seen: it may be on a volume that is not there yet, or come back from a copy.
-fn sweep(layout: &Layout, keys: &Keys, current: &Current, records: &[String]) -> Result<(), OpenError> {
-    let strangers = layout.strangers(current, records)?;
-    if let Some(journal) = strangers.gone.iter().find(|name| name.starts_with("journal/")) {
-        return Err(OpenError::damage(
-            journal,
-            0,
-            "the file is gone, and its key is there: entries that were answered for may stand in it",
-        ));
-    }
+fn sweep(layout: &Layout, keys: &Keys, strangers: &Strangers) -> Result<(), OpenError> {
     tell_gone(&strangers.gone);
     for name in &strangers.own {
         tracing::info!(file = %name, "a leftover of an unfinished turn is destroyed, its key first");
@@ -275,17 +339,17 @@ pub(super) fn tell_gone(gone: &[String]) {
 }
 
 /// The furthest head that is known to have been published: of the high-water mark or of the published checkpoint.
-fn mark(layout: &Layout, options: &Options, format: &Format) -> Result<Option<HighWater>, OpenError> {
-    let mark = HighWater::read(layout.disk(), &options.high_water_file)?;
+fn mark(layout: &Layout, asked: &Asked<'_>, format: &Format) -> Result<Option<HighWater>, OpenError> {
+    let mark = HighWater::read(layout.disk(), asked.high_water_file)?;
     // After a loss the mark is the old log's until the new one is published for the first time.
     let mark = mark.filter(|mark| format.follows.as_ref().is_none_or(|follows| follows.origin != mark.origin));
     if let Some(mark) = &mark
-        && mark.origin != options.origin.as_str()
+        && mark.origin != asked.origin
     {
-        return Err(OpenError::OtherOrigin { found: mark.origin.clone(), configured: options.origin.as_str().to_owned() });
+        return Err(OpenError::OtherOrigin { found: mark.origin.clone(), configured: asked.origin.to_owned() });
     }
     let text = layout.disk().read(&layout.path("log/checkpoint")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let published = text.and_then(|text| Checkpoint::open(&text, options.log_signer.verifier()).ok());
+    let published = text.and_then(|text| Checkpoint::open(&text, asked.verifier).ok());
     let published = published.map(|head| HighWater { origin: head.origin().to_string(), size: head.size(), root: head.root() });
     if mark.is_none() && published.is_some() {
         tracing::warn!("there is no high-water mark of this log; one is written anew, but until then a restored copy would not be noticed");

@@ -10,6 +10,7 @@ mod erasure;
 mod failing;
 mod full_disk;
 mod holds;
+mod in_the_way;
 mod matrix;
 mod model;
 mod recovering;

@@ -268,7 +268,7 @@ impl Publisher {
         }
         let tmp = path.with_file_name("writing.tmp");
         write_file(disk, &tmp, content).at("cannot write", &tmp)?;
-        disk.rename(&tmp, &path).at("cannot rename", &tmp)
+        disk.rename(&tmp, &path).at("cannot put a file at", &path)
     }
 
     /// At a start: partial tiles of earlier sizes are not synced each by itself, so a power loss may have left anything under their names. What

@@ -158,6 +158,9 @@ fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
     let archive = engine.archive.load();
     let strangers = engine.layout.strangers(&current, &in_force(archive.months(), archive.held().files()))?;
     tell_gone(&strangers.gone);
+    if let Some(damage) = strangers.blocked.into_iter().next() {
+        return Err(damage.into());
+    }
     for name in strangers.own {
         engine.keys.destroy(&name)?;
     }

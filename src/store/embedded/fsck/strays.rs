@@ -10,7 +10,7 @@ use crate::audit::tiles::{TileId, TileKind};
 use crate::audit::tree::Hash;
 use crate::domain::time::parse_date;
 use crate::store::embedded::calendar;
-use crate::store::embedded::error::OpenError;
+use crate::store::embedded::error::{Damage, OpenError};
 use crate::store::embedded::layout::{Current, FOLDERS, Layout};
 use crate::store::embedded::tiles::TileFolder;
 
@@ -31,7 +31,8 @@ pub fn foreign(layout: &Layout) -> Result<Vec<String>, OpenError> {
             found.push(name);
         }
     }
-    for name in layout.names("index")? {
+    // Whatever stands in the index's place costs it and nothing else.
+    for name in layout.names("index").unwrap_or_default() {
         if parse_date(&format!("{name}-01")).is_none() {
             found.push(format!("index/{name}"));
         }
@@ -44,6 +45,8 @@ pub fn check_foreign(layout: &Layout, report: &mut FsckReport) -> Result<(), Ope
     for name in foreign(layout)? {
         report.found(name, 0, FOREIGN);
     }
+    let Some(current) = Current::read(layout)? else { return Ok(()) };
+    report.damages.extend(layout.in_the_way(&current)?);
     Ok(())
 }
 
@@ -53,6 +56,9 @@ pub fn check_log_folder(layout: &Layout, size: u64, report: &mut FsckReport) {
     let mut partials: BTreeMap<TileId, Vec<TileId>> = BTreeMap::new();
     walk(layout, "log", 0, &mut |name| {
         let below = name.strip_prefix("log/").unwrap_or(name);
+        if let Some(kind) = layout.disk().other_at(&layout.path(name)) {
+            return report.damages.push(Damage::in_the_way(name, kind));
+        }
         match below.parse::<TileId>() {
             Ok(tile) if !tile.is_full() => partials.entry(tile.full()).or_default().push(tile),
             // Beyond the checkpoint: written, and published a moment later.
@@ -92,7 +98,13 @@ fn check_partials(folder: &TileFolder, full: TileId, tiles: &[TileId], size: u64
 
 fn walk(layout: &Layout, name: &str, depth: usize, visit: &mut dyn FnMut(&str)) {
     let path = layout.path(name);
-    if depth > DEPTH_MAX || !layout.disk().is_dir(&path) {
+    let below = name.strip_prefix("log/").unwrap_or_default();
+    let is_file = below.ends_with(".tmp") || below.parse::<TileId>().is_ok();
+    // The checkpoint and the file that takes its place are looked at with the store's other files.
+    if below.starts_with("checkpoint") && layout.disk().is_dir(&path) {
+        return;
+    }
+    if depth > DEPTH_MAX || is_file || !layout.disk().is_dir(&path) {
         return visit(name);
     }
     let mut names = layout.disk().names(&path).unwrap_or_default();

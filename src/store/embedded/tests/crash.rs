@@ -5,6 +5,7 @@ use crate::audit::event::Event;
 use crate::store::Store;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
 use crate::store::embedded::frame::{FrameKind, HEADER_LEN, Header};
+use crate::store::embedded::info::info;
 use crate::store::embedded::layout::journal_name;
 use crate::store::embedded::{Failpoint, fsck::fsck};
 use crate::store::{LogEntry, RecordFilter};
@@ -169,6 +170,7 @@ async fn a_seal_that_the_power_took_from_before_a_frame_is_written_again() {
             let report = fsck(&copy.data(), key, &mut |_| ()).unwrap();
             assert_eq!((report.damages, report.lost_seal), (vec![], Some((journal_name(1), seal as u64))));
         }
+        assert_eq!(info(&copy.data(), None, noon()).unwrap().log_size, Some(last.size), "counted past the seal");
         let store = copy.open();
         assert_eq!(all(&store).await.len() as u64, last.size + 1, "each entry of that frame is there, and one more `Started`");
         drop(store);

@@ -261,7 +261,7 @@ async fn a_newer_format_and_a_foreign_folder_are_refused_plainly() {
     std::fs::remove_file(bare.data().join("FORMAT")).unwrap();
     assert!(matches!(bare.try_open().unwrap_err(), OpenError::NotEmpty(_)), "a store that lost FORMAT is not made anew");
     std::fs::remove_dir_all(bare.data()).unwrap();
-    assert!(matches!(bare.try_open().unwrap_err(), OpenError::Behind { .. }), "an empty folder is behind its mark");
+    assert!(matches!(bare.try_open().unwrap_err(), OpenError::Away { .. }), "an empty folder is behind its mark");
     std::fs::remove_dir_all(bare.data()).unwrap();
     std::fs::create_dir_all(bare.data()).unwrap();
     std::fs::remove_file(bare.dir.path().join("high-water")).unwrap();

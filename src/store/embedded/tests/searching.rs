@@ -99,6 +99,16 @@ async fn an_index_that_is_deleted_cut_garbled_or_of_an_older_state_costs_a_rebui
         }
     })
     .await;
+    survives(&home, asked, wanted, "a file in place of all", |index| {
+        std::fs::remove_dir_all(index).unwrap();
+        std::fs::write(index, "no folder").unwrap();
+    })
+    .await;
+    survives(&home, asked, wanted, "a link to nothing in place of all", |index| {
+        std::fs::remove_dir_all(index).unwrap();
+        std::os::unix::fs::symlink("nowhere", index).unwrap();
+    })
+    .await;
     survives(&home, asked, wanted, "months swapped", |index| {
         let mut months: Vec<PathBuf> = std::fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path()).collect();
         months.sort();
@@ -120,6 +130,20 @@ async fn an_index_that_is_deleted_cut_garbled_or_of_an_older_state_costs_a_rebui
     for seed in [0, 1, 2, 4, 7, 11] {
         survives(&home, asked, wanted, &format!("garbled with seed {seed}"), |index| garble(index, seed)).await;
     }
+}
+
+/// sled takes the length that it finds for what it wrote, and would write through all of the hole.
+#[test]
+fn a_file_that_is_longer_than_an_index_can_be_or_mostly_a_hole_is_known_before_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let is_too_long = |records| super::super::index::is_too_long(&RealDisk, &path, records);
+    assert!(!is_too_long(0), "there is none yet");
+    std::fs::write(&path, vec![1; 1 << 20]).unwrap();
+    assert!(!is_too_long(0));
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(10 << 30).unwrap();
+    assert!(is_too_long(300), "ten gigabytes for three hundred records");
+    assert!(is_too_long(10_000_000), "a hole");
 }
 
 /// Overwrites parts of every file with what follows from a seed.
