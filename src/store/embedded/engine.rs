@@ -17,6 +17,7 @@ use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
+use super::lookups::Lookups;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
@@ -111,6 +112,7 @@ pub struct Engine {
     pub(super) journal: JournalBounds,
 
     pub(super) queue: Queue,
+    pub(super) lookups: Arc<Lookups>,
     pub(super) core: Mutex<Core>,
     /// Durable entries whose records are in no file yet.
     pub(super) tail: Mutex<Tail>,

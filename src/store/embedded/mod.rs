@@ -35,6 +35,7 @@ pub mod info;
 mod journal;
 mod keys;
 mod layout;
+mod lookups;
 mod queue;
 mod records;
 pub mod recover;
@@ -207,7 +208,7 @@ impl EmbeddedStore {
 
     /// What the records say of an id that the state may have forgotten.
     async fn search(&self, sender: &ParticipantId, submission: &Submission) -> Result<Searched, StoreError> {
-        let (id, commit, sender) = (submission.message_id, submission.commit, sender.clone());
+        let (id, commit, sender, of) = (submission.message_id, submission.commit, sender.clone(), sender.clone());
         if !self.engine.core.lock().state.may_have_forgotten(&sender, id, self.engine.clock.now()) {
             return Ok(Searched::Unknown);
         }
@@ -220,7 +221,8 @@ impl EmbeddedStore {
         if self.engine.hand.lock().is_some() {
             return work(&self.engine);
         }
-        self.off_thread(work).await
+        let engine = Arc::clone(&self.engine);
+        self.engine.lookups.run(&of, move || work(&engine)).await
     }
 
     /// The receipt of the entry at `index`: from memory at once, from disk on a thread of its own.
@@ -323,16 +325,19 @@ impl Store for EmbeddedStore {
         if let Some(index) = self.look(|state| state.index_of(sender, message_id)).await? {
             return self.accepted_at(index).await;
         }
-        let sender = sender.clone();
-        self.off_thread(move |engine| {
+        if message_id.timestamp().millis() > self.engine.forgotten.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let (of, sender, engine) = (sender, sender.clone(), Arc::clone(&self.engine));
+        let look = move || {
             let register = engine.register.load_full();
             let is_own = |actor: &ParticipantId| register.stands_for(&sender, actor);
-            match search::old_acceptance(engine, &is_own, message_id).map_err(|error| error.to_store_error())? {
+            match search::old_acceptance(&engine, &is_own, message_id).map_err(|error| error.to_store_error())? {
                 Some((index, slot)) => engine.accepted(index, &slot).map(Some),
                 None => Ok(None),
             }
-        })
-        .await
+        };
+        self.engine.lookups.run(of, look).await
     }
 
     async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError> {

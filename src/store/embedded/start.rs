@@ -20,6 +20,7 @@ use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
 use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, make_folder, store_id, write_checked};
+use super::lookups::Lookups;
 use super::queue::Queue;
 use super::records::Archive;
 use super::recover::Follows;
@@ -445,6 +446,7 @@ fn engine(
         #[cfg(test)]
         hand: Mutex::default(),
         queue: Queue::default(),
+        lookups: Arc::new(Lookups::new(Arc::clone(&options.clock))),
         layout,
         keys,
         origin: options.origin,
