@@ -241,7 +241,8 @@ fn notice(today: Date, municipality: &str, days: i64) -> ConditionNotice {
         }),
         municipality_of_stay: municipality.into(),
         imposing_authority: Choice::Value(ImposingAuthority::Prosecution),
-        reaction: Choice::Value(Reaction::Waiver),
+        // A waiver lasts two years at most.
+        reaction: Choice::Value(if days > 700 { Reaction::ConditionalFine } else { Reaction::Waiver }),
         decision_date: day(today),
         probation_start: day(today),
         probation_end: day(end),

@@ -279,7 +279,7 @@ macro_rules! reference {
         }
 
         impl $name {
-            /// From the 80 random bits that are the reference.
+            /// From the 80 bits that are the reference: to whoever has not made them, random.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 10]) -> Self {
                 Self(bytes)

@@ -1,4 +1,4 @@
-//! `decide(view, command, time, randomness) -> events`: every rule that depends on state, register or date.
+//! `decide(view, command, time) -> events`: every rule that depends on state, register or date.
 //!
 //! Pure and total: no I/O, no clock, no panic. Rules that a message can be checked against alone are held by its type in `domain`.
 //! Order: permit (suspended, role), id look-up, then the rest; so a retry gets its receipt also when the rules would refuse it today.
@@ -22,15 +22,6 @@ use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILL
 use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 
-/// Fresh random bits for what a decision may mint.
-#[derive(Debug, Clone, Copy)]
-pub struct Random {
-    /// For a case reference.
-    pub case: [u8; 10],
-    /// For a requisition.
-    pub requisition: [u8; 10],
-}
-
 /// What follows from a command.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -48,9 +39,9 @@ pub enum Decision {
 ///
 /// # Errors
 /// The first rule that refuses, as a [`Denial`].
-pub fn decide(view: &View<'_>, command: &Command, at: Timestamp, random: &Random) -> Result<Decision, Denial> {
+pub fn decide(view: &View<'_>, command: &Command, at: Timestamp) -> Result<Decision, Denial> {
     match command {
-        Command::Submit { permit, submission } => submit(view, permit, submission, at, random),
+        Command::Submit { permit, submission } => submit(view, permit, submission, at),
         Command::HandOut { permit, reader, items } => mailbox::hand_out(view, permit, reader, items),
         Command::Acknowledge { permit, items } => mailbox::acknowledge(view, permit, items),
         Command::Return { permit, item, reason } => mailbox::give_back(view, permit, *item, *reason, at),
@@ -108,7 +99,7 @@ fn one(event: Event) -> Result<Decision, Denial> {
     Ok(Decision::Events(vec![event]))
 }
 
-fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timestamp, random: &Random) -> Result<Decision, Denial> {
+fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timestamp) -> Result<Decision, Denial> {
     let send = FLOWS.iter().find(|flow| flow.kind == submission.kind).map(|flow| flow.send);
     permit.redeem(send.ok_or(Reason::Internal)?, &submission.commit, view.register)?;
     let searched = match &submission.searched {
@@ -131,7 +122,7 @@ fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timesta
         return Err(Reason::StaleMessageId.into());
     }
     let event = match &submission.body {
-        Body::Notice(notice) => notice::decide(view, permit, submission, notice, at, random)?,
+        Body::Notice(notice) => notice::decide(view, permit, submission, notice, at)?,
         Body::Report(facts) => report::decide(view, permit, submission, facts, at)?,
         Body::Result(facts) => result::decide(view, permit, submission, facts, at)?,
         Body::Withdrawal(reason) => withdrawal::decide(view, permit, submission, *reason, at)?,

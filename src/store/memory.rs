@@ -33,7 +33,7 @@ use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::policy::case::IdEntry;
 use crate::policy::command::{Command, Searched, Submission};
-use crate::policy::decide::{Decision, Random, decide};
+use crate::policy::decide::{Decision, decide};
 use crate::policy::permit::{Denial, Permit};
 use crate::policy::reason::Reason;
 
@@ -227,10 +227,7 @@ impl MemoryStore {
         if let Command::Submit { permit, submission } = &mut command {
             submission.searched = Self::search(&inner, permit, submission, now);
         }
-        let mut random = Random { case: [0; 10], requisition: [0; 10] };
-        self.entropy.fill(&mut random.case);
-        self.entropy.fill(&mut random.requisition);
-        let decision = decide(&inner.state.view(&command), &command, now, &random)?;
+        let decision = decide(&inner.state.view(&command), &command, now)?;
         let outcome = match decision {
             Decision::Duplicate { index } => Outcome::Accepted(self.accepted(&inner, index)?.ok_or(Denial::from(Reason::RecordErased))?),
             Decision::Events(events) => {

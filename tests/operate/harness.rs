@@ -11,6 +11,7 @@ use serde_json::Value;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_samband");
 pub const POLICE: &str = "politi-oslo";
 pub const UNIT: &str = "ru-oslo";
+pub const LABORATORY: &str = "lab-ous";
 pub const AUDITOR: &str = "tilsyn";
 
 /// What a command printed and how it ended.
@@ -228,6 +229,37 @@ fn notice(name: &str, municipality: &str) -> String {
     notice["probation_end"] = date(300).into();
     notice["attendance"]["latest_date"] = date(20).into();
     notice.to_string()
+}
+
+/// The same with tests at a laboratory.
+pub fn notice_with_control(name: &str) -> String {
+    let today = samband::clock::Clock::now(&samband::clock::SystemClock).oslo_date();
+    let date = |days: i32| today.saturating_add(jiff::Span::new().days(days)).to_string();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples/notice-both.json");
+    let both: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let mut notice: Value = serde_json::from_str(&notice(name, "0301")).unwrap();
+    notice["control"] = both["control"].clone();
+    for (field, days) in [("from_date", -40), ("to_date", 200), ("subject_informed_on", -40)] {
+        notice["control"][field] = date(days).into();
+    }
+    notice.to_string()
+}
+
+/// A report and a result of the sample kind, under these references, with dates of the present.
+pub fn report_and_result(case_ref: &str, requisition_id: &str) -> [String; 2] {
+    let today = samband::clock::Clock::now(&samband::clock::SystemClock).oslo_date();
+    let date = |days: i32| today.saturating_add(jiff::Span::new().days(days)).to_string();
+    let sample = |name: &str| -> Value {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{name}.json"));
+        serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+    };
+    let (mut report, mut result) = (sample("report"), sample("result"));
+    report["case_ref"] = case_ref.into();
+    report["summons_dates"] = serde_json::json!([date(-12), date(-5)]);
+    report["missed_dates"] = serde_json::json!([date(-6), date(-1)]);
+    result["requisition_id"] = requisition_id.into();
+    (result["collected_on"], result["received_on"]) = (date(-3).into(), date(-2).into());
+    [report.to_string(), result.to_string()]
 }
 
 /// A copy of a folder, as a backup of a stopped gateway is.

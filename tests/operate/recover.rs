@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{AUDITOR, Gateway, Home, copy};
+use crate::harness::{AUDITOR, Gateway, Home, LABORATORY, POLICE, UNIT, copy, notice_with_control, report_and_result};
 
 /// The notices in a mailbox, sorted by the names that they were sent under.
 fn notices(items: &[Value]) -> Vec<String> {
@@ -28,7 +28,7 @@ fn an_older_copy_is_refused_and_goes_on_as_a_new_log_where_everything_sent_again
     let home = Home::new();
     let gateway = home.start();
     let (a, b) = (home.notice(&gateway, "a"), home.notice(&gateway, "b"));
-    let first = home.run(&gateway, crate::harness::UNIT, "receive --as municipal --max 1 --out ~/inbox --ack").well().json();
+    let first = home.run(&gateway, UNIT, "receive --as municipal --max 1 --out ~/inbox --ack").well().json();
     home.run(&gateway, AUDITOR, "audit checkpoint --vkey ~/dev/log.vkey --out ~/before.checkpoint").well();
     gateway.stop();
     copy(&home.data(), &home.path("backup"));
@@ -106,6 +106,49 @@ fn an_older_copy_is_refused_and_goes_on_as_a_new_log_where_everything_sent_again
     copy(&home.path("backup"), &home.data());
     let refused = home.refused().fails_with(78);
     assert!(refused.err.contains("one store has one origin for ever"), "{}", refused.err);
+}
+
+#[test]
+fn what_refers_to_a_lost_notice_arrives_too_once_all_is_sent_again() {
+    let home = Home::new();
+    home.start().stop();
+    copy(&home.data(), &home.path("backup"));
+    let gateway = home.start();
+    let send = |gateway: &Gateway, id: &str, what: &str| home.run(gateway, id, &format!("send {what}")).well().one();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    fs::write(home.path("n.json"), notice_with_control("n")).unwrap();
+    let notice = send(&gateway, POLICE, "notice ~/n.json");
+    home.mailbox(&gateway, true);
+    let [report, result] = report_and_result(&text(&notice["case_ref"]), &text(&notice["requisition_id"]));
+    fs::write(home.path("report.json"), report).unwrap();
+    fs::write(home.path("result.json"), result).unwrap();
+    let report = send(&gateway, UNIT, "report ~/report.json");
+    let result = send(&gateway, LABORATORY, "result ~/result.json");
+    gateway.stop();
+    fs::remove_dir_all(home.data()).unwrap();
+    copy(&home.path("backup"), &home.data());
+    home.offline("recover --dev --dir ~/dev --accept-loss").well();
+
+    // In the order of docs/recovery.md: a report before its notice is told that the reference is unknown, and is taken after it.
+    let gateway = home.start();
+    let report_again = format!("report ~/report.json --message-id {}", text(&report["message_id"]));
+    let result_again = format!("result ~/result.json --message-id {}", text(&result["message_id"]));
+    let early = home.run(&gateway, UNIT, &format!("send {report_again}"));
+    assert!(!early.status.success() && early.err.contains("REFERENCE_UNKNOWN"), "{}{}", early.out, early.err);
+    let notice_again = format!("notice ~/n.json --message-id {}", text(&notice["message_id"]));
+    for _ in 0..2 {
+        let again = send(&gateway, POLICE, &notice_again);
+        assert_eq!((&again["case_ref"], &again["requisition_id"]), (&notice["case_ref"], &notice["requisition_id"]));
+    }
+    assert_eq!(home.mailbox(&gateway, true).len(), 1);
+    for _ in 0..2 {
+        assert_eq!(send(&gateway, UNIT, &report_again)["message_id"], report["message_id"]);
+        assert_eq!(send(&gateway, LABORATORY, &result_again)["message_id"], result["message_id"]);
+    }
+    let items = home.run(&gateway, POLICE, "receive --as prosecution --out ~/post --ack").well().json();
+    assert_eq!(items.len(), 2, "{items:?}");
+    assert!(home.run(&gateway, POLICE, "receive --as prosecution --out ~/post --ack").well().json().is_empty());
+    gateway.stop();
 }
 
 #[test]

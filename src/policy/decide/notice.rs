@@ -1,6 +1,6 @@
 //! A condition notice: opens a case, or replaces the newest notice of one.
 
-use super::{Random, acceptance};
+use super::acceptance;
 use crate::audit::event::{Event, MessageKind, WithdrawalCode};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::mac::hmac_sha256;
@@ -20,7 +20,6 @@ pub(super) fn decide(
     submission: &Submission,
     notice: &ConditionNotice,
     at: Timestamp,
-    random: &Random,
 ) -> Result<Event, Denial> {
     let facts = notice.facts();
     let today = at.oslo_date();
@@ -34,8 +33,8 @@ pub(super) fn decide(
     check_register(view, &permit.caller().participant, &facts)?;
     match submission.replaces {
         None => {
-            let case_ref = CaseRef::from_bytes(random.case);
-            let requisition = facts.control.is_some().then(|| RequisitionId::from_bytes(random.requisition));
+            let (case_ref, requisition) = references(view, permit, submission);
+            let requisition = facts.control.is_some().then_some(requisition);
             let subject_commit = notice.subject_commit(&case_key(view.subject_key, case_ref));
             Ok(Event::NoticeAccepted {
                 acceptance: acceptance(view, permit, submission, &unit, case_ref, requisition),
@@ -54,8 +53,7 @@ pub(super) fn decide(
                 return Err(Reason::SubjectDiffers.into());
             }
             // Labels are printed: a requisition once minted stays, also where a replacement drops the control part.
-            let requisition =
-                case.requisition_id.or_else(|| facts.control.is_some().then(|| RequisitionId::from_bytes(random.requisition)));
+            let requisition = case.requisition_id.or_else(|| facts.control.is_some().then(|| references(view, permit, submission).1));
             Ok(Event::NoticeAccepted {
                 acceptance: acceptance(view, permit, submission, &unit, case.case_ref, requisition),
                 moved_from: moved_from(case, &unit, &facts),
@@ -118,6 +116,21 @@ fn moved_from(case: &Case, unit: &ParticipantId, facts: &NoticeFacts) -> Option<
         false => NoticeWithdrawal::SubjectMoved,
     };
     Some((current.unit.clone(), reason.number()))
+}
+
+/// The references that a notice brings into being: bits of a MAC under the store's key over who sends which message. To whoever has no key they are
+/// random; but a notice that is sent again to a store that lost it, brought back from a copy, opens the same case, so that the form printed with its
+/// requisition, and every report and result that is sent again, still finds it.
+fn references(view: &View<'_>, permit: &Permit, submission: &Submission) -> (CaseRef, RequisitionId) {
+    let Submission { message_id, commit, .. } = submission;
+    let mut message = Vec::with_capacity(128);
+    // Both of one length; the id before them is the rest.
+    message.extend_from_slice(message_id.as_bytes());
+    message.extend_from_slice(commit);
+    message.extend_from_slice(permit.caller().id().as_str().as_bytes());
+    let bits = hmac_sha256(view.subject_key, b"samband references of a notice\0", &message);
+    let of = |at: usize| std::array::from_fn(|n| bits[at + n]);
+    (CaseRef::from_bytes(of(0)), RequisitionId::from_bytes(of(16)))
 }
 
 /// The key of one case's subject commitment: equal numbers in two cases have unlike commitments.

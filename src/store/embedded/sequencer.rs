@@ -14,7 +14,7 @@ use crate::clock::Draws;
 use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::command::{self, Command};
-use crate::policy::decide::{Decision, Random, decide};
+use crate::policy::decide::{Decision, decide};
 use crate::store::StoreError;
 use crate::store::evidence::{self, Told};
 use crate::store::state::State;
@@ -214,11 +214,7 @@ fn act(
     full: bool,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
-    let random = match command {
-        Command::Submit { .. } => Random { case: desk.draws.take(), requisition: desk.draws.take() },
-        _ => Random { case: [0; 10], requisition: [0; 10] },
-    };
-    let events = match decide(&core.state.view(&command), &command, now, &random)? {
+    let events = match decide(&core.state.view(&command), &command, now)? {
         Decision::Duplicate { index } => return Ok(Answer::Duplicate { index }),
         Decision::Events(events) => events,
     };
