@@ -268,6 +268,13 @@ impl Answer {
         }
         Basis { earlier: Some(self.checked.before), first: if from > 0 { Some(from) } else { None }, ..basis }
     }
+
+    /// Whether all that it rests on fits: what failed outside its period concerns only an answer that is judged by what was before. Leaves that do
+    /// not lead to the head concern every answer.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.checked.in_tree && self.basis().missing().failed == 0
+    }
 }
 
 /// What came out of a scan.

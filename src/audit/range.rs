@@ -111,6 +111,46 @@ impl Tally {
     }
 }
 
+/// Indices as stretches, each from its first to its last: the first [`FAILED_AT_MAX`] stretches there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stretches(Vec<(u64, u64)>);
+
+impl Stretches {
+    /// Of indices in order.
+    #[must_use]
+    pub fn of(indices: impl IntoIterator<Item = u64>) -> Self {
+        let mut stretches = Self::default();
+        indices.into_iter().for_each(|index| stretches.push(index));
+        stretches
+    }
+
+    /// Takes an index after all others.
+    fn push(&mut self, index: u64) {
+        self.join((index, index));
+    }
+
+    fn join(&mut self, stretch: (u64, u64)) {
+        let is_full = self.0.len() == FAILED_AT_MAX;
+        match self.0.last_mut() {
+            Some((_, last)) if *last + 1 == stretch.0 => *last = stretch.1,
+            _ if !is_full => self.0.push(stretch),
+            _ => {}
+        }
+    }
+
+    /// Each from its first to its last index.
+    #[must_use]
+    pub fn as_slice(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
+    /// Indices in them.
+    #[must_use]
+    pub fn many(&self) -> u64 {
+        self.0.iter().map(|(first, last)| last - first + 1).sum()
+    }
+}
+
 /// What a check of a range found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
@@ -133,6 +173,10 @@ pub struct Checked {
     pub failed: u64,
     /// Where, the first [`FAILED_AT_MAX`] of them.
     pub failed_at: Vec<u64>,
+    /// Where those are that count as of the period.
+    pub failed_within: Stretches,
+    /// Where those are that count as from before it.
+    pub failed_before: Stretches,
     /// Whether the leaves lead to the root of the head.
     pub in_tree: bool,
     /// Size of the signed head they were checked against.
@@ -160,6 +204,8 @@ pub struct RangeCheck {
     seen: Option<Timestamp>,
     /// Entries since then, of which the next such record will tell whether they may be of the period.
     pending: Tally,
+    /// Those of them that failed.
+    pending_failed: Stretches,
     checked: Checked,
 }
 
@@ -179,12 +225,14 @@ impl RangeCheck {
             source: if sight.parties().is_some() { Source::Scope } else { Source::Log },
             failed: 0,
             failed_at: Vec::new(),
+            failed_within: Stretches::default(),
+            failed_before: Stretches::default(),
             in_tree: false,
             size: 0,
             root: Hash::empty_root(),
         };
         let last = Timestamp::from_millis(i64::MIN);
-        Self { sight, period, edge, last, seen: None, pending: Tally::default(), checked }
+        Self { sight, period, edge, last, seen: None, pending: Tally::default(), pending_failed: Stretches::default(), checked }
     }
 
     /// The range is a bundle's.
@@ -259,16 +307,21 @@ impl RangeCheck {
 
     /// Counts what was not seen between the last record that was and one of time `next`.
     fn settle(&mut self, next: Option<Timestamp>) {
-        let pending = std::mem::take(&mut self.pending);
-        if next.is_some_and(|next| self.period.is_ahead(next)) {
-            self.checked.before.add(pending);
+        let (pending, failed) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.pending_failed));
+        let (tally, stretches) = if next.is_some_and(|next| self.period.is_ahead(next)) {
+            (&mut self.checked.before, &mut self.checked.failed_before)
         } else if self.seen.is_none_or(|seen| self.period.is_begun(seen)) {
-            self.checked.period.add(pending);
-        }
+            (&mut self.checked.period, &mut self.checked.failed_within)
+        } else {
+            return;
+        };
+        tally.add(pending);
+        failed.as_slice().iter().for_each(|stretch| stretches.join(*stretch));
     }
 
     fn fail(&mut self, index: u64) {
         self.pending.failed += 1;
+        self.pending_failed.push(index);
         self.checked.failed += 1;
         if self.checked.failed_at.len() < FAILED_AT_MAX {
             self.checked.failed_at.push(index);
@@ -279,7 +332,7 @@ impl RangeCheck {
     #[must_use]
     pub fn finish(mut self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Checked {
         self.settle(None);
-        let Self { sight: _, period: _, edge, last: _, seen: _, pending: _, mut checked } = self;
+        let Self { sight: _, period: _, edge, last: _, seen: _, pending: _, pending_failed: _, mut checked } = self;
         checked.ends |= checked.to == head.size();
         checked.size = head.size();
         checked.root = head.root();
@@ -343,6 +396,24 @@ mod tests {
         assert_eq!((empty.period, empty.begins, empty.ends), (tally(0, 0, 0, 0), true, true), "a period without entries has none");
         let open = checked(&log, None, None);
         assert_eq!((open.period, open.begins, open.ends), (tally(5, 0, 0, 0), true, false), "the head goes on");
+    }
+
+    #[test]
+    fn where_entries_failed_is_told_of_the_period_and_of_what_was_before_it() {
+        let log = [Seen(1), Unreadable, Unreadable, Erased, Unreadable, Seen(3), Unreadable, Seen(6), Unreadable, Seen(9), Unreadable];
+        let found = checked(&log, Some(5), Some(9));
+        let [before, within] = [&found.failed_before, &found.failed_within];
+        assert_eq!((before.as_slice(), within.as_slice()), (&[(1, 2), (4, 4)][..], &[(6, 6), (8, 8)][..]));
+        assert_eq!((before.many(), within.many()), (found.before.failed, found.period.failed));
+        // One past the period is of neither.
+        assert_eq!((found.failed, found.failed_at), (6, vec![1, 2, 4, 6, 8, 10]));
+        let whole = checked(&log, None, None);
+        assert_eq!((whole.failed_before.many(), whole.failed_within.many()), (0, 6));
+        // However many there are, what is kept of them is bounded, and a long stretch is one.
+        let apart: Vec<Is> = (0..300).map(|n| if n % 2 == 0 { Unreadable } else { Erased }).chain([Unreadable; 400]).collect();
+        let found = checked(&apart, None, None);
+        assert_eq!((found.failed, found.failed_within.as_slice().len()), (550, FAILED_AT_MAX));
+        assert_eq!(checked(&[Unreadable; 400], None, None).failed_within.as_slice(), [(0, 399)]);
     }
 
     #[test]

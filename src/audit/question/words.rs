@@ -51,7 +51,7 @@ impl Tone {
 /// The tone of an answer. One whose check does not hold is bad whatever it says, and none is good of which a part was not read.
 #[must_use]
 pub const fn tone(answer: &Answer) -> Tone {
-    if !answer.checked.holds() {
+    if !answer.holds() {
         return Tone::Bad;
     }
     match answer.finding {

@@ -84,7 +84,22 @@ pub(super) fn answer(answer: &Answer) -> pb::Answer {
 }
 
 pub(super) fn checked(checked: &Checked) -> pb::Checked {
-    let Checked { from, to, period, before, begins, ends, source: _, failed, failed_at, in_tree, size, root } = checked;
+    let Checked {
+        from,
+        to,
+        period,
+        before,
+        begins,
+        ends,
+        source: _,
+        failed,
+        failed_at,
+        failed_within: _,
+        failed_before: _,
+        in_tree,
+        size,
+        root,
+    } = checked;
     pb::Checked {
         from_index: *from,
         to_index: *to,
@@ -135,7 +150,7 @@ pub(super) fn review(review: &Review) -> pb::StatedReview {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::range::{Source, Tally};
+    use crate::audit::range::{Source, Stretches, Tally};
     use crate::audit::tree::Hash;
 
     #[test]
@@ -156,6 +171,8 @@ mod tests {
                 source: Source::Log,
                 failed,
                 failed_at: failed_at.clone(),
+                failed_within: Stretches::of([100, 101]),
+                failed_before: Stretches::of([11]),
                 in_tree: true,
                 size: 2_000,
                 root,

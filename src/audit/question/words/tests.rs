@@ -1,7 +1,7 @@
 //! Each sentence says of what it speaks: of a part, of a whole, of what a bundle marks.
 
 use super::*;
-use crate::audit::range::{Checked, Period};
+use crate::audit::range::{Checked, Period, Stretches};
 use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
 
@@ -34,6 +34,8 @@ fn of((question, finding): (Question, Finding), period: Tally, before: Tally, so
         source,
         failed: period.failed,
         failed_at: Vec::new(),
+        failed_within: Stretches::default(),
+        failed_before: Stretches::default(),
         in_tree: true,
         size: 1000,
         root: Hash::empty_root(),

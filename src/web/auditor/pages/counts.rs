@@ -202,7 +202,7 @@ impl Page for Counted {
             }
             p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
             (self.table(lang))
-            (check_yourself(lang, &self.commands(), "AuditService/CountRecords", answers::refused_meanwhile(lang, &self.checked)))
+            (check_yourself(lang, &self.commands(), "AuditService/CountRecords", answers::refused_meanwhile(lang, self.checked.holds())))
         }
     }
 }

@@ -99,7 +99,7 @@ impl Page for Front {
                     "Six questions, answered by the log itself. Each answer is computed from the entries, and you can check it without trusting us.",
                 ))
             }
-            @if let Some(alarm) = answers::alarm(lang, &self.checked) { (alarm) }
+            @if let Some(alarm) = answers::alarm_of_all(lang, &self.answers, &self.checked) { (alarm) }
             (self.attention(lang))
             section aria-labelledby="questions" {
                 h2 class="ds-heading" data-size="sm" id="questions" { (lang.say("Spørsmålene", "The questions")) }
@@ -127,7 +127,7 @@ impl Page for Front {
                 (days.form(lang, &PageRoute::Front(Days::default()).path(lang), lang.say("Hele loggen", "The whole log")))
             }
             @if !self.holds.is_empty() { (self.held(lang)) }
-            (check_yourself(lang, &days.commands(lang, &Question::ALL, self.checked.to), &days.call(&Question::ALL), answers::refused_meanwhile(lang, &self.checked)))
+            (check_yourself(lang, &days.commands(lang, &Question::ALL, self.checked.to), &days.call(&Question::ALL), answers::refused_meanwhile(lang, self.checked.holds())))
         }
     }
 }

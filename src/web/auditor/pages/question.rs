@@ -73,7 +73,7 @@ impl Page for Asked {
         let to = |days: Days| PageRoute::Question(self.question, days).path(lang);
         let anew = to(Days { anew: true, ..self.days.only() });
         html! {
-            @if let Some(alarm) = answers::alarm(lang, &answer.checked) { (alarm) }
+            @if let Some(alarm) = answers::alarm_of_one(lang, answer) { (alarm) }
             div class="verdict" data-tone=(words::tone(answer).code()) {
                 (answers::figure(lang, answer))
                 div {
@@ -100,7 +100,7 @@ impl Page for Asked {
             (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))
             (self.list(lang))
             (check_yourself(lang, &self.days.commands(lang, &[self.question], answer.checked.to), &self.days.call(&[self.question]), Some(html! {
-                @if let Some(refused) = answers::refused_meanwhile(lang, &answer.checked) { (refused) }
+                @if let Some(refused) = answers::refused_meanwhile(lang, answer.holds()) { (refused) }
                 p {
                     (lang.say(
                         "Svaret er ikke hentet fra et register over svar. Hver oppføring i perioden ble åpnet mot bladet sitt, og alle bladene ble regnet sammen til roten i det signerte hodet.",
@@ -145,6 +145,10 @@ impl Asked {
 
 #[cfg(test)]
 impl Asked {
+    pub(super) fn sample(answer: Answer) -> Self {
+        Self { question: answer.question, days: Days::default(), answer, made_at: Timestamp::from_millis(0), size: 1000, took_millis: 12 }
+    }
+
     pub(super) fn samples() -> Vec<Self> {
         use super::tests::{answer, findings};
         use crate::audit::event::Event;

@@ -9,9 +9,9 @@ use super::period::Days;
 use super::row::{Row, Shown};
 use super::*;
 use crate::audit::event::TABLE;
-use crate::audit::question::words::{Tone, tone};
+use crate::audit::question::words::{self, Tone, tone};
 use crate::audit::question::{Answer, Finding, Period, Question};
-use crate::audit::range::{Checked, Source, Tally};
+use crate::audit::range::{Checked, Source, Stretches, Tally};
 use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
 use crate::domain::id::{CaseRef, MessageId};
@@ -62,6 +62,8 @@ pub(super) fn checked(holds: bool) -> Checked {
         source: Source::Log,
         failed: if holds { 0 } else { 2 },
         failed_at: if holds { Vec::new() } else { vec![3, 4] },
+        failed_within: Stretches::of(if holds { Vec::new() } else { vec![3, 4] }),
+        failed_before: Stretches::default(),
         in_tree: holds,
         size: 1000,
         root: Hash::empty_root(),
@@ -222,6 +224,71 @@ fn a_check_that_does_not_hold_is_said_before_the_answer() {
         let page = answers::alarm(Lang::En, &answer.checked).unwrap().into_string();
         assert!(page.contains("Do not rely on the answers") && page.contains("2 entries"), "{page}");
     }
+}
+
+/// The same answers, each with so many entries that failed before its period, of it, and whether the leaves lead to the head.
+fn damaged(before: u64, within: u64, in_tree: bool) -> Vec<Answer> {
+    let made = findings().into_iter().take(Question::ALL.len()).map(|(question, finding)| {
+        let mut answer = answer(question, finding, true);
+        let checked = &mut answer.checked;
+        (checked.before.failed, checked.period.failed, checked.failed) = (before, within, before + within);
+        (checked.failed_before, checked.failed_within) = (Stretches::of(20..20 + before), Stretches::of(500..500 + within));
+        checked.in_tree = in_tree;
+        answer
+    });
+    made.collect()
+}
+
+#[test]
+fn damage_from_before_the_period_casts_no_doubt_on_an_answer_that_is_not_judged_by_it() {
+    let asked = |answer: &Answer| question::Asked::sample(answer.clone()).main(Lang::En).into_string();
+    let refused = "the export makes no file";
+    for answer in damaged(151, 0, true) {
+        let (page, looks_back) = (asked(&answer), crate::audit::question::Survey::looks_back(answer.question));
+        assert!(page.contains("151 entries cannot be read") && page.contains("</a>–170."), "{page}");
+        assert_eq!(page.contains("Do not rely on the answer"), looks_back, "{page}");
+        assert_eq!(page.contains("The answer here does not rest on it"), !looks_back, "{page}");
+        assert_eq!((page.contains("role=\"alert\""), page.contains(refused)), (looks_back, looks_back), "{page}");
+        assert_eq!(tone(&answer) == Tone::Bad, looks_back);
+    }
+    // Of the period, or of the whole log: every answer.
+    for answer in damaged(0, 3, true).into_iter().chain(damaged(151, 3, true)).chain(damaged(0, 0, false)).chain(damaged(151, 0, false)) {
+        let page = asked(&answer);
+        assert!(page.contains("Do not rely on the answer") && page.contains(refused) && tone(&answer) == Tone::Bad, "{page}");
+        assert_eq!(page.contains("do not lead to the root"), !answer.checked.in_tree, "{page}");
+    }
+}
+
+#[test]
+fn the_front_page_names_the_answers_that_damage_is_of() {
+    let alarm = |answers: &[Answer]| answers::alarm_of_all(Lang::En, answers, &answers[0].checked).map(maud::Markup::into_string);
+    assert_eq!(alarm(&damaged(0, 0, true)), None);
+    let some = alarm(&damaged(151, 0, true)).unwrap();
+    let named: Vec<Question> = Question::ALL.into_iter().filter(|question| some.contains(words::title(Lang::En, *question))).collect();
+    assert_eq!(named, [Question::ResultsElsewhere, Question::Overdue], "{some}");
+    assert!(some.contains("not hold for every answer") && some.contains("151 entries"), "{some}");
+    for all in [damaged(0, 2, true), damaged(151, 2, true), damaged(151, 0, false)] {
+        let said = alarm(&all).unwrap();
+        assert!(
+            said.contains("Do not rely on the answers") && !named.iter().any(|question| said.contains(words::title(Lang::En, *question))),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn whatever_is_damaged_is_named_or_counted() {
+    let said = |checked: &Checked| answers::alarm(Lang::En, checked).unwrap().into_string();
+    let of = |failed: Vec<u64>| Checked { failed: failed.len() as u64, failed_within: Stretches::of(failed), ..checked(true) };
+    let stretch = said(&of((20..171).collect()));
+    assert!(stretch.contains("151 entries") && stretch.contains(">20</a>–170."), "{stretch}");
+    let apart = said(&of((0..151).map(|n| n * 2).collect()));
+    assert!(apart.contains("151 entries") && apart.contains(">78</a> and 111 more."), "{apart}");
+    let [some, more] =
+        [40, 41].map(|many| answers::unreadable(Lang::Nb, &(0..many).map(|n| n * 3).collect::<Vec<_>>()).unwrap().into_string());
+    assert!(some.contains(">117</a>.") && more.contains(">117</a> og 1 til."), "{more}");
+    let joined = answers::unreadable(Lang::Nb, &[4, 5, 6, 9]).unwrap().into_string();
+    assert!(joined.contains(">4</a>–6, <a") && joined.contains(">9</a>."), "{joined}");
 }
 
 #[test]
