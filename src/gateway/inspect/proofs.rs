@@ -70,7 +70,7 @@ impl Gateway {
             ProofOf::Index(index) => Ok((vec![index], None)),
             ProofOf::Message(id, from_index) => {
                 let filter = RecordFilter { message_id: Some(id), from_index, to_index: Some(size), ..RecordFilter::default() };
-                let found = self.visible(&sight, filter, PROOFS_MAX).await.and_then(Found::all_named);
+                let found = self.visible(&sight, filter, PROOFS_MAX).await.map(Found::up_to_the_last_named);
                 // One that cannot be read may be about the message: it is proved and said to be so.
                 found.map(|Found { entries, next_index, unreadable, .. }| {
                     let mut indices: Vec<u64> = entries.iter().map(|entry| entry.index).chain(Found::indices(&unreadable)).collect();

@@ -23,6 +23,7 @@ pub struct Rows {
     caller: Caller,
     filter: RecordFilter,
     left: usize,
+    left_unreadable: usize,
     is_first: bool,
     done: bool,
     unjudged: u64,
@@ -43,12 +44,15 @@ pub struct Found {
 }
 
 impl Found {
-    /// What was found, for whoever is to be told of each entry that cannot be read: of a hundred there may be more than are named.
-    pub(super) fn all_named(self) -> Result<Self, StoreError> {
-        match self.unreadable.first() {
-            Some((_, error)) if self.unreadable.len() >= UNREADABLE_MAX => Err(error.clone()),
-            _ => Ok(self),
+    /// What was found, for whoever is to be told of each entry that cannot be read: of a hundred there may be more than are named, so that the page
+    /// ends after the last of them and the next one goes on from there.
+    pub(super) fn up_to_the_last_named(mut self) -> Self {
+        if let Some((last, _)) = self.unreadable.get(UNREADABLE_MAX - 1) {
+            let end = last.saturating_add(1);
+            self.entries.retain(|entry| entry.index < end);
+            self.next_index = Some(end);
         }
+        self
     }
 
     /// Which entries cannot be read.
@@ -103,7 +107,16 @@ impl Gateway {
             Ok(unjudged) => unjudged,
             Err(error) => return Err(self.failed(caller, Verb::ListRecords, error, None).await),
         };
-        Ok(Rows { gateway: self.clone(), caller: caller.clone(), filter, left, is_first: true, done: false, unjudged })
+        Ok(Rows {
+            gateway: self.clone(),
+            caller: caller.clone(),
+            filter,
+            left,
+            left_unreadable: self.settings.records_per_call_max,
+            is_first: true,
+            done: false,
+            unjudged,
+        })
     }
 
     /// One page of a search: at most `max` entries from log index `at` on, or from the filter's start. A page that continues a search that the
@@ -209,7 +222,7 @@ impl Rows {
     }
 
     /// The next page; none after the last. A page may be empty. The first tells of all that is erased from there on, so that a sum is right. Each entry
-    /// that may match and cannot be read is named; a page with too many of them is an error.
+    /// that may match and cannot be read is named; a page with many of them is the shorter, and the call ends after as many of them as of records.
     ///
     /// # Errors
     /// The caller's key is no longer enrolled, or the store's refusal.
@@ -224,9 +237,13 @@ impl Rows {
         }
         // The scope in force now, as the permit is.
         let sight = self.gateway.sight(&self.caller);
-        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.and_then(Found::all_named) {
+        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.map(Found::up_to_the_last_named) {
             Ok(Found { entries, next_index, erased, unreadable }) => {
                 self.left = self.left.saturating_sub(entries.len());
+                self.left_unreadable = self.left_unreadable.saturating_sub(unreadable.len());
+                if self.left_unreadable == 0 {
+                    self.left = 0;
+                }
                 match next_index {
                     Some(next) => self.filter.from_index = next,
                     None => self.done = true,

@@ -100,20 +100,28 @@ async fn a_damaged_record_is_a_gap_that_lists_proofs_and_exports_tell() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_for_damage_says_so_to_an_auditor() {
+async fn a_list_names_each_entry_that_cannot_be_read_however_many_there_are() {
     let home = Home::new();
     let (store, bed, gateway) = home.ready().await;
-    for _ in 0..120 {
+    for _ in 0..250 {
         bed.send_notice(&wish(), None).await.unwrap();
     }
     store.turn_now().await.unwrap();
-    for index in 0..110 {
+    for index in 0..220 {
         flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
     }
-    // As many as may be named, and there may be more: nothing is left out without an error.
-    let mut rows = gateway.records(&bed.caller(ALL), RecordFilter::default(), None).await.unwrap();
-    let refused = rows.next().await.unwrap_err().0;
-    assert_eq!((refused.reason, refused.retry_after_millis), (Reason::DataDamaged, None));
+    for (max, pages) in [(None, 2), (Some(7), 2)] {
+        let mut rows = gateway.records(&bed.caller(ALL), RecordFilter::default(), max).await.unwrap();
+        let (mut named, mut listed, mut full) = (Vec::new(), 0, 0);
+        while let Some(page) = rows.next().await.unwrap() {
+            full += usize::from(page.unreadable.len() == crate::store::UNREADABLE_MAX);
+            assert!(page.unreadable.len() <= crate::store::UNREADABLE_MAX, "a bound on each page");
+            named.extend(Found::indices(&page.unreadable));
+            listed += page.entries.len();
+        }
+        assert_eq!((named, full), ((0..220).collect::<Vec<_>>(), pages), "{max:?}");
+        assert!(max.map_or(listed > 30, |max| listed == max), "{max:?}: {listed}");
+    }
     assert!(Reason::DataDamaged.advice().contains("samband audit fsck") && !Reason::DataDamaged.advice().contains("try again"));
 }
 
