@@ -165,11 +165,24 @@ const fn columns(lang: Lang) -> [&'static str; 14] {
             "grunn",
             "antall",
             "merknad",
-            "",
+            "vurdering",
         ],
-        Lang::En => {
-            ["entry", "time", "event", "by", "key", "sender", "recipient", "message", "case", "call", "reason", "count", "note", ""]
-        }
+        Lang::En => [
+            "entry",
+            "time",
+            "event",
+            "by",
+            "key",
+            "sender",
+            "recipient",
+            "message",
+            "case",
+            "call",
+            "reason",
+            "count",
+            "note",
+            "judged as",
+        ],
     }
 }
 
@@ -303,6 +316,17 @@ mod tests {
         ] {
             assert!(page.contains(lead) && page.contains(words), "{page}");
         }
+    }
+
+    #[test]
+    fn every_column_has_a_name() {
+        for lang in Lang::ALL {
+            assert!(columns(lang).iter().all(|name| !name.is_empty()), "{lang:?}");
+        }
+        let proved =
+            check_stream(&bundle(5, 20, 33)[..], &Demands { questions: &Question::ALL, ..Demands::default() }, &mut |_, _| {}).unwrap();
+        let page = page(Lang::Nb, &proved, true);
+        assert!(page.contains(">vurdering</th>") && !page.contains("></th>"), "{page}");
     }
 
     #[test]
