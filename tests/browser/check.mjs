@@ -77,6 +77,29 @@ async function accessible(page, what) {
   same(await page.locator("h1").count(), 1, `headings of ${what}`);
 }
 
+// WCAG 1.4.10: no page needs a sideways scroll at 320 CSS px. What is wider, a table of data, scrolls within a box of its own that the keyboard reaches
+// and that has a name. Also with everything unfolded.
+async function reflows(page, what) {
+  await page.evaluate(() => document.querySelectorAll("details").forEach((details) => { details.open = true; }));
+  for (const width of [320, 390, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    const found = await page.evaluate(() => {
+      const root = document.documentElement;
+      const boxes = [...document.querySelectorAll("main *")].filter((box) => box.scrollWidth > box.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(box).overflowX));
+      const named = (box) => box.hasAttribute("aria-label") || (box.getAttribute("aria-labelledby") ?? "").split(" ").some((id) => document.getElementById(id)?.textContent.trim());
+      // What sticks out of the page is not to be cut off either.
+      const inBox = (node) => boxes.some((box) => box.contains(node));
+      const out = [...document.querySelectorAll("header *, main *, footer *")].filter((node) => !inBox(node) && !node.closest("svg, .ds-sr-only") && node.getBoundingClientRect().right > root.clientWidth + 1);
+      return {
+        wide: root.scrollWidth - root.clientWidth,
+        unreachable: boxes.filter((box) => box.tabIndex !== 0 || !named(box)).map((box) => box.outerHTML.slice(0, 80)),
+        out: out.slice(0, 4).map((node) => `${node.tagName}.${node.className} ${node.textContent.trim().slice(0, 30)}`),
+      };
+    });
+    same(found, { wide: 0, unreachable: [], out: [] }, `${what} at ${width} px`);
+  }
+}
+
 const heading = (page) => page.locator("h1").innerText();
 const figure = async (locator) => Number((await locator.innerText()).replace(/[^0-9]/g, ""));
 const indices = (page) => page.locator("tbody tr td:first-child a").allInnerTexts().then((texts) => texts.map(Number));
@@ -104,16 +127,73 @@ async function everyPage() {
       await open(page, path, status);
       await accessible(page, path);
     }
-    await page.setViewportSize({ width: 390, height: 800 });
-    for (const path of [`/${lang}`, `/${lang}/search`, `/${lang}/question/forbidden`, `/${lang}/counts`]) {
+    await page.setViewportSize({ width: 320, height: 800 });
+    for (const path of [`/${lang}`, `/${lang}/search`, `/${lang}/question/forbidden`, `/${lang}/counts`, `/${lang}/log`]) {
       await open(page, path);
       await accessible(page, `${path} on a telephone`);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      check(wide <= 0, `${path} is not wider than a telephone`);
     }
     same(page.findings, [], `what ${lang} pages did besides`);
     await context.close();
   }
+}
+
+async function narrow() {
+  for (const lang of ["nb", "en"]) {
+    const { context, page } = await contextOf(facts.auditor);
+    for (const path of await pagesOf(lang)) {
+      await open(page, path);
+      await reflows(page, path);
+    }
+    for (const [path, status] of [[`/${lang}/nowhere`, 404], [`/${lang}/search?from=yesterday&case_ref=X&participant=Ola%20Nordmann`, 400], [`/${lang}/entry/99999999`, 404]]) {
+      await open(page, path, status);
+      await reflows(page, path);
+    }
+    await context.close();
+    const stranger = await contextOf(facts.refused.at(-1).identity);
+    await open(stranger.page, `/${lang}`, 403);
+    await reflows(stranger.page, `the page of /${lang} for a stranger`);
+    await stranger.context.close();
+  }
+}
+
+// Entries that cannot be read: every page kind holds its form, and an alarm stands where its answers rest on them and nowhere else.
+async function damage() {
+  const { first, last, from, to } = facts.damaged;
+  const where = `${first}–${last}`;
+  for (const lang of ["nb", "en"]) {
+    const { context, page } = await contextOf(facts.auditor);
+    await open(page, `/${lang}?anew=1`);
+    for (const path of [...(await pagesOf(lang)), `/${lang}/entry/${first}`, `/${lang}/search?before=${last + 20}`, `/${lang}?from=${from}&to=${to}`, `/${lang}/question/forbidden?from=${from}&to=${to}`]) {
+      await open(page, path);
+      await accessible(page, `${path}, damaged`);
+      await reflows(page, `${path}, damaged`);
+    }
+    same(page.findings, [], `what ${lang} pages did besides`);
+    await context.close();
+  }
+  const { context, page } = await contextOf(facts.auditor);
+  const alarm = page.locator("[role=alert]");
+  for (const path of ["/en", "/en/log", ...QUESTIONS.map((name) => `/en/question/${name}`)]) {
+    await open(page, path);
+    same(await alarm.count(), 1, `alarms of ${path}`);
+    const text = await alarm.innerText();
+    check(text.includes("The check does not hold") && text.includes(`${last - first + 1} entries`) && text.includes(`: ${where}.`), `${path} says which: ${text}`);
+  }
+  for (const name of QUESTIONS) {
+    await open(page, `/en/question/${name}?from=${from}&to=${to}`);
+    const looksBack = ["results-elsewhere", "overdue"].includes(name);
+    same(await alarm.count(), looksBack ? 1 : 0, `alarms of ${name} in a period that is sound`);
+    const text = await page.locator("main").innerText();
+    same([text.includes("Do not rely on the answer"), text.includes("The answer here does not rest on it"), text.includes(where)], [looksBack, !looksBack, true], `what ${name} says of it`);
+    same(await page.locator(".verdict").getAttribute("data-tone") === "bad", looksBack, `the tone of ${name}`);
+    same((await page.locator("details.check").textContent()).includes("the export makes no file"), looksBack, `what ${name} says of its export`);
+  }
+  await open(page, `/en/counts?from=${from}&to=${to}`);
+  same(await alarm.count(), 0, "alarms of counts in a period that is sound");
+  await open(page, `/en?from=${from}&to=${to}`);
+  check((await alarm.innerText()).includes("does not hold for every answer"), "the front page of the period says for which");
+  same(await page.locator("li.question[data-tone=bad]").count(), 2, "answers of the front page in red");
+  await context.close();
 }
 
 async function questions() {
@@ -313,6 +393,20 @@ async function withoutScript() {
 
 async function screenshots(folder) {
   mkdirSync(folder, { recursive: true });
+  if (facts.damaged) {
+    const { context, page } = await contextOf(facts.auditor);
+    const { first, last, from, to } = facts.damaged;
+    const views = { front: "/nb", question: `/nb/question/forbidden?from=${from}&to=${to}`, log: "/nb/log", search: `/nb/search?before=${last + 20}`, entry: `/nb/entry/${first}` };
+    for (const [name, path] of Object.entries(views)) {
+      await page.goto(facts.base + path);
+      for (const width of [320, 1200]) {
+        await page.setViewportSize({ width, height: 860 });
+        await page.screenshot({ path: join(folder, `damaged-${name}-${width}.png`), fullPage: true });
+      }
+    }
+    await context.close();
+    return;
+  }
   const { context, page } = await contextOf(facts.auditor, { viewport: { width: 1200, height: 860 } });
   const views = { front: "/nb", "front-en": "/en", question: "/nb/question/forbidden", search: "/nb/search?participant=lab-ous", case: `/nb/case/${facts.case_ref}`, counts: "/nb/counts", log: "/nb/log", reviews: "/nb/reviews", entry: "/en/entry/9", help: "/nb/help", problems: "/nb/search?case_ref=X" };
   for (const [name, path] of Object.entries(views)) {
@@ -353,7 +447,7 @@ try {
   if (process.env.SAMBAND_LATENCY) {
     await latency(Number(process.env.SAMBAND_LATENCY));
   } else {
-    for (const part of [everyPage, questions, attention, search, paging, refusals, keyboard, withoutScript]) {
+    for (const part of facts.damaged ? [damage] : [everyPage, narrow, questions, attention, search, paging, refusals, keyboard, withoutScript]) {
       const begun = performance.now();
       try {
         await part();
