@@ -32,8 +32,8 @@ For a store that serve refuses because it is behind its high-water mark: restore
 With --accept-loss the store goes on as a new log. Make its name and key before: samband keys new --log-only --origin NEW-NAME --dir DIR,
 and set origin and log_key_file to them; with --dev this is done for you. Cases, undelivered mail and records that survived are kept, at
 their old places in the log; the first record of the new log names the last known checkpoint of the old one, the lost places are filled.
-Then ask every party to send again what it sent since the time shown, prosecutions first: what is known is answered as a retry, what was
-lost is taken as new, under the references that it had.
+Then ask every party to send again what it sent since the time shown, prosecutions first: what is known is
+answered as a retry, what was lost is taken as new, under the references that it had.
 docs/recovery.md has all the steps.";
 
 /// Largest checkpoint file, in bytes.
