@@ -185,7 +185,7 @@ impl Reloader {
     async fn round(&self, state: &mut State, asked: bool) {
         let Found { read, silent } = state.looks.round().await;
         let (register, tls): (Vec<_>, Vec<_>) = read.into_iter().partition(|(place, _)| *place == REGISTER);
-        // A suspension does not wait for large lists.
+        // A suspension does not wait for connections to be held against large lists, only for the lists themselves to be read.
         for (_, read) in register {
             self.register(state, read, asked).await;
         }

@@ -149,12 +149,17 @@ impl Serials {
     }
 
     fn at(der: &[u8], (start, length): (u32, u32)) -> &[u8] {
-        der.get(start as usize..).and_then(|rest| rest.get(..length as usize)).unwrap_or_default()
+        number(der.get(start as usize..).and_then(|rest| rest.get(..length as usize)).unwrap_or_default())
     }
 
     fn has(&self, der: &[u8], serial: &[u8]) -> bool {
-        self.0.binary_search_by_key(&serial, |place| Self::at(der, *place)).is_ok()
+        self.0.binary_search_by_key(&number(serial), |place| Self::at(der, *place)).is_ok()
     }
+}
+
+/// A serial number without zeros before it: an issuer that writes one of them with a zero too many, or leaves out the one of the sign, revokes all the same.
+fn number(serial: &[u8]) -> &[u8] {
+    &serial[serial.iter().take_while(|byte| **byte == 0).count()..]
 }
 
 /// Whose certificates a list speaks for: those that one key of its issuer signed, and the part of them where an issuer cuts its list into parts. A
@@ -524,6 +529,12 @@ mod tests {
             now.goes_back(&lists(before), &at)
         };
         assert!(goes_back(&old, &[&new]) && !goes_back(&new, &[&old]) && !goes_back(&new, &[&new]) && !goes_back(&new, &[]));
+    }
+
+    #[test]
+    fn a_serial_number_is_revoked_however_many_zeros_stand_before_it() {
+        let has = |at, serial: &[u8]| Serials(Box::new([at])).has(&[0, 0x11, 0x91, 0, 0x91, 5], serial);
+        assert!(has((0, 2), &[0x11]) && has((1, 1), &[0, 0x11]) && has((2, 1), &[0, 0x91]) && !has((3, 2), &[5]));
     }
 
     #[test]

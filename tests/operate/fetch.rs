@@ -18,14 +18,17 @@ fn a_list_is_fetched_only_if_it_is_the_same_cas_and_not_older() {
     let forged = CertificateAuthority::new("Issuing CA", now, &SeededEntropy::new(3)).unwrap();
     fs::write(path("cas.pem"), [root.certificate_pem(), own.certificate_pem()].concat()).unwrap();
     let list = |ca: &CertificateAuthority, number, made| ca.numbered_crl(&[], number, day(made), day(90)).unwrap();
-    let fetch_with = |program: &str, content: &str| {
-        fs::write(path("published"), content).unwrap();
+    let fetch_from = |program: &str, url: &str| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/fetch-crl.sh");
         let mut command = Command::new("bash");
-        command.arg(script).arg(path("cas.pem")).arg(format!("file://{}", path("published").display())).arg(path("ca.crl"));
+        command.arg(script).arg(path("cas.pem")).arg(url).arg(path("ca.crl"));
         let output = command.env("SAMBAND", program).output().expect("this test needs bash and curl");
         assert!(!path("ca.crl.new").exists());
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let fetch_with = |program: &str, content: &str| {
+        fs::write(path("published"), content).unwrap();
+        fetch_from(program, &format!("file://{}", path("published").display()))
     };
     let fetch = |content: &str| fetch_with(env!("CARGO_BIN_EXE_samband"), content);
     let held = || fs::read_to_string(path("ca.crl")).unwrap_or_default();
@@ -47,6 +50,10 @@ fn a_list_is_fetched_only_if_it_is_the_same_cas_and_not_older() {
         assert!(!is_taken && said.contains(&why.replace("{}", &path("ca.crl").display().to_string())) && said.contains("stays"), "{said}");
         assert_eq!(held(), first);
     }
+    // Whoever answers without an end fills no disk.
+    let (is_taken, said) = fetch_from(env!("CARGO_BIN_EXE_samband"), "file:///dev/zero");
+    assert!(!is_taken && said.contains("stays"), "{said}");
+    assert_eq!(held(), first);
     let next = list(&own, 6, 0);
     assert!(!fetch_with("/nowhere/samband", &next).0);
     assert_eq!((held(), fetch(&next).0, held()), (first, true, next));
