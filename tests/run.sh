@@ -344,6 +344,8 @@ step deny "bans, licences and sources of dependencies" cargo_deny --locked check
 step deny "known vulnerabilities of dependencies" advisories
 step bench "the benches run; their figures are not looked at" cargo bench --locked --profile dev --bench figures -- --seconds 0.2 --in-flight 1,16 --batches 16 --leaves 20000
 step bench "the bench of long logs says what it offers" cargo bench --locked --profile dev --bench scale -- --help
+# It had panicked at its first notice for days, as only its help was asked for.
+step bench "a churn leaves on disk what is live" cargo bench --locked --profile dev --bench scale -- churn --home "$work/churn" --messages 1_000
 step release "release build" cargo build --locked --release
 step demo "demo, and its log and receipts by software of others" demo
 step evidence "logs of telling sizes by software of others, and that it refuses damaged ones" evidence
