@@ -198,3 +198,44 @@ fn checkpoint(config: &Config, found: &StoreInfo, now: Timestamp) -> Finding {
     }
     Finding::new("checkpoint", Health::Ok, text, figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cli::dev_home::DevHome;
+    use crate::cli::gateway::store_options;
+    use crate::clock::{Clock as _, SystemClock, SystemEntropy};
+    use crate::store::Store as _;
+    use crate::store::embedded::EmbeddedStore;
+
+    /// Of the hours after `now`, whether erasure is called overdue in each.
+    fn overdue(config: &Config, now: Timestamp, hours: [i64; 2]) -> [Option<Health>; 2] {
+        hours.map(|hours| {
+            let findings = look(config, now.plus_millis(hours * 60 * 60 * 1000));
+            findings.into_iter().find(|finding| finding.check == "erasure").map(|finding| finding.health)
+        })
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_runs_and_has_not_turned_over_in_time_is_told_until_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = Config::load(&home.config_file()).unwrap();
+        assert_eq!(config.erase_within_s.get(), 24 * 60 * 60);
+        let options = || store_options(&config, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).unwrap();
+        // As if the turns did not come: the store's own clock stands at today.
+        let store = EmbeddedStore::open(options()).unwrap();
+        let now = SystemClock.now();
+        assert_eq!(overdue(&config, now, [23, 25]), [None, Some(Health::Bad)]);
+        store.turn_now().await.unwrap();
+        assert_eq!(overdue(&config, now, [23, 25]), [None, None], "nothing came after the turn");
+        store.stop().await.unwrap();
+        drop(store);
+        let store = EmbeddedStore::open(options()).unwrap();
+        assert_eq!(overdue(&config, SystemClock.now(), [23, 25]), [None, Some(Health::Bad)]);
+        store.stop().await.unwrap();
+        assert_eq!(overdue(&config, SystemClock.now(), [23, 25]), [None, None], "no gateway runs");
+    }
+}

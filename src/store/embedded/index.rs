@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
-use super::disk::Disk;
+use super::disk::{Disk, RealDisk};
 use super::engine::Engine;
 use super::keys::Keys;
 use super::layout::Layout;
@@ -172,6 +172,12 @@ impl SearchIndex {
         self.months.values().filter(|month| month.db.is_some()).count()
     }
 
+    /// Closes every month.
+    #[cfg(test)]
+    pub fn close_all(&mut self) {
+        self.close_all_but(0);
+    }
+
     /// One step of a month that is open: true when everything is in it.
     fn step(&mut self, archive: &Archive, month: &Month) -> Result<bool, Unusable> {
         let index = self.months.get_mut(&month.first_day).ok_or_else(|| Unusable("it is closed".into()))?;
@@ -221,9 +227,8 @@ fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusa
     let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret[..]), b"samband search index");
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_ref());
     let path = path(layout, month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
-    check_length(layout.disk(), &path.join("db"), month.count)?;
     let open = || {
-        let db = Some(open_sled(&path)?);
+        let db = Some(open_sled(&path, month.count)?);
         MonthIndex { db, path, key, count: 0, sum: Sum::default(), used: 0, failed: AtomicBool::new(false) }.read()
     };
     catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
@@ -242,19 +247,27 @@ pub(super) fn is_too_long(disk: &dyn Disk, path: &Path, records: u64) -> bool {
     len > most
 }
 
-fn open_sled(path: &Path) -> Result<sled::Db, sled::Error> {
-    sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()
+/// The only way to sled: never to a file that it would not come back from.
+fn open_sled(path: &Path, records: u64) -> Result<sled::Db, Unusable> {
+    check_length(&RealDisk, &path.join("db"), records)?;
+    Ok(sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()?)
 }
 
 /// Opens what was closed: sled's own threads may hold its lock for a moment longer.
-fn open_again(path: &Path) -> Result<sled::Db, sled::Error> {
+fn open_again(path: &Path, records: u64) -> Result<sled::Db, Unusable> {
     for _ in 0..OPENED_AGAIN {
-        if let Ok(db) = open_sled(path) {
+        if let Ok(db) = open_sled(path, records) {
             return Ok(db);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    open_sled(path)
+    open_sled(path, records)
+}
+
+/// Why a month's index cannot be opened, if it cannot.
+#[cfg(test)]
+pub fn why_unusable(layout: &Layout, keys: &Keys, month: &Month) -> Option<String> {
+    open(layout, keys, month).err().map(|error| error.to_string())
 }
 
 /// sled opens its files itself; on a disk that is not the operating system's there is no index.
@@ -387,7 +400,7 @@ impl MonthIndex {
     /// sled's, opened again if it was closed. It must say what it said then.
     fn db(&mut self) -> Result<&sled::Db, Unusable> {
         if self.db.is_none() {
-            let db = open_again(&self.path)?;
+            let db = open_again(&self.path, self.count)?;
             if self.count > 0 && db.get(COUNT)?.is_none_or(|stored| stored.as_ref() != self.sum.stored(self.count, self.owner())) {
                 return Err(Unusable("it does not hold what was put into it".into()));
             }

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::keys::Keys;
+use super::super::layout::Layout;
 use super::*;
 use crate::clock::{Clock as _, Entropy as _};
 use crate::domain::id::MessageId;
@@ -144,6 +146,48 @@ fn a_file_that_is_longer_than_an_index_can_be_or_mostly_a_hole_is_known_before_i
     std::fs::File::options().write(true).open(&path).unwrap().set_len(10 << 30).unwrap();
     assert!(is_too_long(300), "ten gigabytes for three hundred records");
     assert!(is_too_long(10_000_000), "a hole");
+}
+
+/// The rule above is asked before sled is: at a start, and when a month that was closed is opened again.
+#[tokio::test]
+async fn sled_is_never_given_a_file_that_is_mostly_a_hole_and_a_month_of_such_a_file_is_built_anew() {
+    let (home, asked, wanted) = indexed().await;
+    let store = home.open();
+    until_whole(&store, "at the start").await;
+    let months = store.engine.archive.load().months().to_vec();
+    store.stop().await.unwrap();
+    drop(store);
+    let files: Vec<PathBuf> =
+        files_below(&home.data().join("index")).into_iter().filter(|path| path.file_name().is_some_and(|name| name == "db")).collect();
+    assert!(files.len() == months.len() && files.len() > 1, "{files:?}");
+    let layout = Layout::new(&home.data(), Arc::new(RealDisk));
+    let keys = Keys::new(layout.clone(), Zeroizing::new(KEY));
+    for (month, file) in months.iter().zip(&files) {
+        assert_eq!(super::super::index::why_unusable(&layout, &keys, month), None, "sound");
+        std::fs::File::options().write(true).open(file).unwrap().set_len(3 << 30).unwrap();
+        let why = super::super::index::why_unusable(&layout, &keys, month);
+        assert!(why.as_ref().is_some_and(|why| why.contains("longer than what was put into it")), "{why:?}");
+    }
+    let store = home.open();
+    until_whole(&store, "after the holes").await;
+    assert!(search(&store, &asked).await == wanted);
+    assert!(files.iter().all(|file| file.metadata().unwrap().len() < 1 << 30), "built anew, and not written through");
+    // One that was closed meanwhile fails its search, and is built anew.
+    {
+        let filter = RecordFilter { message_id: Some(asked.ids[0]), ..RecordFilter::default() };
+        let mut index = store.engine.index.lock();
+        assert_eq!(index.candidates(&months[0], &filter, 0, 10).map(|found| found.is_empty()), Some(false));
+        index.close_all();
+        for file in &files {
+            std::fs::File::options().write(true).open(file).unwrap().set_len(3 << 30).unwrap();
+        }
+        assert_eq!(index.candidates(&months[0], &filter, 0, 10), None, "sled was asked");
+    }
+    assert!(search(&store, &asked).await == wanted);
+    until_whole(&store, "after holes in what was closed").await;
+    assert!(files.iter().all(|file| file.metadata().unwrap().len() < 1 << 30));
+    store.stop().await.unwrap();
+    assert_eq!(*home.fatal.lock(), Vec::<String>::new());
 }
 
 /// Overwrites parts of every file with what follows from a seed.
