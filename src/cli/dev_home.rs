@@ -54,7 +54,7 @@ impl DevHome {
     }
 
     /// Gives the development gateway in `dir` another log to go on as after a loss: a new name and key, the old key's files kept beside it as
-    /// `log-key.before-N` and `log.vkey.before-N`.
+    /// `log-key.before-N` and `log.vkey.before-N`. The configuration is written last: cut short before it, this is done again from any point.
     ///
     /// # Errors
     /// A file cannot be written, or the configuration is not one that was made here.
@@ -71,10 +71,15 @@ impl DevHome {
         let keys = KeyFiles::at(dir);
         for path in [&keys.log_key, &keys.vkey] {
             let kept = path.with_file_name(format!("{}.before-{number}", path.file_name().unwrap_or_default().to_string_lossy()));
-            std::fs::rename(path, &kept).map_err(|error| CliError::file(path, &error))?;
+            // Once the old one is kept, what stands in its place was made by an attempt that was cut short: the configuration does not name its log.
+            let moved = if kept.exists() { std::fs::remove_file(path) } else { std::fs::rename(path, &kept) };
+            match moved {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound || !kept.exists() => return Err(CliError::file(path, &error)),
+                _ => {}
+            }
         }
         keys.make_log_key(&origin, &SystemEntropy::default())?;
-        std::fs::write(&file, text.replace(&line, &format!("origin = \"{name}\"\n"))).map_err(|error| CliError::file(&file, &error))
+        files::write(&file, text.replace(&line, &format!("origin = \"{name}\"\n")).as_bytes(), 0o644).map_err(CliError::from)
     }
 
     /// The log's public key.
@@ -137,6 +142,39 @@ fn config(listen: SocketAddr) -> String {
 mod tests {
     use super::*;
     use crate::config::{self, Config, Severity};
+
+    #[test]
+    fn another_log_that_was_cut_short_at_any_point_is_made_when_it_is_asked_for_again() {
+        type Harm = fn(&Path);
+        let keep = |dir: &Path, name: &str| std::fs::rename(dir.join(name), dir.join(format!("{name}.before-2"))).unwrap();
+        let cuts: [(&str, Harm); 5] = [
+            ("nothing", |_| ()),
+            ("one kept", |dir| std::fs::rename(dir.join("log-key"), dir.join("log-key.before-2")).unwrap()),
+            ("both kept", |_| ()),
+            ("the new log-key made", |dir| std::fs::write(dir.join("log-key"), "new").unwrap()),
+            ("all but the configuration", |dir| {
+                ["log-key", "log.vkey"].iter().for_each(|name| std::fs::write(dir.join(name), "new").unwrap());
+            }),
+        ];
+        for (number, (cut, harm)) in cuts.into_iter().enumerate() {
+            let temp = tempfile::tempdir().unwrap();
+            let dir = temp.path().join("dev");
+            DevHome::prepare(&dir, "127.0.0.1:0".parse().unwrap()).unwrap();
+            let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
+            let old = [read("log-key"), read("log.vkey")];
+            if number >= 2 {
+                keep(&dir, "log-key");
+                keep(&dir, "log.vkey");
+            }
+            harm(&dir);
+            DevHome::new_log(&dir, ORIGIN).unwrap_or_else(|error| panic!("{cut}: {error}"));
+            assert_eq!([read("log-key.before-2"), read("log.vkey.before-2")], old, "{cut}");
+            let config = Config::load(&config_file(&dir)).unwrap();
+            assert_eq!(config.origin.as_str(), "localhost/samband-dev-2", "{cut}");
+            config::keys::read_log_key(&config.log_key_file, &config.origin).unwrap_or_else(|error| panic!("{cut}: {error}"));
+            assert_ne!(read("log.vkey"), old[1], "{cut}");
+        }
+    }
 
     #[test]
     fn what_is_made_is_what_serve_starts_with_and_a_second_time_keeps_it() {
