@@ -251,7 +251,7 @@ impl RunningApp {
     pub async fn watch_files(&mut self, participants_file: PathBuf) -> Result<(), StoreError> {
         self.people.gateway.note(Event::TrustLoaded { digest: self.people.tls.digest() }).await?;
         let reloader = reload::Reloader::new(self.people.clone(), participants_file);
-        self.upkeep.push(tokio::spawn(reloader.clone().watch(reload::LOOK_EVERY, self.stop.clone())));
+        self.upkeep.extend(reloader.watch(reload::LOOK_EVERY, &self.stop));
         self.reloader = Some(reloader);
         Ok(())
     }

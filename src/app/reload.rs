@@ -4,6 +4,8 @@
 //! They are looked at every second: a change of any kind (written in place, renamed over, a link that points elsewhere) is taken once two looks
 //! in a row have seen the same, so that a file is not read while it is being written, and after three looks even so. SIGHUP takes all of them at
 //! once. What cannot be used leaves the one in force as it is; that is an event, one for each content, at most one a minute and file.
+//!
+//! The register has looks of its own: reading two dozen large lists takes seconds, and a suspension or a key that is taken out waits for none of it.
 
 mod failures;
 mod look;
@@ -80,17 +82,46 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub struct Reloader {
     people: Arc<People>,
     participants_file: PathBuf,
-    /// Held while anything is read, so that reloads wait for each other.
-    state: tokio::sync::Mutex<State>,
+    /// Held while the register is read, so that its reloads wait for each other and for nothing else.
+    register: tokio::sync::Mutex<Watch>,
+    /// Held while any other file is.
+    tls: tokio::sync::Mutex<TlsWatch>,
 }
 
+/// Files that are looked at together.
 #[derive(Debug)]
-struct State {
+struct Watch {
     looks: Looks,
     failures: Failures,
     rounds: u32,
     /// The wall clock less the time that has passed, at the last look.
     offset: i64,
+}
+
+impl Watch {
+    fn new(units: Vec<Vec<Watched>>, clock: &dyn Clock) -> Self {
+        let looks = Looks::new(Arc::new(RealDisk), Patience::default(), units);
+        Self { looks, failures: Failures::default(), rounds: 0, offset: offset(clock) }
+    }
+
+    /// Begins a look; whether it reads everything, as the time for that has come or the clock was set.
+    fn begin(&mut self, clock: &dyn Clock) -> bool {
+        self.rounds += 1;
+        let before = std::mem::replace(&mut self.offset, offset(clock));
+        let was_set = self.offset.saturating_sub(before).saturating_abs() > SET_MILLIS;
+        let is_all = was_set || self.rounds >= LOOKS_UNTIL_ALL;
+        if is_all {
+            self.rounds = 0;
+            self.looks.ask_all();
+        }
+        is_all
+    }
+}
+
+/// Certificates, CAs and revocation lists, and what follows when one comes into force.
+#[derive(Debug)]
+struct TlsWatch {
+    files: Watch,
     /// Which lists are in force may not be written down.
     forgetful: bool,
     /// Writing it down; never waited for.
@@ -99,6 +130,12 @@ struct State {
     ending: Vec<JoinHandle<()>>,
     /// Told when the last of them has put into the log what came into force.
     noted: Option<oneshot::Receiver<()>>,
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tick
 }
 
 /// Where the wall clock stands beside the clock that nobody sets.
@@ -126,85 +163,93 @@ impl Reloader {
                 _ => units.push(vec![watched]),
             }
         }
-        units.push(vec![Watched { place: REGISTER, kind: ReloadedFile::Register, path: participants_file.clone() }]);
-        let state = State {
-            looks: Looks::new(Arc::new(RealDisk), Patience::default(), units),
-            failures: Failures::default(),
-            rounds: 0,
-            offset: offset(&*people.clock),
-            forgetful: true,
-            remembering: None,
-            ending: Vec::new(),
-            noted: None,
-        };
-        Arc::new(Self { people, participants_file, state: tokio::sync::Mutex::new(state) })
+        let files = Watch::new(units, &*people.clock);
+        let tls = TlsWatch { files, forgetful: true, remembering: None, ending: Vec::new(), noted: None };
+        let register = Watched { place: REGISTER, kind: ReloadedFile::Register, path: participants_file.clone() };
+        let register = Watch::new(vec![vec![register]], &*people.clock);
+        Arc::new(Self { people, participants_file, register: tokio::sync::Mutex::new(register), tls: tokio::sync::Mutex::new(tls) })
     }
 
     /// Reads everything anew now, as SIGHUP asks; what does not answer now is read when it does. Returns when whom it made unwelcome is gone.
     pub async fn reload_all(&self) {
-        let ending = {
-            let mut state = self.state.lock().await;
-            state.looks.ask_all();
-            self.round(&mut state, true).await;
-            std::mem::take(&mut state.ending)
-        };
+        // The register first: a suspension does not wait for lists, nor for the looks at them that are under way.
+        let mut watch = self.register.lock().await;
+        watch.looks.ask_all();
+        self.register_round(&mut watch, true).await;
+        drop(watch);
+        let mut state = self.tls.lock().await;
+        state.files.looks.ask_all();
+        self.tls_round(&mut state, true).await;
+        let ending = std::mem::take(&mut state.ending);
+        drop(state);
         wait_for(ending).await;
     }
 
-    /// Looks at the files every `every` until `stop`, and reads what has changed.
-    pub(super) async fn watch(self: Arc<Self>, every: Duration, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(every);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = tick.tick() => {}
+    /// Looks at the files every `every` until `stop`, and reads what has changed: the register and the others each in a task of their own.
+    pub(super) fn watch(self: &Arc<Self>, every: Duration, stop: &CancellationToken) -> [JoinHandle<()>; 2] {
+        let (register, tls, of_register, of_tls) = (self.clone(), self.clone(), stop.clone(), stop.clone());
+        let register = async move {
+            let mut tick = ticks(every);
+            while of_register.run_until_cancelled(tick.tick()).await.is_some() {
+                register.look_at_register().await;
             }
-            self.look().await;
-        }
-        let ending = std::mem::take(&mut self.state.lock().await.ending);
-        wait_for(ending).await;
+        };
+        let tls = async move {
+            let mut tick = ticks(every);
+            while of_tls.run_until_cancelled(tick.tick()).await.is_some() {
+                tls.look_at_tls().await;
+            }
+            let ending = std::mem::take(&mut tls.tls.lock().await.ending);
+            wait_for(ending).await;
+        };
+        [tokio::spawn(register), tokio::spawn(tls)]
     }
 
-    async fn look(&self) {
-        let mut state = self.state.lock().await;
-        state.rounds += 1;
-        let before = std::mem::replace(&mut state.offset, offset(&*self.people.clock));
-        let was_set = state.offset.saturating_sub(before).saturating_abs() > SET_MILLIS;
-        if was_set || state.rounds >= LOOKS_UNTIL_ALL {
-            state.rounds = 0;
-            state.forgetful = true;
-            state.looks.ask_all();
-        }
+    async fn look_at_register(&self) {
+        let mut watch = self.register.lock().await;
+        watch.begin(&*self.people.clock);
         if let Some(refused) = self.people.gateway.register_file().reminder(self.people.clock.now()) {
             tracing::error!(since = %refused.since, reason = %refused.reason, "the participant register on disk is still not in force");
         }
-        self.round(&mut state, false).await;
+        self.register_round(&mut watch, false).await;
     }
 
-    async fn round(&self, state: &mut State, asked: bool) {
-        let Found { read, silent } = state.looks.round().await;
-        let (register, tls): (Vec<_>, Vec<_>) = read.into_iter().partition(|(place, _)| *place == REGISTER);
-        // A suspension does not wait for connections to be held against large lists, only for the lists themselves to be read.
-        for (_, read) in register {
-            self.register(state, read, asked).await;
+    async fn look_at_tls(&self) {
+        let mut state = self.tls.lock().await;
+        state.forgetful |= state.files.begin(&*self.people.clock);
+        self.tls_round(&mut state, false).await;
+    }
+
+    async fn register_round(&self, watch: &mut Watch, asked: bool) {
+        let Found { read, silent } = watch.looks.round().await;
+        for (_, read) in read {
+            self.take_register(watch, read, asked).await;
         }
+        self.end_round(watch, silent, asked).await;
+    }
+
+    async fn tls_round(&self, state: &mut TlsWatch, asked: bool) {
+        let Found { read, silent } = state.files.looks.round().await;
         // What a CA vouches for ends with it, and is told then.
-        if !tls.is_empty() || self.people.tls.is_due(self.people.clock.now()) {
-            self.tls(state, tls, asked).await;
+        if !read.is_empty() || self.people.tls.is_due(self.people.clock.now()) {
+            self.take_tls(state, read, asked).await;
         }
-        for place in silent {
-            let error = "its file system does not answer; it is read when it does";
-            self.failed(state, place, Failure { fault: ReloadFault::Silent, digest: None }, (STAYS, &error), asked);
-        }
-        self.note(state).await;
+        self.end_round(&mut state.files, silent, asked).await;
         if state.forgetful && state.remembering.as_ref().is_none_or(JoinHandle::is_finished) {
             state.forgetful = false;
             state.remembering = Some(self.people.remember());
         }
     }
 
-    async fn tls(&self, state: &mut State, read: Vec<(usize, Read)>, asked: bool) {
+    async fn end_round(&self, watch: &mut Watch, silent: Vec<usize>, asked: bool) {
+        for place in silent {
+            let error = "its file system does not answer; it is read when it does";
+            self.failed(watch, place, Failure { fault: ReloadFault::Silent, digest: None }, (STAYS, &error), asked);
+        }
+        self.note(watch).await;
+    }
+
+    async fn take_tls(&self, state: &mut TlsWatch, read: Vec<(usize, Read)>, asked: bool) {
         let Some(Taken { changed, refused, good }) = self.people.take_tls(read).await else { return };
         state.ending.retain(|round| !round.is_finished());
         if let Some(digest) = changed {
@@ -214,13 +259,13 @@ impl Reloader {
             state.ending.push(tokio::spawn(self.people.clone().end_unwelcome(digest, before, done)));
         }
         for place in good {
-            state.failures.succeeded(self.which(place));
+            state.files.failures.succeeded(self.which(place));
         }
         if changed.is_none() && refused.is_empty() && asked {
             tracing::info!("certificates, CAs and revocation lists unchanged");
         }
         for Refused { place, error, digest } in refused {
-            self.failed(state, place, Failure { fault: error.fault(), digest }, (outcome(&error), &error), asked);
+            self.failed(&mut state.files, place, Failure { fault: error.fault(), digest }, (outcome(&error), &error), asked);
         }
     }
 
@@ -229,12 +274,12 @@ impl Reloader {
         (kind, place)
     }
 
-    async fn register(&self, state: &mut State, read: Read, asked: bool) {
+    async fn take_register(&self, watch: &mut Watch, read: Read, asked: bool) {
         let digest = read.as_ref().ok().map(|bytes| sha256(bytes));
         let is_toml = read.as_ref().is_ok_and(|bytes| std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<toml::Table>().is_ok()));
         match self.load_register(read).await {
             Ok(loaded) => {
-                state.failures.succeeded(self.which(REGISTER));
+                watch.failures.succeeded(self.which(REGISTER));
                 self.people.gateway.register_file().taken();
                 if loaded == Loaded::Unchanged && asked {
                     tracing::info!("participant register unchanged");
@@ -243,7 +288,7 @@ impl Reloader {
             Err(error) => {
                 let fault = register_fault(&error, is_toml);
                 self.people.gateway.register_file().refused(error.to_string(), self.people.clock.now());
-                self.failed(state, REGISTER, Failure { fault, digest }, (STAYS, &error), asked);
+                self.failed(watch, REGISTER, Failure { fault, digest }, (STAYS, &error), asked);
             }
         }
     }
@@ -255,9 +300,9 @@ impl Reloader {
     }
 
     /// Tells of what is not used, with what comes of it and why.
-    fn failed(&self, state: &mut State, place: usize, failure: Failure, (outcome, error): (&str, &dyn std::fmt::Display), asked: bool) {
+    fn failed(&self, watch: &mut Watch, place: usize, failure: Failure, (outcome, error): (&str, &dyn std::fmt::Display), asked: bool) {
         let which = self.which(place);
-        let is_news = state.failures.failed(which, failure);
+        let is_news = watch.failures.failed(which, failure);
         if is_news || asked {
             let (file, fault) = (which.0.as_str(), failure.fault.as_str());
             tracing::error!(file, fault, %error, "{outcome}");
@@ -265,11 +310,11 @@ impl Reloader {
     }
 
     /// Puts what is due into the log.
-    async fn note(&self, state: &mut State) {
+    async fn note(&self, watch: &mut Watch) {
         let now = self.people.clock.now();
-        for (file, event) in state.failures.due(now) {
+        for (file, event) in watch.failures.due(now) {
             match self.people.gateway.note(event).await {
-                Ok(()) => state.failures.noted(file, now),
+                Ok(()) => watch.failures.noted(file, now),
                 Err(error) => tracing::warn!(%error, "a failed reload is not in the log yet"),
             }
         }

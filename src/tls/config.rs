@@ -488,6 +488,12 @@ impl TlsSettings {
         self.clock.now()
     }
 
+    /// Keeps files from being taken for as long as the guard lives, as reading large lists does.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        self.parts.lock()
+    }
+
     /// Milliseconds by a clock that nobody sets.
     pub(super) fn elapsed_millis(&self) -> i64 {
         self.clock.elapsed_millis()

@@ -104,12 +104,54 @@ async fn until(what: impl Fn() -> bool) {
     timeout(PATIENCE, waiting).await.expect("it happens");
 }
 
+async fn look_at_all(reloader: &Reloader) {
+    reloader.look_at_register().await;
+    reloader.look_at_tls().await;
+}
+
+#[tokio::test]
+async fn a_suspension_waits_for_no_list_to_be_read() {
+    let bench = Bench::new().await;
+    let tls = bench.app.people.tls.clone();
+    let reloader = Reloader::new(bench.app.people.clone(), bench.pki.participants_file());
+    look_at_all(&reloader).await;
+    let _client = timeout(PATIENCE, bench.connector().dial()).await.unwrap().unwrap();
+    until(|| bench.app.connections() == 1).await;
+    // The reading of a list lasts as long as this does; that of two dozen large ones lasts seconds.
+    let (begun, has_begun) = oneshot::channel();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let holding = std::thread::spawn({
+        let tls = tls.clone();
+        move || {
+            let _reading = tls.hold();
+            begun.send(()).unwrap();
+            _ = wait.recv();
+        }
+    });
+    has_begun.await.unwrap();
+    let before = tls.digest();
+    put_list(&bench.pki, &bench.dir.path().join("crl.pem"), 1);
+    let stop = CancellationToken::new();
+    let watching = reloader.watch(Duration::from_millis(20), &stop);
+    while timeout(Duration::from_millis(500), reloader.tls.lock()).await.is_ok() {}
+    bench.suspend();
+    until(|| bench.app.connections() == 0).await;
+    assert_eq!(tls.digest(), before, "the list is still being read");
+    drop(release);
+    holding.join().unwrap();
+    until(|| tls.digest() != before).await;
+    stop.cancel();
+    for task in watching {
+        timeout(PATIENCE, task).await.expect("it stops").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_suspension_waits_for_no_round_over_the_open_connections() {
     let bench = Bench::new().await;
     let people = bench.app.people.clone();
     let reloader = Reloader::new(people.clone(), bench.pki.participants_file());
-    let look = async || timeout(PATIENCE, reloader.look()).await.expect("no look waits for a round");
+    let look = async || timeout(PATIENCE, look_at_all(&reloader)).await.expect("no look waits for a round");
     look().await;
     let _client = timeout(PATIENCE, bench.connector().dial()).await.unwrap().unwrap();
     until(|| bench.app.connections() == 1).await;
@@ -121,14 +163,14 @@ async fn a_suspension_waits_for_no_round_over_the_open_connections() {
         look().await;
     }
     assert_ne!(people.tls.digest(), before, "the new list is in force, and a round that follows it waits for the one before");
-    assert!(reloader.state.lock().await.ending.iter().any(|round| !round.is_finished()));
+    assert!(reloader.tls.lock().await.ending.iter().any(|round| !round.is_finished()));
     bench.suspend();
     for _ in 0..3 {
         look().await;
     }
     until(|| bench.app.connections() == 0).await;
     drop(round);
-    timeout(PATIENCE, wait_for(std::mem::take(&mut reloader.state.lock().await.ending))).await.unwrap();
+    timeout(PATIENCE, wait_for(std::mem::take(&mut reloader.tls.lock().await.ending))).await.unwrap();
 }
 
 #[tokio::test]
