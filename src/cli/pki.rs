@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::clock::{Clock as _, SystemClock, SystemEntropy};
 use crate::domain::participant::OrganisationNumber;
-use crate::tls::fetched::{self, FetchedError};
+use crate::tls::fetched::{self, FetchedError, Fit};
 use crate::tls::issue::KeyKind;
 use crate::tls::pki::{self, Existing};
 
@@ -48,7 +48,8 @@ const CHECK_CRL_HELP: &str = "Examples:
   samband pki check-crl --cas cas.pem --against issuing.crl issuing.crl.new
 
 Most lists come over plain HTTP, so whoever answers may send any. Ends with 0 if the list is one of the CAs' own, whole and in date, and, where
-there is one already, of the same CA and key and not older by its time or its number; otherwise it says why not. deploy/fetch-crl.sh asks it.";
+there is one already, of the same CA and key and not older by its time or its number; otherwise it says why not. A file that is no list any more
+is warned of and may be replaced (--json: damaged). deploy/fetch-crl.sh asks it.";
 
 /// Kinds of keys, as the command line names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -164,11 +165,17 @@ fn csr(args: &CsrArgs, out: Output) -> Result<(), CliError> {
 
 fn check_crl(args: &CheckCrlArgs, out: Output) -> Result<(), CliError> {
     let CheckCrlArgs { cas, against, new } = args;
-    let issuer = fetched::check(cas, against, new, SystemClock.now()).map_err(|error| match error {
+    let Fit { issuer, damage } = fetched::check(cas, against, new, SystemClock.now()).map_err(|error| match error {
         FetchedError::File(error) => error.into(),
         error => CliError::Failed(error.to_string()),
     })?;
     let (new, against) = (new.display(), against.display());
-    out.result(&format!("{new}: a revocation list of '{issuer}' that may take the place of {against}"), &json!({"issuer": issuer}));
+    if let Some(damage) = &damage {
+        super::output::warning("LIST_DAMAGED", &format!("what is there is no list any more, so how new it was is not known: {damage}"));
+    }
+    // deploy/fetch-crl.sh knows the end of the line.
+    let damaged = if damage.is_some() { ", which is damaged" } else { "" };
+    let text = format!("{new}: a revocation list of '{issuer}' that may take the place of {against}{damaged}");
+    out.result(&text, &json!({"issuer": issuer, "damaged": !damaged.is_empty()}));
     Ok(())
 }

@@ -21,6 +21,9 @@ pub enum FetchedError {
         "{}: no whole revocation list that can be read (a delta list, an indirect one or one of some reasons is none); fetch it anew from its issuer", .0.display()
     )]
     Malformed(PathBuf),
+    /// A link whose file is gone: nothing tells which list is to be replaced.
+    #[error("{}: a link that points at nothing; put back what it points at, or take the link away", .0.display())]
+    Dangling(PathBuf),
     /// Several lists where one is fetched.
     #[error("{}: holds several revocation lists; a file that is fetched holds one, so give each list a file and an address of its own", .0.display())]
     Several(PathBuf),
@@ -101,12 +104,40 @@ fn only(file: &Path) -> Result<List, FetchedError> {
     }
 }
 
+/// A list that may take another's place.
+#[derive(Debug)]
+pub struct Fit {
+    /// CN of its issuer.
+    pub issuer: String,
+    /// Why what it replaces is no list any more: of a damaged file there is nothing to lose, and left alone it would close its CA.
+    pub damage: Option<FetchedError>,
+}
+
+/// The list that is to be replaced, if there is one; what is no list the gateway would read is given as its damage.
+fn held(against: &Path) -> Result<Result<Option<List>, FetchedError>, FetchedError> {
+    let is_missing = |found: &std::io::Result<std::fs::Metadata>| found.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let found = std::fs::metadata(against);
+    if is_missing(&std::fs::symlink_metadata(against)) || found.as_ref().is_ok_and(|file| file.is_file() && file.len() == 0) {
+        return Ok(Ok(None));
+    }
+    if is_missing(&found) {
+        return Err(FetchedError::Dangling(against.to_owned()));
+    }
+    match only(against) {
+        Ok(list) => Ok(Ok(Some(list))),
+        Err(damage @ (FetchedError::Malformed(_) | FetchedError::File(FileError::Pem { .. } | FileError::TooLarge { .. }))) => {
+            Ok(Err(damage))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the list in `new` may take the place of that in `against`, if there is one, at `now`. `cas` holds the CAs, PEM: each of them vouches, as who
-/// wrote the file says so; which of them is an anchor, in date or revoked is the gateway's to ask. Gives the issuer's CN.
+/// wrote the file says so; which of them is an anchor, in date or revoked is the gateway's to ask.
 ///
 /// # Errors
 /// Why not.
-pub fn check(cas: &Path, against: &Path, new: &Path, now: Timestamp) -> Result<String, FetchedError> {
+pub fn check(cas: &Path, against: &Path, new: &Path, now: Timestamp) -> Result<Fit, FetchedError> {
     let ders = files::read_certificates(cas)?;
     let anchors: Vec<Placed<'_>> = ders.iter().map(|der| (0, cas, der.clone())).collect();
     let vouchers = Vouchers::new(&anchors, &[], &Revoked::new(), now)?;
@@ -117,25 +148,25 @@ pub fn check(cas: &Path, against: &Path, new: &Path, now: Timestamp) -> Result<S
     if now.plus_millis(SKEW_MILLIS) < from || until <= now.plus_millis(-SKEW_MILLIS) {
         return Err(FetchedError::NotInDate { file, issuer, from, until });
     }
-    let against = against.to_owned();
-    let is_first = std::fs::metadata(&against).map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |file| file.len() == 0);
-    if is_first {
-        return Ok(issuer);
-    }
-    let held = only(&against)?;
+    let held = match held(against)? {
+        Ok(Some(held)) => held,
+        Ok(None) => return Ok(Fit { issuer, damage: None }),
+        Err(damage) => return Ok(Fit { issuer, damage: Some(damage) }),
+    };
+    let (against, fit) = (against.to_owned(), |issuer| Fit { issuer, damage: None });
     if held.name() != list.name() {
         return Err(FetchedError::OtherIssuer { file, issuer, against, held: held.issuer().to_owned() });
     }
     // One that none of the CAs signed, or whose CA has ended, is of a generation that is gone: nothing is lost with it.
-    let Some(of_held) = held.vouched(&vouchers) else { return Ok(issuer) };
+    let Some(of_held) = held.vouched(&vouchers) else { return Ok(fit(issuer)) };
     if of_held.key != at.key {
         let has_ended = last_second(&anchors, &of_held.key)?.is_none_or(|last| ends(last) <= now);
-        return if has_ended { Ok(issuer) } else { Err(FetchedError::OtherKey { file, issuer, against }) };
+        return if has_ended { Ok(fit(issuer)) } else { Err(FetchedError::OtherKey { file, issuer, against }) };
     }
     if of_held.scope != at.scope {
         return Err(FetchedError::OtherPart { file, issuer, against });
     }
-    if list.mark().is_older_than(held.mark()) { Err(FetchedError::Older { file, issuer, against }) } else { Ok(issuer) }
+    if list.mark().is_older_than(held.mark()) { Err(FetchedError::Older { file, issuer, against }) } else { Ok(fit(issuer)) }
 }
 
 /// The last second of the CA of this key.
@@ -192,6 +223,13 @@ mod tests {
         }
 
         fn judge(&self, new: impl AsRef<[u8]>, now: Timestamp) -> Result<String, FetchedError> {
+            self.judged(new, now).map(|fit| {
+                assert!(fit.damage.is_none(), "{:?}", fit.damage);
+                fit.issuer
+            })
+        }
+
+        fn judged(&self, new: impl AsRef<[u8]>, now: Timestamp) -> Result<Fit, FetchedError> {
             self.put("new", new);
             let path = |name| self.dir.path().join(name);
             check(&path("cas.pem"), &path("a.crl"), &path("new"), now)
@@ -244,13 +282,41 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_what_no_fetch_put_there_is_left_alone() {
+    fn a_file_of_several_lists_and_what_is_no_file_are_left_alone() {
         let shelf = Shelf::new();
-        let new = shelf.list(&shelf.own, 6, -1);
+        let (new, file) = (shelf.list(&shelf.own, 6, -1), shelf.dir.path().join("a.crl"));
         shelf.put("a.crl", [shelf.list(&shelf.own, 5, -2), shelf.list(&shelf.other, 5, -2)].concat());
-        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::Several(file)) if file.ends_with("a.crl")));
-        shelf.put("a.crl", "notes");
-        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::File(_))));
+        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::Several(several)) if several == file));
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::File(FileError::NotARegularFile { .. }))));
+        std::fs::remove_dir(&file).unwrap();
+        for points_at in ["/dev/null", "/dev/zero"] {
+            std::os::unix::fs::symlink(points_at, &file).unwrap();
+            assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::File(FileError::NotARegularFile { .. }))), "{points_at}");
+            std::fs::remove_file(&file).unwrap();
+        }
+        std::os::unix::fs::symlink("gone.crl", &file).unwrap();
+        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::Dangling(link)) if link == file));
+        shelf.put("gone.crl", shelf.list(&shelf.own, 7, 0));
+        assert!(matches!(shelf.judge(&new, NOW), Err(FetchedError::Older { .. })), "what a link points at is what is held");
+    }
+
+    #[test]
+    fn a_damaged_file_is_replaced_by_a_sound_list_only_and_told() {
+        let shelf = Shelf::new();
+        let (old, new) = (shelf.list(&shelf.own, 5, -2), shelf.list(&shelf.own, 6, -1));
+        let damaged =
+            [old.replace("-----BEGIN", "-----begin"), "notes".to_owned(), old[..old.len() / 2].to_owned(), old.replacen("MI", "AA", 1)];
+        for text in damaged {
+            shelf.put("a.crl", &text);
+            let Fit { issuer, damage } = shelf.judged(&new, NOW).unwrap();
+            let damage = damage.expect("it is told").to_string();
+            assert!(issuer == "Issuing A" && damage.starts_with(&shelf.dir.path().join("a.crl").display().to_string()), "{damage}");
+            assert!(shelf.judged("an error page", NOW).is_err() && shelf.judged(&text, NOW).is_err());
+            let forger = CertificateAuthority::new("Issuing A", NOW, &SeededEntropy::new(9)).unwrap();
+            assert!(matches!(shelf.judged(shelf.list(&forger, 6, -1), NOW), Err(FetchedError::NotSigned { .. })));
+        }
     }
 
     #[test]
