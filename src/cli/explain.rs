@@ -52,10 +52,11 @@ impl Refusal {
         )
     }
 
-    /// Whether the message itself was refused for good. A refusal of the caller (suspended, not enrolled) says nothing about an earlier attempt.
+    /// Whether the message itself was refused for good. A refusal of the caller (suspended, not enrolled) says nothing about an earlier attempt, and
+    /// damage none about whether there was one: the message waits until the gateway is mended.
     #[must_use]
     pub const fn settles(&self) -> bool {
-        self.is_final() && !matches!(self.code, Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented)
+        self.is_final() && !matches!(self.code, Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented | Code::DataLoss)
     }
 
     /// For machines.
@@ -231,6 +232,16 @@ mod tests {
         assert!(!refusal.is_final());
         assert!(refusal.to_string().ends_with("next: wait 2 seconds and run the same command again"), "{refusal}");
         assert_eq!(refusal.to_json()["retry_after_ms"], 1500);
+    }
+
+    #[test]
+    fn damage_settles_no_message() {
+        let settles = |code, reason: &str| {
+            let details = ErrorDetails::with_error_info(reason, "samband", std::collections::HashMap::new());
+            let CliError::Refused(refusal) = refused(code, details) else { panic!("a refusal") };
+            refusal.settles()
+        };
+        assert!(settles(Code::InvalidArgument, "CONTENT_INVALID") && !settles(Code::DataLoss, "DATA_DAMAGED"));
     }
 
     #[test]

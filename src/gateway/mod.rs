@@ -207,12 +207,7 @@ impl Gateway {
 
     /// The answer to an error of the store; a rule's no is recorded.
     async fn failed(&self, caller: &Caller, verb: Verb, error: StoreError, message_id: Option<MessageId>) -> Refusal {
-        let denial = match (denial_of(&error), &error) {
-            // Trying again helps nobody, and whoever asks can tell the operator what to do.
-            (_, StoreError::Damaged { .. }) => Reason::DataDamaged.into(),
-            (denial, _) => denial,
-        };
-        self.refuse(caller, verb, denial, message_id).await
+        self.refuse(caller, verb, denial_of(&error), message_id).await
     }
 }
 
@@ -226,7 +221,8 @@ pub fn denial_of(error: &StoreError) -> Denial {
         StoreError::Busy => (Reason::Overloaded, Some(250)),
         StoreError::Damaged { place } => {
             tracing::error!(%place, "damaged data; stop the gateway and run `samband audit fsck`");
-            (Reason::Internal, Some(1_000))
+            // Trying again helps nobody, a sender whose id may stand in a damaged record neither; whoever asks can tell the operator what to do.
+            (Reason::DataDamaged, None)
         }
     };
     Denial { reason, retry_after_millis }

@@ -117,7 +117,7 @@ class Day:
             self.unit.fetch()
             time.sleep(0.05)
         except Refusal as refusal:
-            if not kill.is_open(refusal) and refusal.reason not in ("STORAGE_FULL", "INTERNAL"):
+            if not kill.is_open(refusal) and refusal.reason not in ("STORAGE_FULL", "INTERNAL", "DATA_DAMAGED"):
                 self.history.lose(str(refusal))
         except FileNotFoundError:
             pass

@@ -3,7 +3,9 @@
 use super::super::Found;
 use super::*;
 use crate::audit::tlog_proof::TlogProof;
-use crate::gateway::Lacks;
+use crate::domain::sensitive::Content;
+use crate::gateway::{Draft, Lacks, Submitted};
+use crate::store::contract::case_bed::notice;
 use crate::store::embedded::stopped::{StoppedLog, Wanted};
 
 #[tokio::test]
@@ -200,4 +202,33 @@ async fn a_page_names_what_cannot_be_read_on_it_however_much_is_damaged_elsewher
     let older = gateway.browse(&caller, RecordFilter::default(), Turn::Before(newest.range.start), 50).await.unwrap();
     assert!(older.range.contains(&46) && older.range.end == newest.range.start, "{:?}", older.range);
     assert_eq!(older.unreadable, on(&older.range)[..crate::store::UNREADABLE_MAX]);
+}
+
+#[tokio::test]
+async fn a_sender_whose_message_may_stand_in_a_damaged_record_is_told_so_and_nothing_is_accepted_twice() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    let (caller, message_id) = (bed.caller(OSLO), bed.fresh());
+    let send = async || {
+        let draft = Draft {
+            kind: MessageKind::ConditionNotice,
+            message_id,
+            salt: zeroize::Zeroizing::new([1; 32]),
+            replaces: None,
+            validate_only: false,
+            body: Body::Notice(Box::new(notice(&wish()))),
+            canonical: Content::from(vec![9; 700]),
+        };
+        gateway.submit(&caller, draft).await
+    };
+    let Submitted::Accepted(first) = send().await.unwrap() else { panic!("it is sent") };
+    store.turn_now().await.unwrap();
+    let flip_it = || flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * first.index + 100);
+    flip_it();
+    let refused = send().await.unwrap_err().0;
+    assert_eq!((refused.reason, refused.retry_after_millis), (Reason::DataDamaged, None));
+    assert_eq!(bed.waiting(RU_OSLO).await.len(), 1);
+    flip_it();
+    let Submitted::Accepted(again) = send().await.unwrap() else { panic!("it is mended") };
+    assert_eq!((again, bed.waiting(RU_OSLO).await.len()), (first, 1));
 }
