@@ -241,6 +241,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_damaged_record_that_stands_in_its_month_is_said_to_keep_it() {
+        let said = lacking(2, 1);
+        assert!(
+            said.contains("2 not whole: ") && said.contains("where one stands in its month, that month stays with what follows it"),
+            "{said}"
+        );
+        assert!(said.contains("where its month is gone it stands in its file in holds/ alone"), "{said}");
+        assert!(said.ends_with(&format!("; 1 {LOST}")) && lacking(0, 0).is_empty(), "{said}");
+    }
+
+    #[test]
     fn the_holder_is_the_process_of_the_flock_on_that_very_file() {
         let locks = "1: POSIX  ADVISORY  WRITE 11 fd:01:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 42 fd:01:77 0 EOF\n3: FLOCK  ADVISORY  WRITE 43 fd:02:77 0 EOF\n";
         let device = rustix::fs::makedev(0xfd, 1);

@@ -130,7 +130,10 @@ pub async fn run(command: &HoldCommand, out: Output) -> Result<(), CliError> {
 /// What a held case lacks; nothing of one that lacks nothing.
 #[must_use]
 pub fn lacking(copy: HoldCopy) -> String {
-    let gone = |lost: u64| format!("{lost} records are gone that could not be read before, and were or may have been of this case");
+    let gone = |lost: u64| {
+        let (what, were) = if lost == 1 { ("record is", "was") } else { ("records are", "were") };
+        format!("{lost} {what} gone that could not be read before, and {were} or may have been of this case")
+    };
     let stands = "records stand that cannot be read and may be of this case. Where one stands in its month, that month stays meanwhile and those after it, to the end of that month's lawful time at most; where its month is gone, it stands in the hold's own file alone and no month stays for it: ask whoever runs the gateway for its copies";
     match copy {
         HoldCopy::Pending | HoldCopy::Whole => String::new(),
@@ -153,4 +156,25 @@ fn line(hold: &Value) -> String {
     };
     let ground = hold.get("ground").and_then(Value::as_str).map_or_else(String::new, |ground| format!(", under {ground}"));
     format!("{} until {}: {reason}, by {} ({}){ground}{entry}{copy}", text("case_ref"), text("until"), text("auditor"), text("key_label"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the pages say of it stands in their own tests, in both languages.
+    #[test]
+    fn only_a_damaged_record_that_stands_in_its_month_is_said_to_keep_it() {
+        for lost in [0, 3] {
+            let said = line(&json!({"case_ref": "C", "copy": "HOLD_COPY_NOT_WHOLE", "lost": lost}));
+            assert!(said.contains("Where one stands in its month, that month stays meanwhile and those after it"), "{said}");
+            assert!(said.contains("where its month is gone, it stands in the hold's own file alone and no month stays for it"), "{said}");
+            assert_eq!(said.contains("3 records are gone"), lost == 3, "{said}");
+        }
+        let gone = line(&json!({"case_ref": "C", "copy": "HOLD_COPY_LOST", "lost": 1}));
+        assert!(gone.contains("NOT WHOLE: 1 record is gone") && !gone.contains("month"), "{gone}");
+        for whole in ["HOLD_COPY_WHOLE", "HOLD_COPY_PENDING"] {
+            assert!(!line(&json!({"case_ref": "C", "copy": whole})).contains("month"));
+        }
+    }
 }

@@ -264,6 +264,12 @@ impl Front {
 
 #[cfg(test)]
 impl Front {
+    pub(super) fn sample(answers: Vec<Answer>) -> Self {
+        let mut front = Self::samples().remove(0);
+        (front.checked, front.answers) = (answers[0].checked.clone(), answers);
+        front
+    }
+
     pub(super) fn samples() -> Vec<Self> {
         use super::tests::{answer, checked, findings};
         use crate::domain::hold::{HeldCase, Hold, HoldGround, HoldReason};

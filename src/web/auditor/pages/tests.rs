@@ -260,6 +260,53 @@ fn damage_from_before_the_period_casts_no_doubt_on_an_answer_that_is_not_judged_
 }
 
 #[test]
+fn the_alarm_of_an_answer_names_what_failed_of_what_it_rests_on_and_what_else_failed_apart_from_that() {
+    for answer in damaged(151, 3, true) {
+        let page = question::Asked::sample(answer.clone()).main(Lang::En).into_string();
+        let (alarm, _) = page.split_once("samband audit fsck").unwrap();
+        if crate::audit::question::Survey::looks_back(answer.question) {
+            assert!(alarm.contains("154 entries cannot be read") && !alarm.contains("Besides"), "{alarm}");
+            assert!(alarm.contains(">20</a>–170, <a") && alarm.contains(">500</a>–502."), "{alarm}");
+        } else {
+            let (own, others) = alarm.split_once("Besides, from before the period:").unwrap();
+            assert!(own.contains("3 entries cannot be read") && own.contains(">500</a>–502.") && !own.contains("170"), "{own}");
+            assert!(
+                others.contains("151 entries cannot be read") && others.contains(">20</a>–170.") && !others.contains("500"),
+                "{others}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_front_page_casts_doubt_on_no_answer_that_holds() {
+    let said = |before, within| Lang::ALL.map(|lang| front::Front::sample(damaged(before, within, true)).main(lang).into_string());
+    let [nb, en] = said(151, 0);
+    assert!(nb.contains("De andre svarene hviler bare på oppføringer som holder.") && !nb.contains("Stol ikke på svarene."), "{nb}");
+    assert!(en.contains("The other answers rest on nothing but entries that hold.") && !en.contains("Do not rely on the answers."), "{en}");
+    let [nb, en] = said(151, 3);
+    assert!(nb.contains("Stol ikke på svarene.") && en.contains("Do not rely on the answers."), "{en}");
+    assert!(said(0, 0).iter().all(|page| !page.contains("role=\"alert\"")));
+}
+
+/// A record of a hold's file whose month is gone keeps no month; only one that stands in its month does.
+#[test]
+fn a_hold_s_damaged_record_is_said_to_keep_its_month_only_where_it_stands_there() {
+    let [nb, en] = Lang::ALL.map(|lang| front::Front::samples()[0].main(lang).into_string());
+    let nb_words = [
+        "Står en av dem i måneden sin, blir den måneden stående imens, og de som følger etter den, til den kan leses igjen",
+        "Er måneden slettet, står oppføringen bare i sperringens egen fil, og ingen måned blir stående for den.",
+    ];
+    let en_words = [
+        "Where one stands in its month, that month stays meanwhile, and those that follow it, until it can be read again",
+        "Where its month is erased, it stands in the hold's own file alone, and no month stays for it.",
+    ];
+    assert!(nb_words.iter().all(|words| nb.contains(words)), "{nb}");
+    assert!(en_words.iter().all(|words| en.contains(words)), "{en}");
+    assert!(!nb.contains("Måneden deres blir stående") && !en.contains("Their month stays"), "said of every such record: {nb} {en}");
+}
+
+#[test]
 fn the_front_page_names_the_answers_that_damage_is_of() {
     let alarm = |answers: &[Answer]| answers::alarm_of_all(Lang::En, answers, &answers[0].checked).map(maud::Markup::into_string);
     assert_eq!(alarm(&damaged(0, 0, true)), None);
