@@ -128,6 +128,35 @@ async fn a_list_names_each_entry_that_cannot_be_read_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn a_call_ends_after_as_many_entries_that_cannot_be_read_as_it_may_list_and_says_where_to_go_on() {
+    let home = Home::new();
+    let (store, bed, _) = home.ready().await;
+    for _ in 0..250 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    for index in 0..220 {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    let clock: Arc<dyn crate::clock::Clock> = Arc::clone(&bed.world.clock) as _;
+    let settings = Settings { records_per_call_max: 100, ..Settings::default() };
+    let gateway = Gateway::new(Arc::clone(&bed.world.store), clock, settings);
+    let (mut named, mut from_index) = (Vec::new(), 0);
+    for at in [100, 200] {
+        let mut rows = gateway.records(&bed.caller(ALL), RecordFilter { from_index, ..RecordFilter::default() }, None).await.unwrap();
+        let (mut last, mut of_call) = (None, 0);
+        while let Some(page) = rows.next().await.unwrap() {
+            of_call += page.unreadable.len();
+            named.extend(Found::indices(&page.unreadable));
+            last = page.next_index;
+        }
+        assert_eq!((of_call, last), (100, Some(at)), "from {from_index}");
+        from_index = at;
+    }
+    assert_eq!(named, (0..200).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn an_export_of_a_stopped_gateway_tells_a_damaged_record_at_the_edge_of_its_case() {
     let home = Home::new();
     let (store, bed, case, _, index) = damaged_case(&home).await;
