@@ -54,6 +54,10 @@ pub fn publish(engine: &Engine) {
 
 /// Looks at the disk and publishes. False when the store is broken.
 pub(super) fn publish_once(engine: &Engine) -> bool {
+    if let Err(error) = engine.check_folder() {
+        engine.fatal(&error.to_string());
+        return false;
+    }
     engine.look_at_clocks();
     if let Err(error) = look_at_disk(engine) {
         tracing::warn!(%error, "the free space of the data disk could not be read");
@@ -91,7 +95,7 @@ pub fn turns(engine: &Engine) {
                 engine.index_is_due.store(true, Ordering::SeqCst);
             }
             Err(OpenError::Stopped) => return,
-            Err(error) if error.is_failed_sync() => {
+            Err(error) if error.is_final() => {
                 engine.fatal(&error.to_string());
                 return;
             }

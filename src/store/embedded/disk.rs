@@ -47,10 +47,22 @@ pub trait File: Debug + Send + Sync {
     fn reserve(&self, len: u64) -> io::Result<()>;
     /// Takes the file's lock for as long as this is open. False when another process has it.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Whether `path` still leads to this very file. True where that cannot be told.
+    fn is_at(&self, _path: &Path) -> bool {
+        true
+    }
+}
+
+/// A folder that is locked for as long as this lives.
+pub trait LockedFolder: Debug + Send + Sync {
+    /// Whether `path` still leads to this very folder. True where that cannot be told.
+    fn is_at(&self, _path: &Path) -> bool {
+        true
+    }
 }
 
 /// The lock of a folder, held for as long as this lives.
-pub type FolderLock = Arc<dyn Debug + Send + Sync>;
+pub type FolderLock = Arc<dyn LockedFolder>;
 
 /// A file system.
 pub trait Disk: Debug + Send + Sync {
@@ -198,6 +210,29 @@ impl File for RealFile {
     fn try_lock(&self) -> io::Result<bool> {
         took(self.0.try_lock())
     }
+
+    fn is_at(&self, path: &Path) -> bool {
+        leads_to(path, &self.0)
+    }
+}
+
+#[derive(Debug)]
+struct RealFolder(fs::File);
+
+impl LockedFolder for RealFolder {
+    fn is_at(&self, path: &Path) -> bool {
+        leads_to(path, &self.0)
+    }
+}
+
+/// Whether what stands at `path` is what is open here: no other has its device and number for as long as it is open.
+fn leads_to(path: &Path, open: &fs::File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (fs::metadata(path), open.metadata()) {
+        (Ok(there), Ok(own)) => (there.dev(), there.ino()) == (own.dev(), own.ino()),
+        (Err(error), _) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        (Ok(_), Err(_)) => true,
+    }
 }
 
 /// Whether a lock was to be had.
@@ -224,7 +259,7 @@ impl Disk for RealDisk {
 
     fn lock_folder(&self, path: &Path) -> io::Result<Option<FolderLock>> {
         let folder = regular_file::open_folder(path)?;
-        Ok(if took(folder.try_lock())? { Some(Arc::new(folder)) } else { None })
+        Ok(if took(folder.try_lock())? { Some(Arc::new(RealFolder(folder))) } else { None })
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::calendar::Calendar;
 use super::contents::Contents;
+use super::disk::LockedFolder;
 use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
@@ -39,13 +40,13 @@ use crate::policy::command::Command;
 use crate::store::evidence::{self, Told};
 use crate::store::{Accepted, StoreError};
 
-/// Exit code of a process that could not make a commit durable.
+/// Exit code of a process that could not make a commit durable, or whose folder was replaced under it.
 pub const FATAL_EXIT_CODE: i32 = 74;
 
 /// Events of the gateway itself that may wait in line at once.
 const NOTES_AT_ONCE: usize = 2048;
 
-/// Told once when a commit could not be made durable. In production it does not return.
+/// Told once when a commit could not be made durable or the store cannot go on. In production it does not return.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Says what happened and ends the process with [`FATAL_EXIT_CODE`]. Nothing is cleaned up: what is on disk is what the next start finds.
@@ -54,7 +55,7 @@ pub fn end_process() -> OnFatal {
     #[expect(clippy::disallowed_methods, reason = "nothing may be retried or answered after a failed sync")]
     Arc::new(|what| {
         // The last words of the process go out also without a log; that they could not be said changes nothing.
-        let _ = writeln!(std::io::stderr(), "samband: a commit could not be made durable, so the gateway ends: {what}");
+        let _ = writeln!(std::io::stderr(), "samband: the store cannot go on, so the gateway ends: {what}");
         std::process::exit(FATAL_EXIT_CODE)
     })
 }
@@ -99,6 +100,8 @@ impl Default for JournalBounds {
 /// What the threads share.
 pub struct Engine {
     pub(super) layout: Layout,
+    /// The folder that is locked, while it is.
+    pub(super) folder: Weak<dyn LockedFolder>,
     pub(super) keys: Keys,
     pub(super) origin: Origin,
     pub(super) signer: LogSigner,
@@ -197,6 +200,13 @@ impl Engine {
             self.queue.break_off();
             (self.on_fatal)(what);
         }
+    }
+
+    /// Whether the data folder is still the one that was opened: whatever is found and written by name would be another gateway's.
+    pub(super) fn check_folder(&self) -> Result<(), OpenError> {
+        let root = self.layout.root();
+        let is_there = self.folder.upgrade().is_none_or(|folder| folder.is_at(root));
+        if is_there { Ok(()) } else { Err(OpenError::Replaced(root.to_owned())) }
     }
 
     /// Whether the store is broken.
@@ -374,6 +384,7 @@ impl Engine {
     /// Publishes what is durable. Returns the published size.
     pub(super) fn publish(&self) -> Result<u64, OpenError> {
         let mut publisher = self.publisher.lock();
+        self.check_folder()?;
         let head = self.head.load_full();
         let wanted = usize::try_from(head.size.saturating_sub(publisher.taken())).unwrap_or(usize::MAX);
         if wanted > 0 {

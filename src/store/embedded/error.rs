@@ -155,6 +155,13 @@ pub enum OpenError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The path of what is open and locked here leads elsewhere.
+    #[error(
+        "{} is no longer what this gateway opened: it was moved, removed or replaced while the gateway ran. Nothing more is written or answered. \
+         What was answered until now stands where it was moved to; see that the right folder is in place, with `samband audit fsck`, and start again",
+        .0.display()
+    )]
+    Replaced(PathBuf),
     /// A record is longer than a slot.
     #[error("the record at log index {0} is longer than a slot; this is an error in the program, report it")]
     RecordTooLong(u64),
@@ -185,6 +192,12 @@ impl OpenError {
     #[must_use]
     pub fn is_failed_sync(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.get_ref().is_some_and(|inner| inner.is::<SyncFailed>()))
+    }
+
+    /// Whether the process may not go on after it, whatever was being done.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Replaced(_)) || self.is_failed_sync()
     }
 
     /// The same failure, from which the process may not go on.

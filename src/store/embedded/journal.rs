@@ -86,6 +86,7 @@ impl Writer {
         self.write()?;
         let path = || self.layout.path(&journal_name(self.number));
         self.file.sync_data().map_err(|source| OpenError::Io { what: "cannot make durable", path: path(), source })?;
+        self.check_place()?;
         // A crash before this line leaves a torn tail that nobody was told of; after it the frame stands.
         self.chain = chain;
         self.head = head;
@@ -107,6 +108,12 @@ impl Writer {
         Ok(())
     }
 
+    /// After the sync: what was durable in a folder or file before it was moved is in every copy of it made since, what is written later is in none.
+    fn check_place(&self) -> Result<(), OpenError> {
+        let path = self.layout.path(&journal_name(self.number));
+        if self.file.is_at(&path) { Ok(()) } else { Err(OpenError::Replaced(path)) }
+    }
+
     fn write(&mut self) -> Result<(), OpenError> {
         self.file.write_all_at(&self.buffer, self.offset).map_err(|source| OpenError::Io {
             what: "cannot write",
@@ -122,6 +129,8 @@ impl Writer {
         self.seal()?;
         let path = self.layout.path(&journal_name(self.number));
         self.file.sync_data().at("cannot make durable", &path)?;
+        // The next file would be made in the other folder.
+        self.check_place()?;
         let number = self.number + 1;
         let (file, sealer) = new_file(&self.layout, &self.keys, self.entropy.as_ref(), number)?;
         self.file = file;

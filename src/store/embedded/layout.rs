@@ -1,11 +1,11 @@
 //! The store's folder: names, the lock, FORMAT, CURRENT, and what is swept away at a start.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::disk::{Disk, File, FolderLock, Open, kind_of, other_kind, write_file};
+use super::disk::{Disk, File, FolderLock, LockedFolder, Open, kind_of, other_kind, write_file};
 use super::error::{Damage, IoContext as _, OpenError};
 use super::recover::Follows;
 
@@ -25,11 +25,19 @@ pub struct Layout {
 /// The store is this process's for as long as this lives.
 #[derive(Debug)]
 pub struct Lock {
-    _folder: FolderLock,
+    folder: FolderLock,
     _file: Arc<dyn File>,
 }
 
 /// Name of the journal file `n`.
+impl Lock {
+    /// The folder that is locked, for whoever looks whether it is still in its place. Does not hold the lock.
+    #[must_use]
+    pub fn folder(&self) -> Weak<dyn LockedFolder> {
+        Arc::downgrade(&self.folder)
+    }
+}
+
 #[must_use]
 pub fn journal_name(n: u64) -> String {
     format!("journal/{n:012}.j")
@@ -113,7 +121,7 @@ impl Layout {
         let folder = self.disk.lock_folder(&self.root).at("cannot lock", &self.root)?.ok_or_else(locked)?;
         let path = self.path("LOCK");
         let file = self.disk.open(&path, Open::Create).at("cannot open", &path)?;
-        if file.try_lock().at("cannot lock", &path)? { Ok(Lock { _folder: folder, _file: file }) } else { Err(locked()) }
+        if file.try_lock().at("cannot lock", &path)? { Ok(Lock { folder, _file: file }) } else { Err(locked()) }
     }
 
     /// The bytes of a file that must be there.

@@ -60,7 +60,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 pub use self::calendar::{Held, confirm_clock};
-pub use self::disk::{Disk, File, FolderLock, Open, RealDisk};
+pub use self::disk::{Disk, File, FolderLock, LockedFolder, Open, RealDisk};
 pub use self::engine::{DiskBounds, FATAL_EXIT_CODE, JournalBounds, OnFatal, end_process};
 pub use self::error::{Damage, OpenError};
 pub use self::start::{Asked, Options, SeenElsewhere, would_open};

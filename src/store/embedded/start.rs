@@ -162,7 +162,7 @@ pub(super) fn start_with(options: Options, commits: StartCommits) -> Result<Star
     let owed = replayed.owed.clone();
     let opening = opening(head.0, &options, format.follows.as_ref());
     let (version, test_mode) = (options.version.clone(), options.test_mode);
-    let (engine, durable) = engine(layout, keys, options, subject_key, replayed, &current)?;
+    let (engine, durable) = engine((layout, &lock), keys, options, subject_key, replayed, &current)?;
     let engine = Arc::new(engine);
     let threads = commits(&engine, writer, durable)?;
     let started = Started { engine, threads, lock: Some(lock) };
@@ -390,7 +390,7 @@ fn check_seen(replayed: &Replayed, seen: Option<&SeenElsewhere>) -> Result<(), O
 }
 
 fn engine(
-    layout: Layout,
+    (layout, lock): (Layout, &Lock),
     keys: Keys,
     options: Options,
     subject_key: Zeroizing<[u8; 32]>,
@@ -447,6 +447,7 @@ fn engine(
         hand: Mutex::default(),
         queue: Queue::default(),
         lookups: Arc::new(Lookups::new(Arc::clone(&options.clock))),
+        folder: lock.folder(),
         layout,
         keys,
         origin: options.origin,

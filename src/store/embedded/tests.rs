@@ -14,6 +14,7 @@ mod in_the_way;
 mod matrix;
 mod model;
 mod recovering;
+mod moved;
 mod reopen;
 mod searching;
 mod sim_disk;

@@ -91,7 +91,7 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
     let _only = engine.turning.lock();
     let turned = turn_over(engine, stop_at);
     if let Err(error) = &turned
-        && error.is_failed_sync()
+        && error.is_final()
     {
         engine.fatal(&error.to_string());
     }
@@ -100,6 +100,7 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
 
 fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
+    engine.check_folder()?;
     destroy_leftovers(engine)?;
     let carried = engine.journal_bytes.load(Ordering::Relaxed);
     let freed = engine.freed.swap(0, Ordering::Relaxed);
@@ -122,6 +123,7 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
         turned_at: engine.clock.now().millis(),
     };
     let written = write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next);
+    engine.check_folder()?;
     if let Err(error) = written {
         let in_force = Current::of(&engine.layout).ok();
         // Perhaps renamed in spite of the error: only a start may go on from a base that this process does not use.
@@ -132,6 +134,7 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, stale_at } = plan;
     let names = in_force(&months, &held);
     switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
+    engine.check_folder()?;
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;

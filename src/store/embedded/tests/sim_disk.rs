@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::super::disk::{Disk, File, FolderLock, Open, failed_sync};
+use super::super::disk::{Disk, File, FolderLock, LockedFolder, Open, failed_sync};
 
 const BLOCK: usize = 4096;
 const SECTOR: usize = 512;

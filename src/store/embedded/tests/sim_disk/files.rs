@@ -96,6 +96,8 @@ impl Drop for SimFile {
 #[derive(Debug)]
 struct SimLock(SimDisk, usize);
 
+impl LockedFolder for SimLock {}
+
 impl Drop for SimLock {
     fn drop(&mut self) {
         self.0.0.lock().folders[self.1].locked = false;
