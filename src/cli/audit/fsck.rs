@@ -69,6 +69,10 @@ pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
         let json = json!({"torn": {"file": file, "offset": offset}});
         out.result(&format!("torn tail: {file}, offset {offset}: never durable, the next start leaves it behind"), &json);
     }
+    for (file, offset) in &report.left {
+        let json = json!({"left": {"file": file, "offset": offset}});
+        out.result(&format!("left behind: {file}, offset {offset}: the torn tail of an earlier crash, never durable"), &json);
+    }
     for (placed, copy) in &report.lacking {
         let (stands, lost) = (!matches!(copy, HoldCopy::Lost { .. }), copy.lost());
         let what = match (stands, lost) {

@@ -14,7 +14,7 @@ use super::frame::Chain;
 use super::holds::{HeldFile, Lacks};
 use super::journal::SealedFile;
 use super::keys::Keys;
-use super::layout::{Layout, content_name, state_name, sync_dir};
+use super::layout::{BEHIND, Layout, content_name, state_name, sync_dir};
 use super::records::Month;
 use super::tiles::TileBuilder;
 use crate::audit::event::Event;
@@ -98,7 +98,11 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
         let sealed = bytes.get(offset + 4..offset + 4 + len).ok_or_else(|| damage("the file ends too early"))?;
         let is_last = offset + 4 + len == bytes.len();
         let place = Place { sequence: piece, part: if is_last { LAST } else { 0 }, position: piece };
-        plain.extend_from_slice(&sealer.open(place, &[], sealed).map_err(|error| damage(&error.to_string()))?);
+        let opened = sealer.open(place, &[], sealed).map_err(|error| {
+            let was_last = !is_last && sealer.open(Place { part: LAST, ..place }, &[], sealed).is_ok();
+            if was_last { OpenError::damage(&name, (offset + 4 + len) as u64, BEHIND) } else { damage(&error.to_string()) }
+        })?;
+        plain.extend_from_slice(&opened);
         ended = is_last;
         offset += 4 + len;
         piece += 1;
@@ -129,6 +133,29 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
         }
     }
     Ok(base)
+}
+
+/// Where a state file is not what its pieces' lengths say: where what stands behind the last begins, or where it ends too early. The key is needed
+/// for everything else.
+#[must_use]
+pub fn ends_wrong(bytes: &[u8]) -> Option<(usize, &'static str)> {
+    let mut offset = 0;
+    while offset < bytes.len() {
+        let len = bytes[offset..].first_chunk::<4>().map(|raw| u32::from_le_bytes(*raw) as usize);
+        // None is longer than the first, and only the last is shorter.
+        let Some(len) = len.filter(|len| *len <= PIECE + TAG_LEN && *len > TAG_LEN) else {
+            return Some((offset, BEHIND));
+        };
+        let end = offset + 4 + len;
+        if end > bytes.len() {
+            return Some((bytes.len(), "the file ends too early"));
+        }
+        if len < PIECE + TAG_LEN && end < bytes.len() {
+            return Some((end, BEHIND));
+        }
+        offset = end;
+    }
+    bytes.is_empty().then_some((0, "the file ends too early"))
 }
 
 /// Where each content was written: log index, offset, sealed length.

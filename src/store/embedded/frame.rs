@@ -35,6 +35,9 @@ pub const MAGIC: [u8; 4] = *b"SbJ1";
 /// What of the header is authenticated with the events: all but the two check sums.
 const AUTHENTICATED: usize = 108;
 
+/// Bytes of a header that follow from its place in the chain.
+const KNOWN: usize = 56;
+
 /// What a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
@@ -125,6 +128,33 @@ impl Header {
             body_crc: u32_at(108)?,
         })
     }
+}
+
+/// From where on `tail`, which stands where the next frame of `file` belongs and is no whole one, is nothing that a write of that frame leaves
+/// behind: of the header's beginning, which is known, each byte was written or is zero, and nothing stands behind the frame's end. None where it
+/// may be what a crash left.
+#[must_use]
+pub fn foreign_from(tail: &[u8], file: u64, chain: Chain) -> Option<usize> {
+    let known = Header {
+        kind: FrameKind::Events,
+        file,
+        sequence: chain.sequence,
+        previous: chain.previous,
+        size: 0,
+        root: Hash::from_bytes([0; 32]),
+        events_len: 0,
+        contents_len: 0,
+        contents: 0,
+        body_crc: 0,
+    };
+    let known = known.write();
+    let is_kind = |at: usize, found: u8| at == 4 && found == 2;
+    let fits = |(at, (found, wanted)): (usize, (&u8, &u8))| *found == 0 || found == wanted || is_kind(at, *found);
+    if !tail.iter().zip(&known[..KNOWN]).enumerate().all(fits) {
+        return Some(0);
+    }
+    let end = Header::read(tail).and_then(|header| usize::try_from(header.body_len()).ok()?.checked_add(HEADER_LEN));
+    end.filter(|end| tail.len() > *end)
 }
 
 /// The hash that the next frame names: of the header and of the tag over the events.
@@ -395,6 +425,34 @@ mod tests {
             draft.push(&entry(n));
         }
         draft
+    }
+
+    #[test]
+    fn what_a_cut_or_torn_write_leaves_of_a_frame_is_told_from_what_is_none_of_it() {
+        let sealer = Sealer::new(&[9; 32], "journal/000000000007.j");
+        let chain = Chain { sequence: 0x0102, previous: [0xc3; 32] };
+        let mut frame = Vec::new();
+        encode(&sealer, (7, 0), chain, (5, Hash::from_bytes([4; 32])), &draft(1, 4), &mut frame);
+        let foreign = |tail: &[u8]| foreign_from(tail, 7, chain);
+        for cut in 0..=frame.len() {
+            assert_eq!(foreign(&frame[..cut]), None, "cut at {cut}");
+            let mut torn = frame.clone();
+            torn[..cut].fill(0);
+            assert_eq!(foreign(&torn), None, "zeros to {cut}");
+        }
+        let seal = seal(7, chain, (5, Hash::from_bytes([4; 32]))).0;
+        assert_eq!(foreign(&seal[..100]), None);
+        let mut body = frame.clone();
+        body[HEADER_LEN + 3] ^= 1;
+        assert_eq!(foreign(&body), None, "pages of it that were lost");
+        body.push(0);
+        assert_eq!(foreign(&body), Some(frame.len()), "anything behind its end");
+        for (at, what) in [(0, "magic"), (4, "kind"), (6, "kind"), (8, "file"), (17, "sequence"), (40, "previous")] {
+            let mut other = frame.clone();
+            other[at] = 0x77;
+            assert_eq!(foreign(&other), Some(0), "{what}");
+        }
+        assert_eq!((foreign(b"x"), foreign(b"SbJ1\x03"), foreign(&[0; 500])), (Some(0), Some(0), None));
     }
 
     #[test]

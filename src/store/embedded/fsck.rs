@@ -3,6 +3,7 @@
 //! Without the storage key: every bundle, tile, partial and the root against the signed checkpoint, and the chain of the journal's frames.
 //! With it also: the base, every frame's events and root, every record against its leaf, and every content that is still kept.
 
+mod ends;
 mod held;
 mod strays;
 
@@ -22,7 +23,7 @@ use super::frame::{Chain, Header};
 use super::holds;
 use super::journal::{Reader, Torn};
 use super::keys::Keys;
-use super::layout::{Current, Format, Layout, journal_name};
+use super::layout::{BEHIND, Current, Format, Layout, journal_name};
 use super::records::{HEADER_LEN, Month, SLOT_LEN, open_month, read_slots};
 use super::replay::{Replayed, replay};
 use super::tiles::TileFolder;
@@ -68,6 +69,8 @@ pub struct FsckReport {
     pub contents: u64,
     /// Where the last journal file stops being readable, file and offset: what a kill or a power loss leaves, which nobody was told of.
     pub torn: Option<(String, u64)>,
+    /// Where journal files before that stop being readable, file and offset: what earlier crashes left.
+    pub left: Vec<(String, u64)>,
     /// Where a seal is not what was written, file and offset, before the last frame: the power may have gone before it was durable, and it holds
     /// nothing; the next start writes it again.
     pub lost_seal: Option<(String, u64)>,
@@ -141,6 +144,7 @@ pub(super) fn check(
             report.records = part.records;
             report.contents = part.contents;
             report.torn = part.torn;
+            report.left = part.left;
             report.lost_seal = part.lost_seal;
             report.lacking = part.lacking;
             report.damages.append(&mut part.damages);
@@ -166,10 +170,18 @@ fn check_published(
     let head = match Checkpoint::open(&text, verifier) {
         Ok(head) => head,
         Err(error) => {
-            report.found("log/checkpoint", 0, error.to_string());
+            let behind = end_of_note(&text).filter(|end| text.get(..*end).is_some_and(|text| Checkpoint::open(text, verifier).is_ok()));
+            match behind {
+                Some(end) => report.found("log/checkpoint", end as u64, BEHIND),
+                None => report.found("log/checkpoint", 0, error.to_string()),
+            }
             return None;
         }
     };
+    // Others' signatures would be no damage to a reader, but the store writes none.
+    if let Some(end) = end_of_note(&text).filter(|end| *end < text.len()) {
+        report.found("log/checkpoint", end as u64, BEHIND);
+    }
     let folder = TileFolder::new(layout);
     let tiles: Vec<TileId> = tiles_for(0, head.size()).collect();
     for (tile, done) in tiles.iter().zip(1_u64..) {
@@ -193,6 +205,12 @@ fn check_published(
     Some(head)
 }
 
+/// Where a note with one signature ends.
+fn end_of_note(text: &str) -> Option<usize> {
+    let signatures = text.find("\n\n")? + 2;
+    text[signatures..].find('\n').map(|line| signatures + line + 1)
+}
+
 /// The logs that this one follows, each with its own key.
 fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
     for name in layout.names("previous")? {
@@ -207,7 +225,10 @@ fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn F
             }
         };
         match verifier {
-            Some(verifier) => drop(check_published(&previous, &verifier, &mut part, progress)),
+            Some(verifier) => {
+                check_published(&previous, &verifier, &mut part, progress);
+                strays::check_previous_folder(&previous, &verifier, &mut part)?;
+            }
             None if part.damages.is_empty() => part.found("FORMAT", 0, "the file is gone, or names no key"),
             None => {}
         }
@@ -227,11 +248,16 @@ fn check_bundle(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
     let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
     let Ok(level0) = folder.read(hashes) else { return report.found(format!("log/{hashes}"), 0, "it cannot be read") };
     if level0.len() != usize::from(id.width()) * Hash::LEN {
-        report.found(format!("log/{hashes}"), level0.len() as u64, "it has another length than its name says");
+        let end = usize::from(id.width()) * Hash::LEN;
+        report.found(format!("log/{hashes}"), level0.len().min(end) as u64, "it has another length than its name says");
     }
     let entries = match bundle::decode(&content, id.width()) {
         Ok(entries) => entries,
-        Err(error) => return report.found(name, 0, error.to_string()),
+        Err(error) => {
+            let end = usize::from(id.width()) * (2 + Leaf::LEN);
+            let offset = if error == bundle::BundleError::Trailing { end } else { 0 };
+            return report.found(name, offset as u64, error.to_string());
+        }
     };
     let mut offset = 0;
     for (entry, at) in entries.into_iter().zip(0_usize..) {
@@ -248,7 +274,8 @@ fn check_upper(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
     let name = format!("log/{id}");
     let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
     if content.len() != usize::from(id.width()) * Hash::LEN {
-        return report.found(name, content.len() as u64, "it has another length than its name says");
+        let end = usize::from(id.width()) * Hash::LEN;
+        return report.found(name, content.len().min(end) as u64, "it has another length than its name says");
     }
     for (hash, at) in content.chunks_exact(Hash::LEN).zip(0_u64..) {
         let below = tile(TileKind::Hashes(level - 1), id.index() * WIDTH + at, TILE_WIDTH);
@@ -274,13 +301,22 @@ fn check_chain(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), OpenError> {
     let current = Current::of(layout)?;
+    let ends = ends::look(layout, &current)?;
+    ends::of_state(layout, &current, report)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
-    // The base knows what the first frame follows, but it is sealed; without a base that is known.
-    let first = current.base.and_then(|_| files.iter().find_map(|file| first_header(layout, *file)));
-    let chain = first.map_or(Chain::START, |header| Chain { sequence: header.sequence, previous: header.previous });
+    // The base knows what the first frame follows, but it is sealed; CURRENT says it too, if the last turn was not one of the first programs.
+    // Without a base it is known.
+    let first = current.base.filter(|_| current.chain.is_none()).and_then(|_| files.iter().find_map(|file| first_header(layout, *file)));
+    let first = first.map(|header| Chain { sequence: header.sequence, previous: header.previous });
+    let chain = current.chain.or(first).unwrap_or(Chain::START);
     let mut reader = Reader::new(layout, None, chain);
     let (mut size, mut is_whole) = (current.size, true);
     for (file, done) in files.iter().zip(1_u64..) {
+        if *file != current.journal + done - 1 {
+            report.found(journal_name(current.journal + done - 1), 0, "the file is gone, and later ones are there");
+            is_whole = false;
+            break;
+        }
         let mut frames = 0;
         let result = reader.file(*file, &mut |read| {
             frames += 1;
@@ -302,6 +338,8 @@ fn check_chain(
     check_gone_journals(layout, &current, report)?;
     report.torn = reader.torn().map(|torn| (journal_name(torn.file), torn.offset));
     report.lost_seal = reader.lost_seal().map(|seal| (journal_name(seal.file), seal.offset));
+    ends::of_journals(reader.left(), report);
+    ends.report(&current, size, report);
     Ok(())
 }
 
@@ -322,14 +360,19 @@ fn check_sealed(
     let current = Current::of(layout)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
     progress(Progress { stage: "base and journal", done: 0, total: files.len() as u64 });
+    let mut ends = ends::look(layout, &current)?;
     let replayed = match replay((layout, keys), subject_key, &current, &files, head.map(Checkpoint::size)) {
         Ok(replayed) => replayed,
-        Err(error) => return report.take(Err(error)),
+        Err(error) => {
+            ends.report(&current, u64::MAX, report);
+            return report.take(Err(error));
+        }
     };
     report.frames = replayed.chain.sequence - 1;
     report.torn = replayed.torn.map(|torn| (journal_name(torn.file), torn.offset));
     report.lost_seal = replayed.lost_seal.map(|seal| (journal_name(seal.file), seal.offset));
     report.journaled = replayed.entries.len() as u64;
+    ends::of_journals(&replayed.left, report);
     if let (Some(head), Some(root)) = (head, replayed.head_at)
         && root != head.root()
     {
@@ -349,7 +392,10 @@ fn check_sealed(
         check_month(layout, keys, month, published, report, progress)?;
     }
     report.lacking = holds::lacking(&replayed.held);
-    held::check(layout, keys, &replayed.held, published, report)
+    held::check(layout, keys, &replayed.held, published, report)?;
+    ends.compare(keys, &current, &replayed)?;
+    ends.report(&current, replayed.nodes.size(), report);
+    Ok(())
 }
 
 /// Whether the journals reach as far as was published, `size` being what they lead to.

@@ -95,9 +95,15 @@ pub fn lacking(files: &[HeldFile]) -> Vec<(u64, HoldCopy)> {
 /// The number of the base that a file of this name was written with, if the name is one of this store's making.
 #[must_use]
 pub fn base_of_name(name: &str) -> Option<u64> {
+    numbers_of_name(name).map(|(_, base)| base)
+}
+
+/// The log index of the placing and the number of the base in a name of this store's making.
+#[must_use]
+pub fn numbers_of_name(name: &str) -> Option<(u64, u64)> {
     let number = |digits: &str| (digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten();
     let (placed, base) = name.strip_prefix("holds/")?.strip_suffix(".rec")?.split_once('-')?;
-    number(placed).and_then(|_: u64| number(base))
+    Some((number(placed)?, number(base)?))
 }
 
 fn place(slot: u64, index: u64) -> Place {
@@ -112,6 +118,17 @@ fn header(file: &HeldFile) -> [u8; HEADER_LEN] {
     let crc = crc32fast::hash(&header[..24]);
     header[24..28].copy_from_slice(&crc.to_le_bytes());
     header
+}
+
+/// Where a file with this header ends, when the header is one of the hold placed at `placed`.
+#[must_use]
+pub fn end_of_header(header: &[u8; HEADER_LEN], placed: u64) -> Option<u64> {
+    let is_sound = header[..8] == *MAGIC
+        && header[8..16] == placed.to_le_bytes()
+        && header[24..28] == crc32fast::hash(&header[..24]).to_le_bytes()
+        && header[28..].iter().all(|byte| *byte == 0);
+    let slots = header[16..24].first_chunk().filter(|_| is_sound).map(|raw| u64::from_le_bytes(*raw))?;
+    slots.checked_mul(SLOT_LEN as u64)?.checked_add(HEADER_LEN as u64)
 }
 
 /// Writes a file of these slots under a key of its own, durable before this returns.

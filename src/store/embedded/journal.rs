@@ -169,6 +169,15 @@ impl Torn {
     }
 }
 
+/// Bytes behind the last whole frame of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Where they begin.
+    pub at: Torn,
+    /// From where on they are not what a crash leaves of a frame, if that can be told.
+    pub foreign: Option<u64>,
+}
+
 /// The last frame of events that was read, with the seals around it: all that may not be durable. Of an earlier one the next one's being there
 /// says that it is; a seal has no sync of its own, it becomes durable by that of the frame after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +219,7 @@ pub struct Reader<'s> {
     keys: Option<&'s Keys>,
     chain: Chain,
     torn: Option<Torn>,
+    left: Vec<Left>,
     /// Where the file before ended.
     end: Option<Torn>,
     tail: Option<Tail>,
@@ -222,7 +232,7 @@ impl<'s> Reader<'s> {
     /// From a place in the chain on. Without keys, only what is plain is checked.
     #[must_use]
     pub const fn new(layout: &'s Layout, keys: Option<&'s Keys>, chain: Chain) -> Self {
-        Self { layout, keys, chain, torn: None, end: None, tail: None, head: None, lost_seal: None }
+        Self { layout, keys, chain, torn: None, left: Vec::new(), end: None, tail: None, head: None, lost_seal: None }
     }
 
     /// The place of the next frame in the chain.
@@ -235,6 +245,12 @@ impl<'s> Reader<'s> {
     #[must_use]
     pub const fn torn(&self) -> Option<Torn> {
         self.torn
+    }
+
+    /// What stands behind the last whole frames, of each file in which something does.
+    #[must_use]
+    pub fn left(&self) -> &[Left] {
+        &self.left
     }
 
     /// Where a seal is not what was written that the frame after it shows to have been there. Read as it was written.
@@ -270,8 +286,11 @@ impl<'s> Reader<'s> {
                 if has_later_frame(&bytes[offset..], number, self.chain.sequence) {
                     return Err(damage("a frame that had been durable is not what was written"));
                 }
+                let at = Torn { file: number, offset: offset as u64 };
+                let foreign = frame::foreign_from(&bytes[offset..], number, self.chain).map(|from| (offset + from) as u64);
+                self.left.push(Left { at, foreign });
                 // The earliest place counts until a later frame shows that nothing durable is missing there.
-                self.torn = self.torn.or(Some(Torn { file: number, offset: offset as u64 }));
+                self.torn = self.torn.or(Some(at));
                 break;
             };
             if header.sequence != self.chain.sequence || header.previous != self.chain.previous {

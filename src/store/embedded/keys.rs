@@ -61,7 +61,7 @@ impl Keys {
         let name = key_name(file);
         let wrapped = self.layout.read(&name)?;
         if wrapped.len() != WRAPPED_LEN {
-            return Err(OpenError::damage(&name, 0, "a key file has another length"));
+            return Err(OpenError::damage(&name, wrapped.len().min(WRAPPED_LEN) as u64, "a key file has another length"));
         }
         unwrap(&self.storage_key, file, &wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::disk::{Disk, File, FolderLock, LockedFolder, Open, kind_of, other_kind, write_file};
 use super::error::{Damage, IoContext as _, OpenError};
+use super::frame::Chain;
 use super::recover::Follows;
 
 /// The newest format that this program reads and the one it writes.
@@ -29,7 +30,6 @@ pub struct Lock {
     _file: Arc<dyn File>,
 }
 
-/// Name of the journal file `n`.
 impl Lock {
     /// The folder that is locked, for whoever looks whether it is still in its place. Does not hold the lock.
     #[must_use]
@@ -38,6 +38,7 @@ impl Lock {
     }
 }
 
+/// Name of the journal file `n`.
 #[must_use]
 pub fn journal_name(n: u64) -> String {
     format!("journal/{n:012}.j")
@@ -217,6 +218,9 @@ pub fn remove_file(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// What is said of bytes behind the end of what was written.
+pub const BEHIND: &str = "the store did not write what stands from here on";
+
 /// Writes JSON with a check sum on a line of its own.
 pub fn write_checked<T: Serialize>(disk: &dyn Disk, path: &Path, value: &T) -> Result<(), OpenError> {
     let json = serde_json::to_string(value).expect("plain data has a JSON form");
@@ -231,9 +235,15 @@ pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &st
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(gone(name, "cannot read", path.to_owned(), source)),
     };
-    let json_and_sum = text.strip_suffix('\n').and_then(|text| text.split_once('\n'));
-    let (json, sum) = json_and_sum.ok_or_else(|| damaged(text.len(), "the file ends too early"))?;
-    if sum != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
+    let (json, sum) = text.split_once('\n').ok_or_else(|| damaged(text.len(), "the file ends too early"))?;
+    let wanted = format!("{:08x}\n", crc32fast::hash(json.as_bytes()));
+    if sum != wanted {
+        if sum.starts_with(&wanted) {
+            return Err(damaged(json.len() + 1 + wanted.len(), BEHIND));
+        }
+        if wanted.starts_with(sum) {
+            return Err(damaged(text.len(), "the file ends too early"));
+        }
         // The sum tells that something is wrong, and the text's shape at best where.
         let at = serde_json::from_str::<serde_json::Value>(json).err().map_or(0, |error| error.column().saturating_sub(1));
         return Err(damaged(at, "the text does not fit its check sum"));
@@ -297,13 +307,17 @@ pub struct Current {
     pub first_month: Option<crate::domain::time::Date>,
     /// When the last turn was, in milliseconds; at first, when the store was made.
     pub turned_at: i64,
+    /// What the first frame after the base follows: so that the check knows without the key whether the first journal is whole. The first programs
+    /// wrote none, and a store without a base needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
 }
 
 impl Current {
     /// Of a store that has not turned yet.
     #[must_use]
     pub const fn first(at: i64) -> Self {
-        Self { base: None, journal: 1, size: 0, contents: 0, first_month: None, turned_at: at }
+        Self { base: None, journal: 1, size: 0, contents: 0, first_month: None, turned_at: at, chain: None }
     }
 
     /// Reads the CURRENT of a store, which every store has.

@@ -19,7 +19,7 @@ use crate::audit::leaf::Openings;
 use crate::audit::record::Record;
 use crate::clock::Entropy;
 use crate::domain::time::{Date, Timestamp, parse_date, plus_months};
-use crate::store::sealer::{Place, TAG_LEN};
+use crate::store::sealer::{Place, Sealer, TAG_LEN};
 
 /// Bytes of a slot on disk.
 pub const SLOT_LEN: usize = 768;
@@ -127,8 +127,8 @@ pub fn plain_of_slot(index: u64, slot: &Slot) -> Result<zeroize::Zeroizing<[u8; 
     Ok(plain)
 }
 
-fn encode_slot(index: u64, slot: &Slot, number: u64, file: &SealedFile, out: &mut Vec<u8>) -> Result<(), OpenError> {
-    file.sealer.seal_into(place(number), &plain_of_slot(index, slot)?[..], out);
+fn encode_slot(index: u64, slot: &Slot, number: u64, sealer: &Sealer, out: &mut Vec<u8>) -> Result<(), OpenError> {
+    sealer.seal_into(place(number), &plain_of_slot(index, slot)?[..], out);
     Ok(())
 }
 
@@ -162,7 +162,7 @@ fn write_group(file: &SealedFile, month: &mut Month, group: &[Slot]) -> Result<(
         buffer.clear();
         let start = month.count;
         for slot in chunk {
-            encode_slot(month.end(), slot, month.count, file, &mut buffer)?;
+            encode_slot(month.end(), slot, month.count, &file.sealer, &mut buffer)?;
             month.count += 1;
         }
         let offset = HEADER_LEN as u64 + start * SLOT_LEN as u64;
@@ -320,18 +320,29 @@ impl Archive {
     }
 }
 
+/// The first log index in the header of a record file, when the header is one.
+#[must_use]
+pub fn first_of_header(header: &[u8; HEADER_LEN]) -> Option<u64> {
+    let is_sound = header[..8] == *MAGIC
+        && header[16..20] == crc32fast::hash(&header[..16]).to_le_bytes()
+        && header[20..].iter().all(|byte| *byte == 0);
+    header[8..16].first_chunk().filter(|_| is_sound).map(|raw| u64::from_le_bytes(*raw))
+}
+
+/// The bytes of the slot `number` with this record in it, the same each time.
+pub fn sealed_slot(sealer: &Sealer, number: u64, index: u64, slot: &Slot) -> Result<Vec<u8>, OpenError> {
+    let mut out = Vec::with_capacity(SLOT_LEN);
+    encode_slot(index, slot, number, sealer, &mut out)?;
+    Ok(out)
+}
+
 /// Opens a month's file for reading, its header checked.
 pub fn open_month(layout: &Layout, keys: &Keys, month: &Month) -> Result<SealedFile, OpenError> {
     let name = month.name();
     let file = layout.open(&name)?;
     let mut header = [0_u8; HEADER_LEN];
     file.read_exact_at(&mut header, 0).map_err(|_| OpenError::damage(&name, 0, "the file ends within its header"))?;
-    let crc = crc32fast::hash(&header[..16]).to_le_bytes();
-    if header[..8] != *MAGIC
-        || header[8..16] != month.first_index.to_le_bytes()
-        || header[16..20] != crc
-        || header[20..].iter().any(|byte| *byte != 0)
-    {
+    if first_of_header(&header) != Some(month.first_index) {
         return Err(OpenError::damage(&name, 0, "the header of the record file is not what was written"));
     }
     Ok(SealedFile { file, sealer: keys.open(&name)? })

@@ -7,7 +7,7 @@ use super::contents::{Holder, Location};
 use super::error::OpenError;
 use super::frame::{Chain, FrameKind};
 use super::holds::HeldFile;
-use super::journal::{Read, Reader, Tail, Torn};
+use super::journal::{Left, Read, Reader, Tail, Torn};
 use super::keys::Keys;
 use super::layout::{Current, Layout, journal_name};
 use super::records::{Entry, Month, Slot};
@@ -47,6 +47,8 @@ pub struct Replayed {
     pub owed: Vec<Event>,
     /// Where the last file stopped being readable, if it did.
     pub torn: Option<Torn>,
+    /// What stands behind the last whole frames of files.
+    pub left: Vec<Left>,
     /// Where a seal was lost that the last frame shows to have been there.
     pub lost_seal: Option<Torn>,
     /// The last frame, which may not be durable.
@@ -84,6 +86,7 @@ pub fn replay(
     }
     replayed.chain = reader.chain();
     replayed.torn = reader.torn();
+    replayed.left = reader.left().to_vec();
     replayed.lost_seal = reader.lost_seal();
     replayed.tail = reader.into_tail();
     Ok(replayed)
@@ -105,6 +108,7 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
         held: Vec::new(),
         owed: Vec::new(),
         torn: None,
+        left: Vec::new(),
         lost_seal: None,
         tail: None,
         head_at: None,
@@ -114,6 +118,9 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
     let name = super::layout::state_name(number);
     if base.tree.size() != current.size {
         return Err(OpenError::damage(&name, 0, "the base has another tree size than CURRENT says"));
+    }
+    if current.chain.is_some_and(|chain| chain != base.chain) {
+        return Err(OpenError::damage(&name, 0, "the base follows another frame than CURRENT says"));
     }
     replayed.state = State::restore(base.snapshot).map_err(|_| OpenError::damage(&name, 0, "the register in the base breaks a rule"))?;
     replayed.nodes = RecentNodes::new(base.tree.frontier());

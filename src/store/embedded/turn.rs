@@ -121,9 +121,10 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
         contents: plan.turned.kept,
         first_month: plan.months.first().map(|month| month.first_day),
         turned_at: engine.clock.now().millis(),
+        chain: Some(rolled.chain),
     };
-    let written = write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next);
     engine.check_folder()?;
+    let written = write_checked(engine.layout.disk(), &engine.layout.path("CURRENT"), &next);
     if let Err(error) = written {
         let in_force = Current::of(&engine.layout).ok();
         // Perhaps renamed in spite of the error: only a start may go on from a base that this process does not use.
@@ -133,8 +134,8 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     pass(Failpoint::Committed)?;
     let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, stale_at } = plan;
     let names = in_force(&months, &held);
-    switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
     engine.check_folder()?;
+    switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;

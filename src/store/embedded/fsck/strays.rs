@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use super::FsckReport;
 use crate::audit::leaf::Leaf;
+use crate::audit::note::LogVerifier;
 use crate::audit::tile_nodes::TileRead as _;
 use crate::audit::tiles::{TileId, TileKind};
 use crate::audit::tree::Hash;
 use crate::domain::time::parse_date;
 use crate::store::embedded::calendar;
 use crate::store::embedded::error::{Damage, OpenError};
-use crate::store::embedded::layout::{Current, FOLDERS, Layout};
+use crate::store::embedded::layout::{BEHIND, Current, FOLDERS, Layout};
 use crate::store::embedded::tiles::TileFolder;
 
 const FOREIGN: &str = "the store did not make this file; find out where it comes from and move it out of the folder";
@@ -47,6 +48,35 @@ pub fn check_foreign(layout: &Layout, report: &mut FsckReport) -> Result<(), Ope
     }
     let Some(current) = Current::read(layout)? else { return Ok(()) };
     report.damages.extend(layout.in_the_way(&current)?);
+    Ok(())
+}
+
+/// The files beside the log that this one follows.
+pub fn check_previous_folder(previous: &Layout, verifier: &LogVerifier, report: &mut FsckReport) -> Result<(), OpenError> {
+    for name in previous.names(".")? {
+        if !["FORMAT", "log", "log.vkey", "last-known"].contains(&name.as_str()) {
+            report.found(name, 0, FOREIGN);
+        }
+    }
+    let key = format!("{verifier}\n");
+    match previous.disk().read(&previous.path("log.vkey")) {
+        Ok(found) if found == key.as_bytes() => {}
+        Ok(found) => {
+            let at = found.iter().zip(key.as_bytes()).position(|(found, key)| found != key).unwrap_or(found.len().min(key.len()));
+            report.found("log.vkey", at as u64, "it is not the key of this log");
+        }
+        Err(error) => report.found("log.vkey", 0, error.to_string()),
+    }
+    // Three lines: name, size, root.
+    match previous.disk().read(&previous.path("last-known")) {
+        Ok(found) => {
+            let end = found.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).map(|(at, _)| at + 1);
+            if end != Some(found.len()) {
+                report.found("last-known", end.unwrap_or(found.len()) as u64, BEHIND);
+            }
+        }
+        Err(error) => report.found("last-known", 0, error.to_string()),
+    }
     Ok(())
 }
 

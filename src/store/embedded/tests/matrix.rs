@@ -223,10 +223,8 @@ fn may_be_harmless(name: &str, harm: &Harm) -> bool {
         "high-water" => matches!(harm, Harm::Missing),
         // A partial tile of an older size is the beginning of the one that has grown from it; the check names what the checkpoint needs.
         _ if name.contains(".p/") => matches!(harm, Harm::Missing),
-        // The tail behind the last durable frame: a torn one is left behind at every start.
-        _ if name.starts_with("data/journal/") => true,
-        // Slots behind the last one that counts are what an unfinished turn leaves; they are written again.
-        _ if name.starts_with("data/records/") => matches!(harm, Harm::Grown),
+        // The tail behind the last durable frame: a torn one is left behind at every start. One that no crash leaves is named.
+        _ if name.starts_with("data/journal/") => !matches!(harm, Harm::Grown),
         _ => false,
     }
 }
