@@ -124,7 +124,7 @@ fn a_start_tells_what_it_found_and_a_missing_mark_is_named() {
     let newest = fs::read_dir(home.data().join("journal")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let mut bytes = fs::read(&newest).unwrap();
     let whole = bytes.len();
-    bytes.extend_from_slice(b"SbJ1 torn");
+    bytes.extend_from_slice(b"SbJ1\x01\0\0\0");
     fs::write(&newest, bytes).unwrap();
     let torn = home.offline("audit fsck ~/dev/data --storage-key ~/dev/storage-key").well();
     assert_eq!(torn.json()[0]["torn"]["offset"].as_u64(), Some(whole as u64), "{}", torn.out);
