@@ -1,12 +1,15 @@
 """How much one participant feels of another's flood, and of sockets that never speak.
 
-    flood.py [--rounds 3] [--seconds 4] [--share 0.25] [--sockets 10000] [--most TIMES]
+    flood.py [--rounds 3] [--seconds 4] [--share 0.25] [--sockets 10000] [--most TIMES] [--years HOME]
 
 Starts the real program with its default limits. A prosecution sends notices one after the other, each answered when it is durable; quiet seconds and seconds of flood take
 turns, so that a busy machine is busy in both. Prints the 50th and 99th percentile of both, what became of the flood, and what it left in the log. The flooding client and
 all its work are held to a share of one processor. Opening sockets is mostly the system's work, on the processors of the one that is measured: so the same flood also goes
 against a program that accepts sockets and does nothing else, and what that costs is told apart. Fails if a call of the other failed, or if its 99th percentile is more
 than --most times its quiet one, or the one beside that other program (2; where other work shares the machine, more).
+
+With --years a flood of questions for receipts is measured, too, of messages so old that the gateway has forgotten their ids and looks for each in a month of records: in HOME,
+which `cargo bench --bench scale -- generate --home HOME --entries 60_000 --undelivered 0 --recent-cases 100 --months 8` makes.
 """
 
 import argparse
@@ -124,6 +127,43 @@ def measure(name: str, gateway: Gateway, victim: Victim, commands: dict, rounds:
     return {"ratio": flooded / own, "errors": errors, "did": did}
 
 
+# Whose ids a history of eight months has forgotten, and of whose month it keeps all records: 15,000 of 60,000.
+OLD_DAYS = 190
+
+
+def rest(pid: int, seconds: float = 60.0) -> None:
+    """Waits until a gateway that was started on a long log has built its search index."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = cpu_seconds(pid)
+        time.sleep(1)
+        if cpu_seconds(pid) - before < 0.05:
+            return
+
+
+def old_ids(home: Path, wish: argparse.Namespace) -> dict:
+    """Calls for ids of a past month beside another's notices, in a home that has such months."""
+    gateway = Gateway(home)
+    gateway.start()
+    gateway.wait_until_serving()
+    rest(gateway.pid())
+    victim = Victim(gateway)
+    victim.start()
+    time.sleep(1)
+    command = ["receipts", str(gateway.port), str(gateway.certs()), str(wish.share), str(OLD_DAYS)]
+    result = measure("a flood of old ids", gateway, victim, {"flood": command}, (wish.rounds + 1) // 2, wish.seconds)
+    victim.over = True
+    victim.join()
+    victim.party.channel.close()
+    looked = sum(did["answers"].get("MESSAGE_UNKNOWN", 0) for did in result["did"])
+    print(f"a flood of old ids: {looked} were looked for")
+    if not looked:
+        result["errors"].append("no id was looked for, so nothing was measured")
+    if gateway.stop() != 0:
+        result["errors"].append("the gateway did not stop as it should")
+    return result
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -131,11 +171,15 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.25, help="of one processor, for the flooding client")
     parser.add_argument("--sockets", type=int, default=10_000)
     parser.add_argument("--most", type=float, default=2.0, help="times its quiet 99th percentile")
-    parser.add_argument("--only", choices=["calls", "sockets", "greetings"])
+    parser.add_argument("--only", choices=["calls", "sockets", "greetings", "years"])
+    parser.add_argument("--years", type=Path, metavar="HOME", help="a home whose log is months old, to be flooded with calls for old ids")
     wish = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"flood: {os.cpu_count()} processors, load {load:.1f} before; the flooding client is held to {wish.share:.0%} of one processor")
-    failed = []
+    failed, results = [], {}
+    # By itself, as the other's notices to two gateways would be in each other's way.
+    if wish.years and wish.only in (None, "years"):
+        results["a flood of old ids"] = old_ids(wish.years, wish)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gateway = Gateway(folder / "home")
@@ -144,7 +188,7 @@ def main() -> int:
         victim = Victim(gateway)
         victim.start()
         time.sleep(1)
-        certs, port, results = str(gateway.certs()), str(gateway.port), {}
+        certs, port = str(gateway.certs()), str(gateway.port)
         elsewhere = subprocess.Popen([sys.executable, str(Path(__file__).with_name("flooder.py")), "sink", str(folder / "port")], stdin=subprocess.PIPE)
         while not (folder / "port").exists() or not (folder / "port").read_text():
             time.sleep(0.05)

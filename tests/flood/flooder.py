@@ -1,6 +1,7 @@
 """The floods, each a process of its own that holds itself to a share of one processor: it sleeps when its own processor clock runs ahead.
 
     flooder.py calls PORT CERTS SHARE TEMPLATE     as many durable notices as its share allows, on eight connections
+    flooder.py receipts PORT CERTS SHARE DAYS      asks as fast for receipts of messages of so many days ago, which nobody sent: a search of a month of records each
     flooder.py sockets PORT COUNT SHARE            sockets that never speak, from a hundred addresses of 127.0.0.0/8; those closed are opened again
     flooder.py greetings PORT COUNT SHARE          the same, but each begins a handshake and does not go on with it: the server's half is the dear one
     flooder.py sink FILE                           no flood: a program that accepts such sockets and does nothing else; writes its port to FILE
@@ -42,23 +43,38 @@ def told_to_end() -> bool:
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
-def calls(port: int, certs: Path, share: float, template: Path) -> dict:
-    from wire import H2, message
+def message_id(days_ago: float = 0.0) -> bytes:
+    """A UUID version 7 of its time."""
+    bits = bytearray(int((time.time() - days_ago * 86400) * 1000).to_bytes(6, "big") + os.urandom(10))
+    bits[6], bits[8] = 0x70 | bits[6] & 15, 0x80 | bits[8] & 63
+    text = bits.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
 
+
+def receipts(port: int, certs: Path, share: float, days: float) -> dict:
+    # Field 1, of 36 bytes.
+    return calls(port, certs, share, "GetReceipt", lambda: b"\x0a\x24" + message_id(days))
+
+
+def notices(port: int, certs: Path, share: float, template: Path) -> dict:
     raw = template.read_bytes()
     id_at = raw.index(b"00000000-0000-7000-8000-000000000000")
     salt_at = raw.index(b"S" * 32)
-    held, sent, refused = Share(share), 0, {}
-    path = "/samband.v1.ProsecutionService/SendConditionNotice"
 
     def fresh() -> bytes:
-        bits = bytearray(int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10))
-        bits[6], bits[8] = 0x70 | bits[6] & 15, 0x80 | bits[8] & 63
-        text = bits.hex()
-        name = "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
         body = bytearray(raw)
-        body[id_at : id_at + 36], body[salt_at : salt_at + 32] = name, os.urandom(32)
-        return message(bytes(body))
+        body[id_at : id_at + 36], body[salt_at : salt_at + 32] = message_id(), os.urandom(32)
+        return bytes(body)
+
+    return calls(port, certs, share, "SendConditionNotice", fresh)
+
+
+def calls(port: int, certs: Path, share: float, method: str, fresh) -> dict:
+    """Calls of a prosecution with the bodies that `fresh` makes."""
+    from wire import H2, message
+
+    held, sent, refused = Share(share), 0, {}
+    path = f"/samband.v1.ProsecutionService/{method}"
 
     def connect():
         h2 = H2(port, certs, "politi-innlandet")
@@ -75,7 +91,7 @@ def calls(port: int, certs: Path, share: float, template: Path) -> dict:
             for _ in range(max(0, 120 - (h2.next // 2 - len(seen.answers) - len(seen.resets)))):
                 stream = h2.next
                 h2.next += 2
-                body = fresh()
+                body = message(fresh())
                 h2.out += struct.pack(">I", len(h2.block))[1:] + b"\x01\x04" + struct.pack(">I", stream) + h2.block
                 h2.out += struct.pack(">I", len(body))[1:] + b"\x00\x01" + struct.pack(">I", stream) + body
                 sent += 1
@@ -184,7 +200,9 @@ def main() -> None:
         return sink(Path(sys.argv[2]))
     kind, port = sys.argv[1], int(sys.argv[2])
     if kind == "calls":
-        did = calls(port, Path(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]))
+        did = notices(port, Path(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]))
+    elif kind == "receipts":
+        did = receipts(port, Path(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))
     else:
         did = sockets(port, int(sys.argv[3]), float(sys.argv[4]), greeting() if kind == "greetings" else b"")
     print(json.dumps(did), flush=True)
