@@ -10,6 +10,7 @@ use std::cell::Cell;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::kind::row_of;
 pub use super::message::{ItemNumber, MessageKind};
 pub use super::reload::{ReloadFault, ReloadedFile};
 
@@ -354,8 +355,7 @@ pub enum Event {
         /// Different bad contents since the last such event, this one included.
         contents: u64,
     },
-    /// What a retired participant had is its successor's from here: mailbox, cases, and the right to its messages; follows
-    /// [`Event::RegisterLoaded`].
+    /// The same as [`Event::TookOver`], as earlier versions told it: with how much passed on, which not every auditor may know.
     Succeeded {
         /// The register's generation.
         generation: u64,
@@ -403,6 +403,16 @@ pub enum Event {
         case: HeldCase,
         /// Records that were erased: those whose months had gone before. What stands in its month still is erased with it.
         records: u64,
+    },
+    /// What a retired participant had is its successor's from here: mailbox, cases, and the right to its messages; follows
+    /// [`Event::RegisterLoaded`]. It names two organisations and counts nothing, so that whoever judges by it may read it.
+    TookOver {
+        /// The register's generation.
+        generation: u64,
+        /// Who is retired.
+        predecessor: ParticipantId,
+        /// The last of its successors: one that is not retired.
+        successor: ParticipantId,
     },
 }
 
@@ -563,7 +573,7 @@ impl Event {
             Self::ScopesLoaded { .. } => 28,
             Self::TrustLoaded { .. } => 29,
             Self::ReloadFailed { .. } => 30,
-            Self::Succeeded { .. } => 31,
+            Self::Succeeded { .. } | Self::TookOver { .. } => 31,
             Self::HoldPlaced { .. } => 32,
             Self::HoldLifted { .. } => 33,
             Self::HoldEnded { .. } => 34,
@@ -586,10 +596,4 @@ impl Event {
             _ => None,
         }
     }
-}
-
-/// The row of a number, if that number was ever given out.
-#[must_use]
-pub fn row_of(number: u16) -> Option<EventRow> {
-    TABLE.iter().find(|row| row.number == number).copied()
 }

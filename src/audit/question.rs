@@ -93,7 +93,8 @@ pub enum Finding {
         deliveries: u64,
         /// Of both, those that name another than the prosecution that requisitioned: the answer is "none" when this is 0.
         elsewhere: u64,
-        /// Of both, those whose requisition or result stands in records that are erased or closed: nothing can be said of them.
+        /// Of both, those whose requisition or result stands in records that are erased or closed, or that name another while a succession may
+        /// stand in such: nothing can be said of them.
         unresolved: u64,
     },
     /// Of [`Question::Forbidden`].
@@ -115,6 +116,8 @@ pub enum Finding {
         open: u64,
         /// Became overdue in the period and were settled later.
         settled: u64,
+        /// Settled by another than the one it waited for, whose successor that may be: the succession would stand in what was not read.
+        unresolved: u64,
     },
     /// Of [`Question::Changed`].
     Changed {
@@ -154,7 +157,7 @@ pub enum Mark {
     Plain,
     /// A result named or reached another than its requisitioner.
     Elsewhere,
-    /// The records that would tell are erased.
+    /// The records that would tell are erased, closed or not read.
     Unresolved,
     /// The caller had no right to do this.
     Forbidden,
@@ -331,6 +334,13 @@ struct Seen<'e> {
     visible: bool,
     /// Within the period; else only to judge by.
     asked_for: bool,
+    /// Entries before it that were not read; what lies before the range counts as one.
+    unread: u32,
+}
+
+/// Whether any entry was not read between two of which these many were not read before them: anything may stand in it, a succession too.
+const fn is_unread_between(one: u32, other: u32) -> bool {
+    one != other || other == u32::MAX
 }
 
 /// Questions under way, all over one scan.
@@ -338,6 +348,7 @@ struct Seen<'e> {
 pub struct Survey {
     period: Period,
     check: RangeCheck,
+    unread: u32,
     asked: Vec<(Question, Asking)>,
     holds: held::Holds,
     counts: Option<super::counts::Counts>,
@@ -359,7 +370,8 @@ impl Survey {
             other => Asking::Simple(simple::Simple::new(*other)),
         };
         let asked = questions.iter().map(|question| (*question, asking(question))).collect();
-        Self { period, check: RangeCheck::new(sight, period, from, edge), asked, holds: held::Holds::default(), counts: None }
+        let check = RangeCheck::new(sight, period, from, edge);
+        Self { period, check, unread: u32::from(from > 0), asked, holds: held::Holds::default(), counts: None }
     }
 
     /// The range is a bundle's: what is not open in it is told as its word.
@@ -378,8 +390,11 @@ impl Survey {
 
     /// Takes the next entry of the range.
     pub fn take(&mut self, entry: &OpenEntry) {
-        let Some((record, visible)) = self.check.take(entry) else { return };
-        let seen = Seen { index: entry.index, record, visible, asked_for: self.period.holds(record.time) };
+        let Some((record, visible)) = self.check.take(entry) else {
+            self.unread = self.unread.saturating_add(1);
+            return;
+        };
+        let seen = Seen { index: entry.index, record, visible, asked_for: self.period.holds(record.time), unread: self.unread };
         if let Some(counts) = self.counts.as_mut().filter(|_| visible && seen.asked_for) {
             counts.take(record);
         }
@@ -401,7 +416,7 @@ impl Survey {
     /// Ends, with arguments as [`RangeCheck::finish`].
     #[must_use]
     pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Findings {
-        let Self { period, check, asked, holds, counts } = self;
+        let Self { period, check, unread: _, asked, holds, counts } = self;
         let sight = check.sight().clone();
         let checked = check.finish(head, consistency);
         let answers = asked

@@ -79,6 +79,12 @@ impl Record {
         matches!(self.kind, kind::AUDIT_READ | kind::AUDIT_ASKED)
     }
 
+    /// Whether it is read with the records of `case`: as one of them, or as a succession, without which nobody can tell whose the case is.
+    #[must_use]
+    pub fn goes_with(&self, case: CaseRef) -> bool {
+        self.case_ref == Some(case) || self.kind == kind::SUCCEEDED
+    }
+
     /// Whether it tells of something that happened in the case that it names, if it names one. Who only asked for a case, or held it, makes none.
     #[must_use]
     pub const fn happened_in_its_case(&self) -> bool {
@@ -237,10 +243,14 @@ impl Record {
                 self.count = Some(*contents);
                 self.note = Some(digest.map_or_else(|| file.as_str().to_owned(), |digest| format!("{} {}", file.as_str(), hex(&digest))));
             }
-            Event::Succeeded { generation, predecessor, successor, items, cases } => {
+            Event::TookOver { generation, predecessor, successor } => {
                 self.sender = Some(predecessor.clone());
                 self.recipient = Some(successor.clone());
                 self.count = Some(*generation);
+            }
+            Event::Succeeded { generation, predecessor, successor, items, cases } => {
+                let (generation, predecessor, successor) = (*generation, predecessor.clone(), successor.clone());
+                self.upkeep(&Event::TookOver { generation, predecessor, successor });
                 self.note = Some(format!("items {items} cases {cases}"));
             }
             _ => self.hold(event),

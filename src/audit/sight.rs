@@ -62,6 +62,8 @@ impl Sight {
             | kind::RELOAD_FAILED
             | kind::ENTRY_LOST
             | kind::RECORDS_ERASED => true,
+            // Who stands for whom: without it nothing that passed on can be judged. What earlier versions wrote counts what passed.
+            kind::SUCCEEDED if record.note.is_none() => true,
             kind::AUDIT_READ | kind::AUDIT_ASKED | kind::REVIEWED => {
                 let asked_for_one = record.recipient.is_some() || record.case_ref.is_some() || record.message_id.is_some();
                 record.actor == self.reader || is_party(&record.recipient) || !asked_for_one

@@ -15,7 +15,7 @@ use super::command::{Body, Command, Searched, Submission};
 use super::permit::{Denial, NO_CONTENT, Permit};
 use super::reason::Reason;
 use super::table::{FLOWS, Verb};
-use super::view::{Passing, View};
+use super::view::View;
 use crate::audit::event::{Acceptance, Event};
 use crate::domain::id::{CaseRef, ParticipantId, RequisitionId};
 use crate::domain::limits::{MESSAGE_ID_AGE_MAX_MILLIS, MESSAGE_ID_AHEAD_MAX_MILLIS};
@@ -86,10 +86,10 @@ fn load_register(view: &View<'_>, register: &Register, digest: [u8; 32]) -> Deci
     if !scopes.is_empty() {
         events.push(Event::ScopesLoaded { generation, scopes });
     }
-    for Passing { predecessor, items, cases } in &view.passing {
+    for predecessor in &view.passing {
         if let Some(successor) = register.heir_of(predecessor) {
             let (predecessor, successor) = (predecessor.clone(), successor.clone());
-            events.push(Event::Succeeded { generation, predecessor, successor, items: *items, cases: *cases });
+            events.push(Event::TookOver { generation, predecessor, successor });
         }
     }
     Decision::Events(events)

@@ -55,22 +55,11 @@ pub struct View<'a> {
     /// How much waits for the recipient of a submission.
     pub mailboxes: Mailboxes<'a>,
     /// Who is retired by the register that comes into force, by id.
-    pub passing: Vec<Passing>,
+    pub passing: Vec<ParticipantId>,
     /// The hold on the case that a hold is placed on, lifted from or ended.
     pub hold: Option<&'a Hold>,
     /// Holds in force.
     pub holds: usize,
-}
-
-/// What a participant has that is being retired.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passing {
-    /// Who.
-    pub predecessor: ParticipantId,
-    /// Undelivered items in its mailbox.
-    pub items: u64,
-    /// Cases that are not over and that it is a party of.
-    pub cases: u64,
 }
 
 impl<'a> View<'a> {

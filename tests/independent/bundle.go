@@ -297,7 +297,7 @@ func run(path, key string) error {
 	}
 	ofCase, ref := strings.Contains(manifest, "\ncase_ref="), field(manifest, "case_ref")
 	rows := strings.SplitAfter(string(files["records.jsonl"]), "\n")
-	next, opened, erased, closed := from, 0, 0, 0
+	next, opened, openOfCase, erased, closed := from, 0, 0, 0, 0
 	for _, line := range strings.Split(strings.TrimSuffix(string(files["entries.txt"]), "\n"), "\n") {
 		fail := func(err error) error { return fmt.Errorf("entry %d: %v", next, err) }
 		parts := strings.Split(line, " ")
@@ -321,8 +321,13 @@ func run(path, key string) error {
 			if !bytes.Equal(made, leaf) {
 				return fail(errors.New("it does not open to its leaf"))
 			}
-			if ofCase && (ref == "" || field(text, "case_ref") != ref) {
+			// A succession goes with every case: it tells whose the case is.
+			isOfCase := ref != "" && field(text, "case_ref") == ref
+			if ofCase && !isOfCase && field(text, "event") != "SUCCEEDED" {
 				return fail(errors.New("it is open and not of the case that the manifest names"))
+			}
+			if isOfCase {
+				openOfCase++
 			}
 			if opened >= len(rows) {
 				return fail(errors.New("records.jsonl does not hold it"))
@@ -345,7 +350,7 @@ func run(path, key string) error {
 	if next != to || !strings.HasSuffix(manifest, counted) || len(rows) != opened+1 || rows[opened] != "" {
 		return errors.New("the manifest or records.jsonl counts other entries")
 	}
-	if ofCase && opened == 0 {
+	if ofCase && openOfCase == 0 {
 		return errors.New("a bundle of a case opens none of its records")
 	}
 	if err := sameTable(files["records.csv"], files["records.jsonl"]); err != nil {

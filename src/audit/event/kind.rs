@@ -1,5 +1,7 @@
 //! Kinds by name, for those who read records. A number is never given out twice.
 
+use super::{EventRow, TABLE};
+
 /// Number of `LOG_OPENED`.
 pub const LOG_OPENED: u16 = 1;
 /// Number of `STARTED`.
@@ -72,3 +74,9 @@ pub const HOLD_PLACED: u16 = 63;
 pub const HOLD_LIFTED: u16 = 64;
 /// Number of `HOLD_ENDED`.
 pub const HOLD_ENDED: u16 = 65;
+
+/// The row of a number, if that number was ever given out.
+#[must_use]
+pub fn row_of(number: u16) -> Option<EventRow> {
+    TABLE.iter().find(|row| row.number == number).copied()
+}

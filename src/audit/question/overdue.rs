@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Finding, Mark, Row, Rows, Seen};
+use super::{Finding, Mark, Row, Rows, Seen, is_unread_between};
 use crate::audit::event::kind;
 use crate::domain::id::{MessageId, ParticipantId};
 
@@ -16,6 +16,10 @@ struct Open {
     row: Row,
     /// Whether it became overdue within the period.
     asked_for: bool,
+    /// Entries before it that were not read. Whoever took over from its recipient since did so after it.
+    unread: u32,
+    /// Another settled it, and that one may have taken over: the succession would stand in what was not read.
+    is_unresolved: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -40,15 +44,15 @@ impl Overdue {
             | kind::RESULT_ACCEPTED
             | kind::NOTICE_WITHDRAWN
             | kind::REPORT_WITHDRAWN
-            | kind::RESULT_WITHDRAWN => self.replaced(record.replaces, record.actor.as_ref()),
+            | kind::RESULT_WITHDRAWN => self.replaced(record.replaces, record.actor.as_ref(), seen.unread),
             kind::HANDED_OUT => {
                 if let Some(about) = record.about.filter(|_| self.fetched.len() < FOLLOWED_MAX) {
                     self.fetched.insert(about);
                 }
             }
             kind::OVERDUE if seen.visible => self.overdue(seen),
-            kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref()),
-            kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref()),
+            kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref(), seen.unread),
+            kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref(), seen.unread),
             kind::SUCCEEDED => {
                 if let (Some(from), Some(to)) = (&record.sender, &record.recipient) {
                     self.pass(from, to);
@@ -66,7 +70,7 @@ impl Overdue {
         let row = Row { index: seen.index, record: record.clone(), mark: Mark::Open };
         let waiting = self.open.entry(about).or_default();
         waiting.retain(|open| open.recipient != recipient);
-        waiting.push(Open { recipient, row, asked_for: seen.asked_for });
+        waiting.push(Open { recipient, row, asked_for: seen.asked_for, unread: seen.unread, is_unresolved: false });
         if let Some(id) = record.message_id {
             let known = self.by_message.entry(id).or_default();
             if !known.contains(&about) {
@@ -76,19 +80,26 @@ impl Overdue {
     }
 
     /// A message that was replaced or withdrawn before anybody fetched it is never delivered.
-    fn replaced(&mut self, message_id: Option<MessageId>, by: Option<&ParticipantId>) {
+    fn replaced(&mut self, message_id: Option<MessageId>, by: Option<&ParticipantId>, unread: u32) {
         let (Some(id), Some(by)) = (message_id, by) else { return };
         for about in self.by_message.get(&id).cloned().unwrap_or_default() {
             if self.fetched.contains(&about) {
                 continue;
             }
-            let is_own = |open: &&Open| {
+            let is_own = |open: &Open| {
                 let sender = open.row.record.sender.as_ref();
                 sender.is_some_and(|sender| self.heirs.get(sender).unwrap_or(sender) == by)
             };
-            let gone: Vec<ParticipantId> =
-                self.open.get(&about).into_iter().flatten().filter(is_own).map(|open| open.recipient.clone()).collect();
-            gone.iter().for_each(|recipient| self.settle(Some(about), Some(recipient)));
+            let mut gone = Vec::new();
+            for open in self.open.get_mut(&about).into_iter().flatten() {
+                if is_own(open) {
+                    gone.push(open.recipient.clone());
+                } else {
+                    // Its sender may have been followed by this one at any time.
+                    open.is_unresolved |= unread > 0;
+                }
+            }
+            gone.iter().for_each(|recipient| self.settle(Some(about), Some(recipient), unread));
         }
     }
 
@@ -101,11 +112,17 @@ impl Overdue {
         self.heirs.insert(from.clone(), to.clone());
     }
 
-    fn settle(&mut self, about: Option<u64>, recipient: Option<&ParticipantId>) {
+    fn settle(&mut self, about: Option<u64>, recipient: Option<&ParticipantId>, unread: u32) {
         let Some((about, recipient)) = about.zip(recipient) else { return };
         self.fetched.remove(&about);
         let Some(waiting) = self.open.get_mut(&about) else { return };
-        let Some(at) = waiting.iter().position(|open| open.recipient == *recipient) else { return };
+        let Some(at) = waiting.iter().position(|open| open.recipient == *recipient) else {
+            // Of the message's other delivery, or the successor's.
+            for open in waiting {
+                open.is_unresolved |= is_unread_between(open.unread, unread);
+            }
+            return;
+        };
         let Open { row, asked_for, .. } = waiting.remove(at);
         if waiting.is_empty() {
             self.open.remove(&about);
@@ -130,9 +147,13 @@ impl Overdue {
 
     pub(super) fn finish(self) -> (Finding, Rows) {
         let Self { open, settled, rows: settled_rows, .. } = self;
-        let open: Vec<Row> = open.into_values().flatten().map(|open| open.row).collect();
-        let finding = Finding::Overdue { open: open.len() as u64, settled };
+        let (mut unresolved, mut waits) = (0, 0);
+        let open = open.into_values().flatten().map(|Open { row, is_unresolved, .. }| {
+            *(if is_unresolved { &mut unresolved } else { &mut waits }) += 1;
+            Row { mark: if is_unresolved { Mark::Unresolved } else { Mark::Open }, ..row }
+        });
         let mut all: Vec<Row> = settled_rows.kept.into_iter().chain(open).collect();
+        let finding = Finding::Overdue { open: waits, settled, unresolved };
         all.sort_by_key(|row| row.index);
         let mut rows = Rows { left_out: settled_rows.left_out, ..Rows::default() };
         for row in all {
@@ -182,9 +203,15 @@ mod tests {
 
     /// What comes of these entries: the first ones lie before the period.
     fn asked(before: &[Record], within: &[Record]) -> (Finding, Vec<(u64, Mark)>) {
+        asked_where(before, within, None)
+    }
+
+    /// The same, where the entry before the one at this place was not read.
+    fn asked_where(before: &[Record], within: &[Record], unread: Option<usize>) -> (Finding, Vec<(u64, Mark)>) {
         let mut asking = Overdue::default();
         for (at, record) in before.iter().chain(within).enumerate() {
-            asking.take(Seen { index: 100 + at as u64, record, visible: true, asked_for: at >= before.len() });
+            let unread = u32::from(unread.is_some_and(|unread| at >= unread));
+            asking.take(Seen { index: 100 + at as u64, record, visible: true, asked_for: at >= before.len(), unread });
         }
         let (finding, rows) = asking.finish();
         (finding, rows.kept.iter().map(|row| (row.index, row.mark)).collect())
@@ -198,9 +225,13 @@ mod tests {
     fn a_message_withdrawn_unread_is_settled_though_the_record_of_its_acceptance_is_erased() {
         let late = records(&[overdue("ru-oslo")]);
         let finding = |more: &[Record]| asked(&[], &[&late, more].concat()).0;
-        assert_eq!(finding(&[]), Finding::Overdue { open: 1, settled: 0 });
-        assert_eq!(finding(&[withdrawn("politi-oslo")]), Finding::Overdue { open: 0, settled: 1 });
-        assert_eq!(finding(&[withdrawn("politi-vest")]), Finding::Overdue { open: 1, settled: 0 }, "another's message of that id");
+        assert_eq!(finding(&[]), Finding::Overdue { open: 1, settled: 0, unresolved: 0 });
+        assert_eq!(finding(&[withdrawn("politi-oslo")]), Finding::Overdue { open: 0, settled: 1, unresolved: 0 });
+        assert_eq!(
+            finding(&[withdrawn("politi-vest")]),
+            Finding::Overdue { open: 1, settled: 0, unresolved: 0 },
+            "another's message of that id"
+        );
         let taken_over = Event::Succeeded {
             generation: 2,
             predecessor: "politi-oslo".parse().unwrap(),
@@ -209,19 +240,45 @@ mod tests {
             cases: 1,
         };
         let passed = [records(&[taken_over]), vec![withdrawn("politi-vest")]].concat();
-        assert_eq!(finding(&passed), Finding::Overdue { open: 0, settled: 1 }, "the successor's to withdraw");
+        assert_eq!(finding(&passed), Finding::Overdue { open: 0, settled: 1, unresolved: 0 }, "the successor's to withdraw");
     }
 
     #[test]
     fn what_was_late_before_the_period_counts_only_while_it_is_open() {
         let (late, done) = (records(&[overdue("ru-oslo")]), records(&[acknowledged("ru-oslo")]));
-        assert_eq!(asked(&late, &[]), (Finding::Overdue { open: 1, settled: 0 }, vec![(100, Mark::Open)]));
+        assert_eq!(asked(&late, &[]), (Finding::Overdue { open: 1, settled: 0, unresolved: 0 }, vec![(100, Mark::Open)]));
         assert_eq!(
             asked(&[], &[late.clone(), done.clone()].concat()),
-            (Finding::Overdue { open: 0, settled: 1 }, vec![(100, Mark::Settled)])
+            (Finding::Overdue { open: 0, settled: 1, unresolved: 0 }, vec![(100, Mark::Settled)])
         );
         for (before, within) in [([late.clone(), done.clone()].concat(), Vec::new()), (late, done)] {
-            assert_eq!(asked(&before, &within), (Finding::Overdue { open: 0, settled: 0 }, Vec::new()), "not of this period");
+            assert_eq!(
+                asked(&before, &within),
+                (Finding::Overdue { open: 0, settled: 0, unresolved: 0 }, Vec::new()),
+                "not of this period"
+            );
+        }
+    }
+
+    #[test]
+    fn what_another_settled_is_not_told_as_waiting_where_its_succession_may_stand_unread() {
+        let log = records(&[overdue("ru-hamar"), acknowledged("ru-oslo")]);
+        let finding = |unread| asked_where(&[], &log, unread);
+        let (waits, unresolved) =
+            (Finding::Overdue { open: 1, settled: 0, unresolved: 0 }, Finding::Overdue { open: 0, settled: 0, unresolved: 1 });
+        assert_eq!(finding(None), (waits, vec![(100, Mark::Open)]), "everything was read: of a message with two deliveries, the other");
+        assert_eq!(finding(Some(0)).0, waits, "whoever is late when the message is has not passed on before that");
+        assert_eq!(finding(Some(1)), (unresolved, vec![(100, Mark::Unresolved)]));
+        let both = [log, records(&[acknowledged("ru-hamar")])].concat();
+        assert_eq!(
+            asked_where(&[], &both, Some(1)).0,
+            Finding::Overdue { open: 0, settled: 1, unresolved: 0 },
+            "it was the other delivery's"
+        );
+        // Its sender may have been followed before it was late.
+        let taken_back = [records(&[overdue("ru-hamar")]), vec![withdrawn("politi-vest")]].concat();
+        for (unread, found) in [(None, waits), (Some(0), unresolved), (Some(1), unresolved)] {
+            assert_eq!(asked_where(&[], &taken_back, unread).0, found, "{unread:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ impl Simple {
         let finding = match question {
             Question::ResultsElsewhere => Finding::ResultsElsewhere { results: 0, deliveries: 0, elsewhere: 0, unresolved: 0 },
             Question::Forbidden => Finding::Forbidden { refused: 0, forbidden: 0, summed: 0, strangers: 0, participants: 0 },
-            Question::Overdue => Finding::Overdue { open: 0, settled: 0 },
+            Question::Overdue => Finding::Overdue { open: 0, settled: 0, unresolved: 0 },
             Question::Changed => Finding::Changed { corrected: 0, withdrawn: 0, returned: 0 },
             Question::Erased => Finding::Erased { contents: 0, months: 0, records: 0, undelivered: 0 },
             Question::Read => Finding::Read { reads: 0, readers: 0, reviews: 0 },
@@ -111,7 +111,7 @@ mod tests {
         let mut simple = Simple::new(question);
         for (index, event) in (0..).zip(events) {
             let record = Record::of(event, Timestamp::from_millis(0));
-            simple.take(Seen { index, record: &record, visible: true, asked_for: true });
+            simple.take(Seen { index, record: &record, visible: true, asked_for: true, unread: 0 });
         }
         simple.finish()
     }

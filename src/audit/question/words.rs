@@ -60,7 +60,7 @@ pub const fn tone(answer: &Answer) -> Tone {
         _ if !answer.basis().is_whole() => Tone::Look,
         Finding::ResultsElsewhere { unresolved: 0, .. }
         | Finding::Forbidden { forbidden: 0, strangers: 0, .. }
-        | Finding::Overdue { open: 0, .. } => Tone::Good,
+        | Finding::Overdue { open: 0, unresolved: 0, .. } => Tone::Good,
         Finding::ResultsElsewhere { .. } | Finding::Forbidden { .. } | Finding::Overdue { .. } => Tone::Look,
     }
 }
@@ -72,7 +72,12 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
     if basis.is_blind() {
         return ("–".to_owned(), Some(lang.say("ikke kontrollert", "not checked").to_owned()));
     }
-    if matches!(answer.finding, Finding::ResultsElsewhere { elsewhere: 0, unresolved: 1.., .. }) && judged(&answer.finding) == 0 {
+    let is_doubtful = match answer.finding {
+        Finding::ResultsElsewhere { elsewhere: 0, unresolved: 1.., .. } => judged(&answer.finding) == 0,
+        Finding::Overdue { open: 0, unresolved: 1.., .. } => true,
+        _ => false,
+    };
+    if is_doubtful {
         return ("–".to_owned(), Some(lang.say("kan ikke bedømmes", "cannot be judged").to_owned()));
     }
     let number = match answer.finding {
@@ -268,13 +273,13 @@ fn verdict(lang: Lang, finding: &Finding) -> String {
         (Finding::Forbidden { refused: 0, summed: 0, strangers: 0, .. }, _) => {
             lang.say("Ingen ble nektet noe.", "Nobody was refused anything.").to_owned()
         }
-        (Finding::Overdue { open: 0, settled: 0 }, _) => {
+        (Finding::Overdue { open: 0, settled: 0, unresolved: 0 }, _) => {
             lang.say("Ingen meldinger har gått over fristen.", "No message went past its time.").to_owned()
         }
-        (Finding::Overdue { open: 0, settled }, Lang::Nb) => {
+        (Finding::Overdue { open: 0, settled, unresolved: 0 }, Lang::Nb) => {
             format!("Ingenting nå. {} gikk over fristen og ble ordnet senere.", lang.number(settled))
         }
-        (Finding::Overdue { open: 0, settled }, Lang::En) => {
+        (Finding::Overdue { open: 0, settled, unresolved: 0 }, Lang::En) => {
             format!("Nothing now. {} settled later.", lang.count(settled, ["", ""], PAST))
         }
         _ => counted(lang, finding),
@@ -314,16 +319,30 @@ fn verdict_of_part(lang: Lang, finding: &Finding) -> String {
         (Finding::Forbidden { refused: 0, summed: 0, strangers: 0, .. }, _) => {
             lang.say("ingen ble nektet noe.", "nobody was refused anything.").to_owned()
         }
-        (Finding::Overdue { open: 0, settled: 0 }, _) => {
+        (Finding::Overdue { open: 0, settled: 0, unresolved: 0 }, _) => {
             lang.say("ingen meldinger gikk over fristen.", "no message went past its time.").to_owned()
         }
-        (Finding::Overdue { open: 0, settled }, Lang::Nb) => {
+        (Finding::Overdue { open: 0, settled, unresolved: 0 }, Lang::Nb) => {
             format!("ingenting venter. {} gikk over fristen og ble ordnet senere.", lang.number(settled))
         }
-        (Finding::Overdue { open: 0, settled }, Lang::En) => {
+        (Finding::Overdue { open: 0, settled, unresolved: 0 }, Lang::En) => {
             format!("nothing waits. {} settled later.", lang.count(settled, ["", ""], PAST))
         }
         _ => counted(lang, finding),
+    }
+}
+
+/// Of how many it cannot be said whether they wait.
+fn settled_by_another(lang: Lang, unresolved: u64) -> String {
+    let many = lang.number(unresolved);
+    match (unresolved, lang) {
+        (0, _) => String::new(),
+        (_, Lang::Nb) => {
+            format!(" Om {many} kan det ikke sies: en annen ordnet det, og om den har overtatt, er slettet, lukket eller ikke lest.")
+        }
+        (_, Lang::En) => {
+            format!(" Of {many} it cannot be said: another settled it, and whether that one took over is erased, closed or was not read.")
+        }
     }
 }
 
@@ -352,9 +371,9 @@ fn counted(lang: Lang, finding: &Finding) -> String {
             }
             text
         }
-        Finding::Overdue { open, settled } => {
+        Finding::Overdue { open, settled, unresolved } => {
             let later = lang.number(settled);
-            match lang {
+            let text = match lang {
                 Lang::Nb => format!(
                     "{} venter fortsatt på mottakeren. {later} ble ordnet senere.",
                     lang.count(open, ["melding", "meldinger"], ["", ""])
@@ -364,7 +383,8 @@ fn counted(lang: Lang, finding: &Finding) -> String {
                     lang.count(open, ["", ""], ["message still waits", "messages still wait"]),
                     lang.count(settled, ["", ""], ["was", "were"])
                 ),
-            }
+            };
+            text + &settled_by_another(lang, unresolved)
         }
         Finding::Changed { corrected, withdrawn, returned } => {
             let (c, w, r) = (lang.number(corrected), lang.number(withdrawn), lang.number(returned));

@@ -186,7 +186,7 @@ impl Export {
             }
             let is_open = match &entry.held {
                 Held::Record(held) => {
-                    self.frame.sight.sees(&held.0) && now.sees(&held.0) && self.case_ref.is_none_or(|case| held.0.case_ref == Some(case))
+                    self.frame.sight.sees(&held.0) && now.sees(&held.0) && self.case_ref.is_none_or(|case| held.0.goes_with(case))
                 }
                 _ => true,
             };

@@ -5,6 +5,7 @@ mod damaged;
 mod even;
 mod evidence;
 mod holds;
+mod merged;
 mod periods;
 mod unjudged;
 
@@ -172,7 +173,7 @@ async fn each_question_is_answered_from_checked_records_alike_in_both_stores() {
             [
                 Finding::ResultsElsewhere { results: 2, deliveries: 4, elsewhere: 0, unresolved: 0 },
                 Finding::Forbidden { refused: 2, forbidden: 2, summed: 0, strangers: 0, participants: 2 },
-                Finding::Overdue { open: 0, settled: 0 },
+                Finding::Overdue { open: 0, settled: 0, unresolved: 0 },
                 Finding::Changed { corrected: 1, withdrawn: 0, returned: 1 },
                 Finding::Erased { contents: 0, months: 0, records: 0, undelivered: 0 },
                 Finding::Read { reads: 6, readers: 1, reviews: 0 },
@@ -227,19 +228,23 @@ async fn overdue_is_what_nobody_acknowledged_or_ended() {
     bed.advance_days(6);
     gateway.sweep().await.unwrap();
     let caller = bed.caller(ALL);
-    assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 3, settled: 0 });
+    assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 3, settled: 0, unresolved: 0 });
     let before = Period { from: None, to: Some(bed.store().now()) };
     bed.advance_days(1);
     bed.withdraw(OSLO, MessageKind::ConditionNotice, withdrawn, 1).await.unwrap();
     let first = bed.waiting(RU_OSLO).await[0].item;
     bed.hand_out(RU_OSLO, "r1", vec![first]).await.unwrap();
-    assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 2, settled: 1 }, "withdrawn unread");
+    assert_eq!(
+        ask(&gateway, &caller, Question::Overdue).await.finding,
+        Finding::Overdue { open: 2, settled: 1, unresolved: 0 },
+        "withdrawn unread"
+    );
     bed.acknowledge(RU_OSLO, vec![first]).await.unwrap();
     let answer = ask(&gateway, &caller, Question::Overdue).await;
-    assert_eq!(answer.finding, Finding::Overdue { open: 1, settled: 2 });
+    assert_eq!(answer.finding, Finding::Overdue { open: 1, settled: 2, unresolved: 0 });
     assert_eq!(answer.rows.iter().filter(|row| row.mark == Mark::Open).count(), 1);
     let then = gateway.answer(&caller, &[Question::Overdue], before).await.unwrap().answers.remove(0);
-    assert_eq!(then.finding, Finding::Overdue { open: 0, settled: 0 }, "before it was marked");
+    assert_eq!(then.finding, Finding::Overdue { open: 0, settled: 0, unresolved: 0 }, "before it was marked");
 }
 
 #[tokio::test]
@@ -561,7 +566,7 @@ async fn what_a_successor_gets_is_no_result_elsewhere_and_its_auditor_sees_the_h
         let caller = bed.caller(ALL);
         let elsewhere = ask(&gateway, &caller, Question::ResultsElsewhere).await.finding;
         assert_eq!(elsewhere, Finding::ResultsElsewhere { results: 1, deliveries: 3, elsewhere: 0, unresolved: 0 });
-        assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 0, settled: 1 });
+        assert_eq!(ask(&gateway, &caller, Question::Overdue).await.finding, Finding::Overdue { open: 0, settled: 1, unresolved: 0 });
         let after = gateway.search(&bed.caller(OF_LAB), &case, None, 100).await.unwrap().entries.len();
         assert!(after >= 5, "what it took over is seen with it: {after}");
     }

@@ -43,7 +43,7 @@ fn numbers(finding: &Finding) -> Vec<(&'static str, u64)> {
             ("strangers", strangers),
             ("participants", participants),
         ],
-        Finding::Overdue { open, settled } => vec![("open", open), ("settled", settled)],
+        Finding::Overdue { open, settled, unresolved } => vec![("open", open), ("settled", settled), ("unresolved", unresolved)],
         Finding::Changed { corrected, withdrawn, returned } => {
             vec![("corrected", corrected), ("withdrawn", withdrawn), ("returned", returned)]
         }

@@ -53,7 +53,7 @@ pub(super) async fn undelivered_mail_is_the_successors_with_an_event(bed: &Bed) 
     assert_eq!(bed.status(LAB, waiting).await, Some(DeliveryStatus::Acknowledged));
     let [record] = &successions(bed).await[..] else { panic!("one event") };
     assert_eq!((record.sender.as_ref(), record.recipient.as_ref()), (Some(&id(OSLO)), Some(&id(INNLANDET))));
-    assert_eq!((record.count, record.note.as_deref()), (Some(2), Some("items 2 cases 1")));
+    assert_eq!((record.count, record.note.as_deref()), (Some(2), None), "it counts nothing, so that every auditor may see it");
 }
 
 pub(super) async fn what_comes_back_in_a_case_goes_to_the_successor(bed: &Bed) {
@@ -311,7 +311,7 @@ pub(super) async fn an_ended_case_still_answers_the_successor(bed: &Bed) {
     let filed = bed.send(LAB_2, Body::Result(result(opened.requisition_id.unwrap(), "P-1")), None).await;
     assert_eq!(filed.err(), Some(Reason::CaseEnded));
     assert!(!bed.store().register_past(&Register::default()).await.unwrap().is_needed(&id(LAB)));
-    assert_eq!(successions(bed).await[0].note.as_deref(), Some("items 0 cases 0"));
+    assert_eq!(successions(bed).await.len(), 1, "also where there was nothing to pass on");
 }
 
 pub(super) async fn a_correction_after_a_municipality_left_tells_the_unit_that_had_the_case(bed: &Bed) {

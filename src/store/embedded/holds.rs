@@ -1,4 +1,4 @@
-//! Held records: what a legal hold keeps beyond its month, one sealed file with its own key for each hold.
+//! Held records: what a legal hold keeps beyond its month, one sealed file with its own key for each hold: the records of its case, and successions.
 //!
 //! `header (32): "SbHld1\0\0" ‖ log index of the placing (8) ‖ slots (8) ‖ CRC-32 (4) ‖ zeros`, then slots as in a record file, each authenticated
 //! with its log index. Which index stands in which slot is in the base. A file is written once, by the turn whose number its name ends with, and is
@@ -16,7 +16,7 @@ use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, sync_dir};
 use super::records::{Archive, HEADER_LEN, Month, SLOT_LEN, Slot, plain_of_slot, slot_of_plain};
-use crate::audit::event::Event;
+use crate::audit::event::{Event, kind};
 use crate::clock::Entropy;
 use crate::domain::hold::{HeldCase, Hold, HoldCopy, last_lawful_day};
 use crate::domain::id::CaseRef;
@@ -307,21 +307,15 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
     let (still, over): (Vec<HeldFile>, Vec<HeldFile>) = files.iter().cloned().partition(|file| cases.contains(&file.case.case_ref));
     let mut of_case: HashMap<CaseRef, Vec<HeldFile>> = HashMap::new();
     still.into_iter().for_each(|file| of_case.entry(file.case.case_ref).or_default().push(file));
-    for file in over {
-        carried.gone.push(file.name());
-        let records = file.indices.iter().filter(|index| **index < kept_from).count() as u64;
-        carried.erased.push(Event::HeldErased { case: file.case, records });
-    }
     let is_whole = |case: &CaseRef| of_case.get(case).is_some_and(|files| files.iter().all(|file| file.whole));
     let new: BTreeSet<CaseRef> = cases.iter().filter(|case| !is_whole(case)).copied().collect();
     let (mut found, unread) =
         if new.is_empty() { (Found::new(), Unread::new()) } else { look_through(layout, keys, (months, &files), &new) };
     let whole = unread.is_empty();
     carried.unread = unread;
+    let known: BTreeSet<CaseRef> = cases.difference(&new).copied().collect();
     for (index, slot) in (first..).zip(fresh) {
-        if let Some(case) = slot.entry.record.case_ref.filter(|case| !new.contains(case) && cases.contains(case)) {
-            found.entry(case).or_default().push((index, slot.clone()));
-        }
+        add(&mut found, &known, index, slot);
     }
     let standing = Standing { archive: Archive::new(layout, keys, months.to_vec(), Vec::new()), from: kept_from, today };
     for hold in holds {
@@ -329,6 +323,13 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
         let added = found.remove(&hold.case.case_ref).unwrap_or_default();
         let whole = whole || !new.contains(&hold.case.case_ref);
         carry_one(tools, (base, whole), hold, (old, added), &standing, &mut carried)?;
+    }
+    // A succession is in the copies of all holds, and erased with the last.
+    let kept: BTreeSet<u64> = carried.files.iter().flat_map(|file| file.indices.iter().copied()).collect();
+    for file in over {
+        carried.gone.push(file.name());
+        let records = file.indices.iter().filter(|index| **index < kept_from && !kept.contains(index)).count() as u64;
+        carried.erased.push(Event::HeldErased { case: file.case, records });
     }
     Ok(carried)
 }
@@ -378,6 +379,19 @@ pub fn lose(files: &mut [HeldFile], unread: &Unread, gone: &[Month]) {
 /// Records by case, each with its log index.
 type Found = HashMap<CaseRef, Vec<(u64, Slot)>>;
 
+/// Adds a record to what is found of `cases`: to the one that it names, or to all if it is a succession. Without that nobody can tell later whose a
+/// case is; and as it goes with each, that it is kept tells of none.
+fn add(found: &mut Found, cases: &BTreeSet<CaseRef>, index: u64, slot: &Slot) {
+    let record = &slot.entry.record;
+    match record.case_ref {
+        Some(case) if cases.contains(&case) => found.entry(case).or_default().push((index, slot.clone())),
+        None if record.kind == kind::SUCCEEDED => {
+            cases.iter().for_each(|case| found.entry(*case).or_default().push((index, slot.clone())));
+        }
+        _ => {}
+    }
+}
+
 /// Records of `cases` in the record files, and the first days of the months in which any could not be read. Reads all of them: a hold is rare, and the
 /// search index is never the ground of a claim.
 ///
@@ -390,10 +404,8 @@ fn look_through(layout: &Layout, keys: &Keys, (months, files): (&[Month], &[Held
         let mut damaged = 0_u64;
         archive.each(month.first_index, month.end(), &mut |index, slot| {
             damaged += u64::from(slot.is_none());
-            if let Some(slot) = slot
-                && let Some(case) = slot.entry.record.case_ref.filter(|case| cases.contains(case))
-            {
-                found.entry(case).or_default().push((index, slot));
+            if let Some(slot) = slot {
+                add(&mut found, cases, index, &slot);
             }
             true
         });

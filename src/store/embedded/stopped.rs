@@ -180,7 +180,7 @@ impl StoppedLog {
         Some((first, last.unwrap_or(first)))
     }
 
-    /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those of others are closed.
+    /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those are closed that do not [go with it](Record::goes_with).
     #[must_use]
     pub fn entries(&self, from: u64, to: u64, case_ref: Option<CaseRef>) -> Vec<OpenEntry> {
         let to = to.min(self.published).min(from.saturating_add(ENTRIES_AT_ONCE));
@@ -188,7 +188,7 @@ impl StoppedLog {
         let mut entries = Vec::with_capacity(leaves.len());
         self.each(from, to, &mut |index, held| {
             let held = match held {
-                Held::Record(held) if case_ref.is_some_and(|case| held.0.case_ref != Some(case)) => Held::Closed,
+                Held::Record(held) if case_ref.is_some_and(|case| !held.0.goes_with(case)) => Held::Closed,
                 held => held,
             };
             entries.push(OpenEntry { index, leaf: leaves.next().flatten(), held });

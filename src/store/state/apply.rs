@@ -69,7 +69,9 @@ impl State {
                 self.contacts.insert(unit, contact);
             }
             Event::ScopesLoaded { generation: _, scopes } => self.set_scopes(scopes),
-            Event::Succeeded { predecessor, successor, .. } => self.succeeded(&predecessor, &successor, index),
+            Event::Succeeded { predecessor, successor, .. } | Event::TookOver { predecessor, successor, .. } => {
+                self.succeeded(&predecessor, &successor, index)
+            }
             Event::HoldPlaced { auditor, key_label, case, reason, until, ground } => {
                 let (case_ref, placed) = (case.case_ref, self.holds.get(&case.case_ref).map_or(index, |hold| hold.placed));
                 self.holds.insert(case_ref, Hold { case, placed, auditor, key_label, reason, until, ground });

@@ -6,8 +6,7 @@
 use super::State;
 use crate::domain::id::{MessageId, ParticipantId};
 use crate::domain::participant::{Register, Standing};
-use crate::policy::case::{CaseState, IdEntry};
-use crate::policy::view::Passing;
+use crate::policy::case::IdEntry;
 
 impl State {
     /// Whose the messages are that `sender` sent.
@@ -21,21 +20,11 @@ impl State {
         self.ids.get(caller, id).into_iter().chain(inherited)
     }
 
-    /// Who is retired by `next`, and what each has to pass on.
-    pub(super) fn passing(&self, next: &Register) -> Vec<Passing> {
+    /// Who is retired by `next`.
+    pub(super) fn passing(&self, next: &Register) -> Vec<ParticipantId> {
         let newly = |id: &ParticipantId| self.register.get(id).is_some_and(|old| old.standing != Standing::Retired);
         let retired = next.iter().filter(|entry| next.heir_of(&entry.id).is_some() && newly(&entry.id));
-        retired
-            .map(|entry| Passing {
-                predecessor: entry.id.clone(),
-                items: self.mailboxes.get(&entry.id).map_or(0, |mailbox| mailbox.len() as u64),
-                cases: self
-                    .cases
-                    .values()
-                    .filter(|case| !matches!(case.state, CaseState::Ended { .. }) && case.has_party(&entry.id))
-                    .count() as u64,
-            })
-            .collect()
+        retired.map(|entry| entry.id.clone()).collect()
     }
 
     /// `to` has from here what `from` had. What the sender of a message is shown changes where `to` is suspended; what `to` is shown begins with

@@ -10,7 +10,7 @@ fn findings() -> Vec<(Question, Finding)> {
         [
             (Question::ResultsElsewhere, Finding::ResultsElsewhere { results: n, deliveries: n, elsewhere: 0, unresolved: 0 }),
             (Question::Forbidden, Finding::Forbidden { refused: n, forbidden: n, summed: n, strangers: n, participants: n }),
-            (Question::Overdue, Finding::Overdue { open: 0, settled: n }),
+            (Question::Overdue, Finding::Overdue { open: 0, settled: n, unresolved: 0 }),
             (Question::Changed, Finding::Changed { corrected: n, withdrawn: n, returned: n }),
             (Question::Erased, Finding::Erased { contents: n, months: n, records: n, undelivered: n }),
             (Question::Read, Finding::Read { reads: n, readers: n, reviews: n }),
@@ -139,7 +139,7 @@ fn over_the_whole_log_a_verdict_is_flat() {
     let of_results = |finding| shade(Question::ResultsElsewhere, finding);
     let tones = [of_results(elsewhere(0, 0)), of_results(elsewhere(0, 1)), of_results(elsewhere(1, 1))];
     assert_eq!(tones, [Tone::Good, Tone::Look, Tone::Bad]);
-    assert_eq!(shade(Question::Overdue, Finding::Overdue { open: 0, settled: 3 }), Tone::Good);
+    assert_eq!(shade(Question::Overdue, Finding::Overdue { open: 0, settled: 3, unresolved: 0 }), Tone::Good);
     let refusals = |forbidden, summed| Finding::Forbidden { refused: 0, forbidden, summed, strangers: 0, participants: 1 };
     assert_eq!([refusals(0, 7), refusals(7, 7)].map(|finding| shade(Question::Forbidden, finding)), [Tone::Good, Tone::Look]);
     assert_eq!(figure(Lang::Nb, &answer(findings()[0], all, Tally::default(), false)), ("0".to_owned(), None));
@@ -147,10 +147,13 @@ fn over_the_whole_log_a_verdict_is_flat() {
     assert!(say(Lang::Nb, elsewhere(2, 0)).starts_with("Ja. "));
     assert!(say(Lang::En, elsewhere(1, 0)).contains(", 1 names another"));
     assert_eq!(
-        counted(Lang::En, &Finding::Overdue { open: 1, settled: 1 }),
+        counted(Lang::En, &Finding::Overdue { open: 1, settled: 1, unresolved: 0 }),
         "1 message still waits for the recipient. 1 was settled later."
     );
-    assert_eq!(say(Lang::En, Finding::Overdue { open: 0, settled: 1 }), "Nothing now. 1 went past its time and was settled later.");
+    assert_eq!(
+        say(Lang::En, Finding::Overdue { open: 0, settled: 1, unresolved: 0 }),
+        "Nothing now. 1 went past its time and was settled later."
+    );
     assert_eq!(
         counted(Lang::Nb, &Finding::Read { reads: 1, readers: 1, reviews: 1 }),
         "1 nøkkel leste 1 gang. 1 gjennomgang er bekreftet."

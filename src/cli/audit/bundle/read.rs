@@ -222,7 +222,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     let (mut jsonl, mut csv) = (Context::new(&SHA256), Context::new(&SHA256));
     csv.update(CSV_HEAD.as_bytes());
     let (mut next, mut counts) = (manifest.from, [0_u64; 3]);
-    let mut times: Option<(Timestamp, Timestamp)> = None;
+    let (mut times, mut is_of_case): (Option<(Timestamp, Timestamp)>, bool) = (None, false);
     let total = manifest.to - manifest.from;
     tar.lines(|line| {
         let entry = parse_entry(line).map_err(|error| failed(format!("entries.txt, entry {next}: {error}")))?;
@@ -236,12 +236,13 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
         match &entry.held {
             Held::Record(held) => {
                 // As the export closes what is of other cases, an open one shows that the manifest names the wrong one, or should name none.
-                if manifest.case_ref.is_some_and(|case| held.0.case_ref != Some(case)) {
+                if manifest.case_ref.is_some_and(|case| !held.0.goes_with(case)) {
                     return Err(failed(format!(
                         "entries.txt, entry {}: it is open and not of the case that manifest.txt names",
                         entry.index
                     )));
                 }
+                is_of_case |= held.0.case_ref == manifest.case_ref;
                 let (json, row) = lines(entry.index, &held.0);
                 jsonl.update(json.as_bytes());
                 csv.update(row.as_bytes());
@@ -261,7 +262,7 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     if next != manifest.to || counts != [manifest.open, manifest.erased, manifest.closed] {
         return Err(failed("entries.txt does not hold the entries that manifest.txt counts".to_owned()));
     }
-    if manifest.case_ref.is_some() && manifest.open == 0 {
+    if manifest.case_ref.is_some() && !is_of_case {
         return Err(failed("manifest.txt names a case and no entry of it is open".to_owned()));
     }
     let Findings { answers, counts: _, holds, checked } = survey.finish(&head, Some(&consistency));
