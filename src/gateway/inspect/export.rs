@@ -180,6 +180,10 @@ impl Export {
         }
         // The scope that the export began with, unless it was narrowed since.
         let now = self.gateway.sight(&self.caller);
+        self.gateway.veil(&now).await?.over(&mut entries);
+        if now != self.frame.sight {
+            self.gateway.veil(&self.frame.sight).await?.over(&mut entries);
+        }
         for entry in &mut entries {
             if entry.leaf.is_none() {
                 return Err(damaged(entry.index));

@@ -164,7 +164,7 @@ impl Gateway {
 
     /// The case, if `sight` sees a record of something that happened in it, and whether records that may be of it cannot be read. Who only asked for
     /// it, or held it, makes no case.
-    async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<(Option<HeldCase>, bool), StoreError> {
+    pub(super) async fn case_within(&self, sight: &Sight, case_ref: CaseRef) -> Result<(Option<HeldCase>, bool), StoreError> {
         let (mut case, mut is_seen, mut from_index) = (HeldCase { case_ref, prosecution: None, unit: None }, false, 0);
         let mut is_damaged = false;
         loop {

@@ -10,6 +10,7 @@ mod proofs;
 mod review;
 mod search;
 mod survey;
+mod veil;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::PageOf;
 use super::search::Found;
+use super::veil::Veil;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Asked;
 use crate::audit::note::UnverifiedNote;
@@ -60,8 +61,12 @@ impl Gateway {
     /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
     pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Proofs, Refusal> {
         let sight = self.sight(caller);
+        let veil = match self.veil(&sight).await {
+            Ok(veil) => veil,
+            Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
+        };
         let (asked, page) = match of {
-            ProofOf::Index(index) => (self.naming(&sight, index).await, PageOf::Only),
+            ProofOf::Index(index) => (self.naming(&sight, &veil, index).await, PageOf::Only),
             ProofOf::Message(id, 0) => (Asked { message_id: Some(id), ..Asked::default() }, PageOf::First),
             ProofOf::Message(id, _) => (Asked { message_id: Some(id), ..Asked::default() }, PageOf::Further),
         };
@@ -85,7 +90,7 @@ impl Gateway {
         };
         let mut proofs = Vec::new();
         for index in indices {
-            match self.store.prove(index).await {
+            match self.store.prove(index).await.and_then(|proof| proof.map(|proof| veil.over_proof(proof)).transpose()) {
                 Ok(proof) => proofs.extend(proof.filter(|proof| proof.record.as_ref().is_none_or(|record| sight.sees(record)))),
                 Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
             }
@@ -104,12 +109,12 @@ impl Gateway {
     }
 
     /// What is asked for with one entry: its place, and the case that it tells of, so that whoever follows the case finds who read about it.
-    async fn naming(&self, sight: &Sight, index: u64) -> Asked {
+    async fn naming(&self, sight: &Sight, veil: &Veil, index: u64) -> Asked {
         let (from_index, to_index) = (index, index.checked_add(1));
         let found = self.store.records(&RecordFilter { from_index, to_index, ..RecordFilter::default() }, 1).await;
         // What cannot be read names its place alone.
         let record = found.ok().and_then(|page| page.entries.into_iter().find_map(|entry| entry.record));
-        let case_ref = record.filter(|record| sight.sees(record)).and_then(|record| record.case_ref);
+        let case_ref = record.filter(|record| sight.sees(record) && !veil.hides(index)).and_then(|record| record.case_ref);
         Asked { from_index: Some(index), to_index, case_ref, ..Asked::default() }
     }
 

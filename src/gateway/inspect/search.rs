@@ -185,20 +185,21 @@ impl Gateway {
         // closed to this reader. Nobody can tell whether a record that cannot be read is within a scope, so that is said to who sees everything.
         let tells_unreadable = sight.parties().is_none() || filter.is_a_plain_range();
         let mut is_first = true;
+        let veil = self.veil(sight).await?;
         // One more than is wanted is looked for: that there is a next page, and where, is told of what is seen and of nothing else.
         while let Some(next) = found.next_index {
             filter.from_index = next;
             let Page { entries, next_index, erased, unreadable } =
                 self.store.records(&filter, (max - found.entries.len()).saturating_add(1).max(PAGE.min(max))).await?;
             if is_first {
-                found.erased = erased;
+                found.erased = erased + veil.many(filter.from_index, filter.to_index);
             }
             is_first = false;
             found.next_index = next_index;
             let room = if tells_unreadable { UNREADABLE_MAX.saturating_sub(found.unreadable.len()) } else { 0 };
             found.unreadable.extend(unreadable.into_iter().take(room));
             for entry in entries {
-                if !entry.record.as_ref().is_some_and(|record| sight.sees(record)) {
+                if veil.hides(entry.index) || !entry.record.as_ref().is_some_and(|record| sight.sees(record)) {
                     continue;
                 }
                 if found.entries.len() == max {

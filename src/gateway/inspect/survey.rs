@@ -132,10 +132,12 @@ impl Gateway {
         if let Some(counts) = counts {
             survey = survey.counting(counts);
         }
+        let veil = self.veil(&sight).await?;
         let mut chunk = self.store.entries(from, to.min(from + ENTRIES_AT_ONCE)).await?;
         let mut next = from;
         while !chunk.is_empty() {
             next += chunk.len() as u64;
+            veil.over(&mut chunk);
             let checking = tokio::task::spawn_blocking(move || {
                 chunk.iter().for_each(|entry| survey.take(entry));
                 survey

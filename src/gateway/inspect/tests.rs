@@ -8,6 +8,7 @@ mod holds;
 mod merged;
 mod periods;
 mod unjudged;
+mod veiled;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

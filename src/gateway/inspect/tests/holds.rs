@@ -7,7 +7,7 @@ use crate::gateway::{HoldInForce, Refusal};
 use crate::store::contract::case_bed::NoticeWish;
 
 /// A case at each unit; the first has a result.
-async fn two_cases(bed: &Bed) -> (CaseRef, CaseRef) {
+pub(super) async fn two_cases(bed: &Bed) -> (CaseRef, CaseRef) {
     bed.load(register(1, auditors)).await;
     let (_, oslo) = bed.send_notice(&wish(), None).await.unwrap();
     bed.send(LAB, Body::Result(result(oslo.requisition_id.unwrap(), "A-1")), None).await.unwrap();

@@ -1,0 +1,95 @@
+//! That a case outside its scope is held, an auditor does not learn from what it once asked about it.
+
+use std::collections::BTreeSet;
+
+use super::holds::two_cases;
+use super::*;
+use crate::domain::hold::HoldReason;
+use crate::domain::id::CaseRef;
+
+/// The records about a case that `who` is shown from before `end`, by each way there is.
+async fn shown(gateway: &Arc<Gateway>, caller: &Caller, case_ref: CaseRef, end: u64) -> [BTreeSet<u64>; 6] {
+    let of_case = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+    let searched = gateway.search(caller, &of_case, None, 1000).await.unwrap().entries;
+    let browsed = gateway.browse(caller, of_case.clone(), Turn::Newest, 1000).await.unwrap().entries;
+    let timeline = gateway.timeline(caller, case_ref).await.unwrap().entries;
+    let is_of_case = |record: &crate::audit::record::Record| record.case_ref == Some(case_ref);
+    let all = gateway.search(caller, &RecordFilter::default(), None, 1000).await.unwrap().entries;
+    let all = all.into_iter().filter(|entry| entry.record.as_ref().is_some_and(is_of_case)).collect::<Vec<_>>();
+    let rows = ask(gateway, caller, Question::Read).await.rows;
+    let mut export = gateway.export(caller, ExportOf::default()).await.unwrap();
+    let mut exported = BTreeSet::new();
+    while let Some(entries) = export.next().await.unwrap() {
+        let open = entries.iter().filter(|entry| matches!(&entry.held, Held::Record(held) if is_of_case(&held.0)));
+        exported.extend(open.map(|entry| entry.index));
+    }
+    let indices = |entries: Vec<crate::store::LogEntry>| entries.into_iter().map(|entry| entry.index).collect::<BTreeSet<_>>();
+    let rows = rows.into_iter().filter(|row| is_of_case(&row.record)).map(|row| row.index).collect();
+    [indices(searched), indices(browsed), indices(timeline), indices(all), rows, exported]
+        .map(|indices: BTreeSet<u64>| indices.into_iter().filter(|index| *index < end).collect())
+}
+
+#[tokio::test]
+async fn what_a_scoped_auditor_once_asked_about_a_case_that_is_held_shows_no_hold_outside_its_scope() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    let (oslo, hamar) = two_cases(&bed).await;
+    let nobodys = CaseRef::from_bytes([9; 10]);
+    let mut asked = Vec::new();
+    for who in [OF_UNIT, OF_LAB] {
+        for case in [oslo, hamar, nobodys] {
+            asked.push((who, case, *store.durable().borrow()));
+            gateway.timeline(&bed.caller(who), case).await.unwrap();
+        }
+    }
+    for case in [oslo, hamar] {
+        gateway.place_hold(&bed.caller(ALL), case, HoldReason::Complaint, date("2029-01-31")).await.unwrap();
+    }
+    store.turn_now().await.unwrap();
+    let end = *store.durable().borrow();
+    months_pass(&store, &bed, 16).await;
+    let first_kept = gateway.log_state(&bed.caller(ALL)).await.unwrap().first_kept;
+    assert!(first_kept > end, "their months are gone");
+    for (who, case, index) in asked {
+        let caller = bed.caller(who);
+        let one = RecordFilter { from_index: index, to_index: Some(index + 1), ..RecordFilter::default() };
+        let told = shown(&gateway, &caller, case, end).await;
+        let found = gateway.search(&caller, &one, None, 10).await.unwrap();
+        let another = RecordFilter { kinds: vec![kind::HOLD_PLACED], ..one.clone() };
+        let erased = [found.erased, gateway.search(&caller, &another, None, 10).await.unwrap().erased];
+        let mut export =
+            gateway.export(&caller, ExportOf { from_index: Some(index), to_index: Some(index + 1), ..ExportOf::default() }).await.unwrap();
+        let entry = export.next().await.unwrap().unwrap().remove(0);
+        let proof = gateway.proofs(&caller, ProofOf::Index(index)).await.unwrap().proofs.remove(0);
+        let parsed = crate::audit::tlog_proof::TlogProof::parse(std::str::from_utf8(&proof.proof).unwrap()).unwrap();
+        parsed.verify(&proof.leaf, &bed.world.verifier).unwrap();
+        let about = bed
+            .store()
+            .records(
+                &RecordFilter { case_ref: Some(case), from_index: first_kept, kinds: vec![kind::AUDIT_ASKED], ..RecordFilter::default() },
+                100,
+            )
+            .await
+            .unwrap()
+            .entries;
+        let names_place =
+            |entry: &crate::store::LogEntry| entry.record.as_ref().unwrap().note.as_deref().is_some_and(|note| note.contains("index"));
+        if case == oslo {
+            assert!(
+                told.iter().all(|indices| indices.contains(&index)),
+                "{who} sees its own question about a case within its scope: {told:?}"
+            );
+            assert_eq!((found.entries.len(), erased), (1, [0, 0]));
+            assert!(matches!(entry.held, Held::Record(_)) && proof.record.is_some() && parsed.extra().is_some());
+        } else {
+            assert!(told.iter().all(BTreeSet::is_empty), "{who} {case}: {told:?}");
+            assert_eq!((found.entries.len(), erased), (0, [1, 1]), "{who} {case}");
+            assert!(matches!(entry.held, Held::Erased) && proof.record.is_none() && parsed.extra().is_none(), "{who} {case}");
+            assert!(!about.iter().any(names_place), "{who} {case}: the asking for its proof names no case either");
+        }
+        // The evidence itself is whole to whoever sees everything.
+        let all = shown(&gateway, &bed.caller(ALL), case, end).await;
+        assert!(all.iter().all(|indices| indices.contains(&index) == (case != nobodys)), "{all:?}");
+    }
+}
