@@ -69,6 +69,9 @@ impl Store for NoStore {
     async fn content(&self, _: ItemNumber) -> Result<Option<Content>, StoreError> {
         Ok(None)
     }
+    async fn unreadable_contents(&self, _: &[ItemNumber]) -> Vec<(ItemNumber, StoreError)> {
+        Vec::new()
+    }
     async fn status(&self, _: &ParticipantId, _: MessageId) -> Result<Option<StatusEntry>, StoreError> {
         Ok(None)
     }

@@ -124,6 +124,9 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 /// What a hold that is not whole wants of the operator.
 pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs; where one stands in its month, that month stays with what follows it, to the end of its lawful time, and where its month is gone it stands in its file in holds/ alone: `samband audit fsck` names the records; put the file back from a copy";
 
+/// What undelivered items whose content is damaged want of the operator.
+pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck` names the file; put it back from the newest copy, or have the senders withdraw and send anew (docs/recovery.md)";
+
 /// What can no longer be done for it.
 pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";
 
@@ -136,6 +139,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
     let SealedInfo {
         stats,
         oldest_undelivered,
+        unread,
         contents,
         oldest_content,
         last_event,
@@ -170,6 +174,9 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         lines.push(format!(
             "DAMAGED      {unreadable} of {looked_at} records looked at, of {records} in files, cannot be read: run `samband audit fsck`"
         ));
+    }
+    if *unread > 0 {
+        lines.push(format!("DAMAGED      {unread} undelivered items {UNREAD}"));
     }
     lines
 }
@@ -213,6 +220,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
     let SealedInfo {
         stats,
         oldest_undelivered,
+        unread,
         contents,
         oldest_content,
         last_event,
@@ -228,7 +236,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
     } = sealed;
     let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
     json!({
-        "undelivered": stats.undelivered, "overdue": stats.overdue, "oldest_undelivered": time(oldest_undelivered),
+        "undelivered": stats.undelivered, "overdue": stats.overdue, "undelivered_unreadable": unread, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
         "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds,
         "holds_not_whole": holds_not_whole, "held_records_lost": lost, "held_records": held, "unreadable": unreadable, "records_looked_at": looked_at,

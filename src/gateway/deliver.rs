@@ -1,6 +1,8 @@
 //! Handing out: items in the order of acceptance, each durable as handed out before its bytes leave, at least once until acknowledged.
+//!
+//! One that cannot be read is not handed out and holds up no other: it stays in the mailbox, and the stream says so once it has nothing else left.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -16,7 +18,7 @@ use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::Item;
+use crate::store::{Item, StoreError};
 
 /// Items looked at in one question to the store.
 const PAGE: usize = 256;
@@ -55,7 +57,19 @@ pub struct Deliveries {
     after: Option<ItemNumber>,
     sent: u64,
     ready: VecDeque<Item>,
+    /// Why an item stays in the mailbox: the first that this stream could not read.
+    unread: Option<StoreError>,
     durable: watch::Receiver<u64>,
+}
+
+/// What a look into the mailbox led to.
+enum Look {
+    /// Items are ready.
+    Ready,
+    /// The reader is to acknowledge first.
+    Full,
+    /// Nothing is left but what cannot be read, if there is any.
+    Empty,
 }
 
 impl std::fmt::Debug for Deliveries {
@@ -92,6 +106,7 @@ impl Gateway {
             after: None,
             sent: 0,
             ready: VecDeque::new(),
+            unread: None,
             durable: self.store.durable(),
         })
     }
@@ -131,7 +146,8 @@ impl Deliveries {
     /// The next item; none when the stream is at its end.
     ///
     /// # Errors
-    /// The stream was taken over, the caller's key is no longer enrolled, or the store's refusal. The stream is over then.
+    /// The stream was taken over, the caller's key is no longer enrolled, or the store's refusal; [`Reason::DataDamaged`] when all that is left cannot
+    /// be read. The stream is over then.
     pub async fn next(&mut self) -> Result<Option<Delivery>, Refusal> {
         loop {
             if let Some(reason) = self.lease.ending().reason() {
@@ -155,8 +171,14 @@ impl Deliveries {
                 self.lease.released.mark_unchanged();
                 self.after = None;
             }
-            if self.hand_out().await? {
-                continue;
+            match self.hand_out().await? {
+                Look::Ready => continue,
+                Look::Full => {}
+                Look::Empty => {
+                    if let Some(error) = self.unread.take() {
+                        return Err(self.gateway.failed(&self.caller, self.verb, error, None).await);
+                    }
+                }
             }
             if self.options.until_empty {
                 return Ok(None);
@@ -176,24 +198,58 @@ impl Deliveries {
         }
     }
 
-    /// Takes free items and makes their hand-out durable; whether there were any.
-    async fn hand_out(&mut self) -> Result<bool, Refusal> {
-        let permit = self.gateway.permit_or_refuse(&self.caller, self.verb).await?;
-        let room = self.room().await?;
-        if room == 0 {
-            return Ok(false);
+    /// Takes free items that can be read and makes their hand-out durable.
+    async fn hand_out(&mut self) -> Result<Look, Refusal> {
+        loop {
+            let permit = self.gateway.permit_or_refuse(&self.caller, self.verb).await?;
+            let room = self.room().await?;
+            if room == 0 {
+                return Ok(Look::Full);
+            }
+            let taken = self.take(room).await?;
+            if taken.is_empty() {
+                return Ok(Look::Empty);
+            }
+            let taken = self.readable(taken).await?;
+            if taken.is_empty() {
+                continue;
+            }
+            let items = taken.iter().map(|item| item.item).collect();
+            let command = Command::HandOut { permit, reader: self.lease.reader().to_owned(), items };
+            if let Err(error) = self.gateway.store.act(command).await {
+                return Err(self.gateway.failed(&self.caller, self.verb, error, None).await);
+            }
+            self.ready = taken.into();
+            return Ok(Look::Ready);
         }
-        let taken = self.take(room).await?;
-        if taken.is_empty() {
-            return Ok(false);
+    }
+
+    /// Those of `items` that can be read. Before they count as handed out: of the others nothing has reached anybody, so that their sender may take
+    /// them back without a word to the recipient, and send anew.
+    async fn readable(&mut self, items: Vec<Item>) -> Result<Vec<Item>, Refusal> {
+        let with_content: Vec<ItemNumber> = items.iter().filter(|item| item.body == ItemBody::Content).map(|item| item.item).collect();
+        let mut unread: HashMap<_, _> = self.gateway.store.unreadable_contents(&with_content).await.into_iter().collect();
+        let mut sound = Vec::with_capacity(items.len());
+        for item in items {
+            match unread.remove(&item.item) {
+                None => sound.push(item),
+                Some(error) => self.leave(item.item, error).await?,
+            }
         }
-        let items = taken.iter().map(|item| item.item).collect();
-        let command = Command::HandOut { permit, reader: self.lease.reader().to_owned(), items };
-        if let Err(error) = self.gateway.store.act(command).await {
+        Ok(sound)
+    }
+
+    /// Leaves an item that cannot be read where it is, for whoever mends it or takes it back.
+    ///
+    /// # Errors
+    /// The store's refusal, when it is another than damage.
+    async fn leave(&mut self, item: ItemNumber, error: StoreError) -> Result<(), Refusal> {
+        if !matches!(error, StoreError::Damaged { .. }) {
             return Err(self.gateway.failed(&self.caller, self.verb, error, None).await);
         }
-        self.ready = taken.into();
-        Ok(true)
+        self.lease.let_go(item);
+        self.unread.get_or_insert(error);
+        Ok(())
     }
 
     /// How many items may be handed out now.
@@ -239,8 +295,8 @@ impl Deliveries {
         }
     }
 
-    /// The content of an item that was handed out; none when it was settled meanwhile.
-    async fn load(&self, item: Item) -> Result<Option<Delivery>, Refusal> {
+    /// The content of an item that was handed out; none when it was settled meanwhile, or broke.
+    async fn load(&mut self, item: Item) -> Result<Option<Delivery>, Refusal> {
         let content = match item.body {
             ItemBody::Withdrawal { .. } => None,
             ItemBody::Content => match self.gateway.store.content(item.item).await {
@@ -249,7 +305,10 @@ impl Deliveries {
                     self.lease.let_go(item.item);
                     return Ok(None);
                 }
-                Err(error) => return Err(self.gateway.failed(&self.caller, self.verb, error, None).await),
+                Err(error) => {
+                    self.leave(item.item, error).await?;
+                    return Ok(None);
+                }
             },
         };
         let register = self.gateway.store.register();
@@ -267,3 +326,7 @@ impl Deliveries {
         Ok(Some(Delivery { item, sender_name, contact, content }))
     }
 }
+
+#[cfg(test)]
+#[path = "deliver_tests.rs"]
+mod tests;

@@ -309,6 +309,10 @@ impl Store for MemoryStore {
         Ok(inner.contents.get(&item.index()).filter(|_| needed).cloned())
     }
 
+    async fn unreadable_contents(&self, _items: &[ItemNumber]) -> Vec<(ItemNumber, StoreError)> {
+        Vec::new()
+    }
+
     async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError> {
         Ok(self.inner.lock().state.status(sender, message_id))
     }

@@ -281,6 +281,8 @@ pub struct Stats {
     pub undelivered: u64,
     /// Of those, past their time.
     pub overdue: u64,
+    /// Of those, what could not be read when the store last looked.
+    pub unreadable: u64,
     /// Open cases.
     pub cases: u64,
     /// Ids remembered.
@@ -314,6 +316,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Canonical content of an open item; `None` when it is settled or erased.
     async fn content(&self, item: ItemNumber) -> Result<Option<Content>, StoreError>;
+
+    /// Those of `items` whose content is to be delivered and cannot be read, and why. Waits for nothing: it answers for the disk, not for the state.
+    async fn unreadable_contents(&self, items: &[ItemNumber]) -> Vec<(ItemNumber, StoreError)>;
 
     /// Where a sender's message stands; `None` when it is unknown or its case is forgotten.
     async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError>;

@@ -251,15 +251,19 @@ impl Watched {
     }
 
     fn readiness(&self, stats: Option<Stats>) -> Response<Full<Bytes>> {
-        if stats.is_none() {
-            return not_ready();
-        }
+        let Some(stats) = stats else { return not_ready() };
         let now = self.clock.now();
         let warnings = self.tls.warnings(now).into_iter().map(|warning| format!("warning: {warning}\n"));
         let register = self.register_file.not_in_force().map(|refused| register_detail(&refused));
         let standing = standing_detail(self.store.now(), now);
         let lists = self.tls.lists(now);
-        let details = register.into_iter().chain(standing).chain(lists.iter().filter_map(list_detail)).chain(warnings).collect::<String>();
+        let details = register
+            .into_iter()
+            .chain(metrics::unreadable_detail(stats.unreadable))
+            .chain(standing)
+            .chain(lists.iter().filter_map(list_detail))
+            .chain(warnings)
+            .collect::<String>();
         if self.tls.has_authority(now) {
             response(StatusCode::OK, PLAIN, format!("ready\n{details}"))
         } else {

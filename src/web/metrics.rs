@@ -25,16 +25,24 @@ pub(super) struct Figures {
     pub(super) now: Timestamp,
 }
 
+/// What a reader of `/readyz` is told of items that cannot be read. The gateway is ready: it hands out all others.
+pub(super) fn unreadable_detail(items: u64) -> Option<String> {
+    let what = "undelivered items cannot be read and are not handed out; the gateway's log and `samband audit fsck` name the file";
+    (items > 0).then(|| format!("warning: {items} {what}, docs/recovery.md says what to do\n"))
+}
+
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
     let Figures { stats, connections_open, register_generation, register_file_in_force, .. } = figures;
     let Figures { certificate_expiry_seconds, certificates, lists, now, .. } = figures;
-    let Stats { durable_size, published_size, undelivered, overdue, cases, ids, notices_older_than } = stats;
+    let Stats { durable_size, published_size, undelivered, overdue, unreadable, cases, ids, notices_older_than } = stats;
     let mut out = String::with_capacity(2048);
     gauge(&mut out, "samband_log_entries_durable", "Log entries on stable storage.", durable_size);
     gauge(&mut out, "samband_log_entries_published", "Log entries published as tiles.", published_size);
     gauge(&mut out, "samband_items_undelivered", "Items that nobody has acknowledged.", undelivered);
     gauge(&mut out, "samband_items_overdue", "Undelivered items that are past their time.", overdue);
+    let help = "Undelivered items that could not be read when the store last looked; they are not handed out.";
+    gauge(&mut out, "samband_items_unreadable", help, unreadable);
     gauge(&mut out, "samband_cases_open", "Cases that have not ended.", cases);
     gauge(&mut out, "samband_message_ids", "Message ids remembered.", ids);
     gauge(&mut out, "samband_connections_open", "Established connections of participants.", connections_open);
@@ -113,12 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn items_that_cannot_be_read_are_a_warning() {
+        assert_eq!(unreadable_detail(0), None);
+        assert!(unreadable_detail(3).is_some_and(|line| line.starts_with("warning: 3 undelivered items cannot") && line.ends_with('\n')));
+    }
+
+    #[test]
     fn every_figure_stands_on_its_own_line_below_its_help_and_type() {
         let stats = Stats {
             durable_size: 11,
             published_size: 10,
             undelivered: 9,
             overdue: 8,
+            unreadable: 3,
             cases: 7,
             ids: 6,
             notices_older_than: [5, 4, 3, 2, 1, 0],
@@ -157,6 +172,7 @@ mod tests {
                 "samband_log_entries_published 10",
                 "samband_items_undelivered 9",
                 "samband_items_overdue 8",
+                "samband_items_unreadable 3",
                 "samband_cases_open 7",
                 "samband_message_ids 6",
                 "samband_connections_open 12",

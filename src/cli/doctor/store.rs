@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::audit::note::LogSigner;
 use crate::cli::folder::no_store;
-use crate::cli::store::{LOST, NOT_WHOLE};
+use crate::cli::store::{LOST, NOT_WHOLE, UNREAD};
 use crate::config::Config;
 use crate::config::keys::{read_log_key, read_storage_key};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -118,12 +118,16 @@ fn state(running: bool, found: &StoreInfo) -> Finding {
 fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding {
     let (count, overdue) = (sealed.stats.undelivered, sealed.stats.overdue);
     let age = sealed.oldest_undelivered.map(|at| now.millis() - at.millis());
-    let figures = json!({"undelivered": count, "overdue": overdue, "oldest_s": age.map(|age| age / 1000)});
+    let unread = sealed.unread;
+    let figures = json!({"undelivered": count, "overdue": overdue, "unreadable": unread, "oldest_s": age.map(|age| age / 1000)});
     let Some(age) = age else { return Finding::new("undelivered", Health::Ok, "nothing is undelivered", figures) };
     let after = config.overdue_after_s;
     let patience = [after.condition_notice.get(), after.non_attendance_report.get(), after.lab_result.get()].into_iter().min();
     let late = overdue > 0 || patience.is_some_and(|seconds| age / 1000 > i64::try_from(seconds).unwrap_or(i64::MAX));
     let text = format!("{count} items, {overdue} overdue, the oldest accepted {} ago", span(age));
+    if unread > 0 {
+        return Finding::new("undelivered", Health::Bad, format!("{text}; {unread} of them {UNREAD}"), figures);
+    }
     if late {
         let text = format!("{text}; somebody does not fetch: the recipients' systems are to be looked at");
         return Finding::new("undelivered", Health::Warning, text, figures);

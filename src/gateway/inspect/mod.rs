@@ -187,4 +187,4 @@ impl Gateway {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -58,7 +58,7 @@ fn auditors(participants: &mut Vec<Participant>) {
     }
 }
 
-fn gateway(bed: &Bed) -> Arc<Gateway> {
+pub(in crate::gateway) fn gateway(bed: &Bed) -> Arc<Gateway> {
     let clock: Arc<dyn crate::clock::Clock> = Arc::clone(&bed.world.clock) as _;
     Gateway::new(Arc::clone(&bed.world.store), clock, Settings::default())
 }
@@ -70,17 +70,17 @@ async fn ready(bed: Bed) -> (Bed, Arc<Gateway>) {
     (bed, gateway)
 }
 
-struct Home {
-    dir: tempfile::TempDir,
+pub(in crate::gateway) struct Home {
+    pub(in crate::gateway) dir: tempfile::TempDir,
     clock: Arc<crate::clock::MockClock>,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(in crate::gateway) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), clock: Arc::new(crate::clock::MockClock::new(noon())) }
     }
 
-    fn open(&self, first: u64) -> (Arc<EmbeddedStore>, Bed) {
+    pub(in crate::gateway) fn open(&self, first: u64) -> (Arc<EmbeddedStore>, Bed) {
         let origin: crate::audit::checkpoint::Origin = "log.samband.example/test".parse().unwrap();
         let signer = crate::audit::note::LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([7; 32]));
         let verifier = signer.verifier().clone();
@@ -390,7 +390,7 @@ async fn a_review_is_an_event_and_what_it_leaves_is_shown() {
     assert!(matches!(ask(&gateway, &caller, Question::Read).await.finding, Finding::Read { reviews: 1, .. }));
 }
 
-fn flip(file: &Path, offset: u64) {
+pub(in crate::gateway) fn flip(file: &Path, offset: u64) {
     let file = File::options().read(true).write(true).open(file).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset).unwrap();

@@ -1,4 +1,5 @@
-//! The slow threads: one publishes once a second and looks at disk and clocks, another turns the store over, the third feeds the search index.
+//! The slow threads: one publishes once a second and looks at disk and clocks, another turns the store over, the third
+//! reads undelivered content and feeds the search index.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use super::holds;
 use super::index;
 use super::layout::{Layout, remove_file};
 use super::turn::turn;
+use super::unread;
 
 /// Between two publications.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
@@ -111,9 +113,11 @@ pub fn turns(engine: &Engine) {
     }
 }
 
-/// Keeps the search index up to date, until the end. A thread of its own: building one takes minutes, and neither serving nor erasing waits.
+/// Looks for undelivered content that cannot be read and keeps the search index up to date, until the end. A thread of its own: building an index
+/// takes minutes, and neither serving nor erasing waits.
 pub fn indexes(engine: &Engine) {
     loop {
+        unread::look(engine);
         // On a nearly full disk what space there is belongs to the mail.
         let full = engine.disk_is_full.load(Ordering::Relaxed);
         if !full && (engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed()) {

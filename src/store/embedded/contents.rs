@@ -96,6 +96,12 @@ impl Contents {
         self.bytes
     }
 
+    /// Log indices of all content that is still to be delivered.
+    #[must_use]
+    pub fn indices(&self) -> Vec<u64> {
+        self.places.keys().copied().collect()
+    }
+
     /// Where content lies, and its file, which stays readable for as long as it is held, also when a turn removes it.
     pub fn find(&mut self, index: u64) -> Result<Option<(Location, Arc<SealedFile>)>, OpenError> {
         let Some(location) = self.places.get(&index).copied() else { return Ok(None) };

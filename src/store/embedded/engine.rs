@@ -24,6 +24,7 @@ use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
 use super::tail::Tail;
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
+use super::unread::Unread;
 use crate::audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use crate::audit::event::Event;
 use crate::audit::leaf::{Leaf, SenderOpening};
@@ -125,6 +126,7 @@ pub struct Engine {
     pub(super) forgotten: AtomicI64,
     pub(super) nodes: RwLock<RecentNodes>,
     pub(super) contents: Mutex<Contents>,
+    pub(super) unread: Unread,
     pub(super) archive: ArcSwap<Archive>,
     pub(super) register: ArcSwap<Register>,
     pub(super) head: ArcSwap<Head>,

@@ -3,11 +3,13 @@
 //! Without the storage key it tells what stands in the open: sizes, files, the log. With it also what is sealed: how much is undelivered, how
 //! old it is, when the gateway last stopped cleanly. Never a person, a message id, a case reference or a participant.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::contents::{self, Location};
 use super::disk::{Open, RealDisk};
 use super::error::{Damage, OpenError};
 use super::frame::{HEADER_LEN, Header, JournalEntry};
@@ -100,6 +102,8 @@ pub struct SealedInfo {
     pub stats: Stats,
     /// When the oldest undelivered message was accepted.
     pub oldest_undelivered: Option<Timestamp>,
+    /// Undelivered items whose content cannot be read.
+    pub unread: u64,
     /// Messages whose content is on disk, acknowledged or not.
     pub contents: u64,
     /// When the oldest of these was accepted.
@@ -274,6 +278,8 @@ struct Glance {
     archive: Archive,
     held: u64,
     contents: u64,
+    /// Those that the base names; what stands in a journal was read with it.
+    base_contents: HashMap<u64, Location>,
     /// Log index of the oldest content on disk; with its time where it was accepted since the base.
     oldest_content: Option<(u64, Option<Timestamp>)>,
     last_stop: Option<(u64, Timestamp)>,
@@ -287,6 +293,7 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         archive: Archive::new(layout, keys, base.months, base.held),
         contents: base.contents.len() as u64,
         oldest_content: base.contents.keys().min().map(|index| (*index, None)),
+        base_contents: base.contents,
         state: base.state,
         last_stop: None,
     };
@@ -314,7 +321,9 @@ fn glance(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
 }
 
 fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current, now: Timestamp) -> Result<SealedInfo, OpenError> {
-    let Glance { state, size, archive, held, contents, oldest_content, last_stop } = glance(layout, keys, subject_key, current)?;
+    let Glance { state, size, archive, held, contents, base_contents, oldest_content, last_stop } =
+        glance(layout, keys, subject_key, current)?;
+    let unread = unread(layout, keys, &state, &base_contents);
     let held_now = archive.held().all_now();
     let lacking = holds::lacking(&held_now);
     let records = held + archive.months().iter().map(|month| month.count).sum::<u64>();
@@ -326,6 +335,7 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     let (looked_at, unreadable) = (looked_at + held, unreadable + held_now.iter().map(|file| file.lacks.damaged).sum::<u64>());
     Ok(SealedInfo {
         oldest_undelivered: state.oldest_undelivered(),
+        unread,
         contents,
         oldest_content,
         last_event: state.last_time(),
@@ -340,6 +350,17 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         records,
         stats: Stats { durable_size: size, ..state.stats(now) },
     })
+}
+
+/// How many of the contents that are to be delivered cannot be read.
+fn unread(layout: &Layout, keys: &Keys, state: &State, places: &HashMap<u64, Location>) -> u64 {
+    let mut files = HashMap::new();
+    let mut unread = 0;
+    for (_, location) in places.iter().filter(|(index, _)| state.needs_content(**index)) {
+        let file = files.entry(location.holder).or_insert_with(|| contents::open_holder(layout, keys, location.holder).ok());
+        unread += u64::from(file.as_ref().is_none_or(|file| contents::read(file, location).is_err()));
+    }
+    unread
 }
 
 /// The newest `STOPPED` among the newest records, and its place; how many were looked at for it, and how many of these could not be read.

@@ -6,7 +6,7 @@
 //! | `layout`, `keys` | names, lock, FORMAT, CURRENT; one wrapped key per sealed file |
 //! | `frame`, `journal` | what one fdatasync makes durable; writer and reader |
 //! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
-//! | `records`, `holds`, `base`, `contents` | record slots, those that a hold keeps, the state at a turn, undelivered content |
+//! | `records`, `holds`, `base`, `contents`, `unread` | record slots, those that a hold keeps, the state at a turn, undelivered content |
 //! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
 //! | `tiles`, `background` | publication once a second; the slow threads |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
@@ -47,6 +47,7 @@ pub mod stopped;
 mod tail;
 mod tiles;
 mod turn;
+mod unread;
 
 #[cfg(test)]
 pub(in crate::store) mod tests;
@@ -306,11 +307,14 @@ impl Store for EmbeddedStore {
         if item.is_moved() || !self.look(|state| state.needs_content(item.index())).await? {
             return Ok(None);
         }
-        let found = self.engine.contents.lock().find(item.index()).map_err(|error| error.to_store_error())?;
-        // Acknowledged while this waited.
-        let Some((location, file)) = found else { return Ok(None) };
-        let plain = contents::read(&file, &location).map_err(|error| error.to_store_error())?;
-        Ok(Some(plain.into()))
+        // None when it was acknowledged while this waited.
+        let plain = self.engine.content(item.index()).map_err(|error| error.to_store_error())?;
+        Ok(plain.map(Into::into))
+    }
+
+    async fn unreadable_contents(&self, items: &[ItemNumber]) -> Vec<(ItemNumber, StoreError)> {
+        let read = |item: &ItemNumber| self.engine.content(item.index()).err().map(|error| (*item, error.to_store_error()));
+        items.iter().filter(|item| !item.is_moved()).filter_map(read).collect()
     }
 
     async fn status(&self, sender: &ParticipantId, message_id: MessageId) -> Result<Option<StatusEntry>, StoreError> {
@@ -486,7 +490,12 @@ impl Store for EmbeddedStore {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         let stats = self.look(|state| state.stats(self.engine.clock.now())).await?;
-        Ok(Stats { durable_size: self.durable_size(), published_size: self.engine.published.load(Ordering::SeqCst), ..stats })
+        Ok(Stats {
+            durable_size: self.durable_size(),
+            published_size: self.engine.published.load(Ordering::SeqCst),
+            unreadable: self.engine.unread.items(),
+            ..stats
+        })
     }
 
     async fn stop(&self) -> Result<(), StoreError> {

@@ -29,6 +29,7 @@ use super::sequencer::Core;
 use super::tail::Tail;
 use super::tiles::{HighWater, Publisher, TileFolder};
 use super::turn::in_force;
+use super::unread::Unread;
 use super::{background, commit, fsck, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
@@ -414,6 +415,7 @@ fn engine(
         layout.journals()?.into_iter().map(|n| layout.disk().len(&layout.path(&super::layout::journal_name(n))).unwrap_or(0)).sum();
     let engine = Engine {
         contents: Mutex::new(Contents::new(&layout, &keys, places)),
+        unread: Unread::default(),
         archive: ArcSwap::from_pointee(Archive::new(&layout, &keys, replayed.months, replayed.held)),
         register: ArcSwap::new(Arc::clone(replayed.state.register())),
         head: ArcSwap::from_pointee(Head { size, root, edge, signed: Arc::new(signed) }),

@@ -136,7 +136,7 @@ impl State {
         Due { overdue, ended, forgotten, holds }
     }
 
-    /// Counts of what is in the state, ages as of `now`; the log's sizes are the store's to add.
+    /// Counts of what is in the state, ages as of `now`; the log's sizes and what cannot be read are the store's to add.
     #[must_use]
     pub fn stats(&self, now: Timestamp) -> Stats {
         Stats {
@@ -144,6 +144,7 @@ impl State {
             published_size: 0,
             undelivered: self.mailboxes.values().map(|mailbox| mailbox.len() as u64).sum(),
             overdue: self.overdue,
+            unreadable: 0,
             cases: self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).count() as u64,
             ids: self.ids.len() as u64,
             notices_older_than: self.notices_older_than(now),

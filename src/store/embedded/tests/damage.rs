@@ -3,6 +3,8 @@
 use super::*;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
 use crate::store::embedded::fsck::{FsckReport, fsck};
+use crate::store::embedded::info::info;
+use crate::store::embedded::unread;
 use crate::store::{Page, RecordFilter, Store, StoreError};
 
 /// A store with a base, records of a turn, content, tiles and a journal with several frames.
@@ -201,4 +203,31 @@ async fn a_journal_that_is_gone_is_named_by_the_check() {
     std::fs::remove_file(&newest).unwrap();
     let report = check(&home);
     assert!(report.damages.iter().any(|damage| damage.file == name), "{name}: {:?}", report.damages);
+}
+
+#[tokio::test]
+async fn undelivered_content_that_cannot_be_read_is_counted_and_told_until_it_is_mended() {
+    let home = rich().await;
+    let (path, _) = one(&home, "base", ".content");
+    let look = || info(&home.data(), Some(Zeroizing::new(KEY)), noon()).unwrap().sealed.unwrap().unread;
+    assert_eq!(look(), 0);
+    flip(&path, 5);
+    assert_eq!(look(), 1, "of a stopped store");
+    let store = home.open();
+    let counted = async || {
+        unread::look_now(&store.engine);
+        store.stats().await.unwrap().unreadable
+    };
+    assert_eq!((counted().await, look()), (1, 1));
+    flip(&path, 5);
+    assert_eq!((counted().await, look()), (0, 0));
+    // A key that is damaged is all of them.
+    let (key, _) = one(&home, "keys", ".content.key");
+    flip(&key, 20);
+    assert_eq!(look(), 260);
+    drop(store);
+    let store = home.open();
+    let items = home.bed(&store).waiting(RU_OSLO).await;
+    let numbers: Vec<_> = items.iter().map(|item| item.item).collect();
+    assert_eq!((store.unreadable_contents(&numbers).await.len(), items.len()), (260, 265));
 }
