@@ -124,7 +124,7 @@ pub struct SealedInfo {
     pub held: u64,
     /// Records that could not be read among those looked at; `audit fsck` reads all.
     pub unreadable: u64,
-    /// Records that were looked at: all that holds keep, and of the others those that were read for the last stop.
+    /// Records that were looked at: all that holds keep, and of the others the newest, back to the last clean stop among them.
     pub looked_at: u64,
     /// Records that are kept in files.
     pub records: u64,
@@ -331,7 +331,9 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
         let of_record = || archive.slot(index).ok().flatten().map(|slot| slot.entry.record.time);
         time.or_else(|| state.accepted_at(index)).or_else(of_record)
     });
-    let (last_stop, looked_at, unreadable) = if last_stop.is_some() { (last_stop, 0, 0) } else { stop_in_records(&archive) };
+    // Also where the last stop stands in a journal: a month that cannot be read is to be told in any case.
+    let (stop_in_files, looked_at, unreadable) = stop_in_records(&archive);
+    let last_stop = last_stop.or(stop_in_files);
     let (looked_at, unreadable) = (looked_at + held, unreadable + held_now.iter().map(|file| file.lacks.damaged).sum::<u64>());
     Ok(SealedInfo {
         oldest_undelivered: state.oldest_undelivered(),

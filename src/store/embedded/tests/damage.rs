@@ -231,3 +231,15 @@ async fn undelivered_content_that_cannot_be_read_is_counted_and_told_until_it_is
     let numbers: Vec<_> = items.iter().map(|item| item.item).collect();
     assert_eq!((store.unreadable_contents(&numbers).await.len(), items.len()), (260, 265));
 }
+
+#[tokio::test]
+async fn a_month_that_cannot_be_read_is_counted_also_where_the_last_stop_stands_in_a_journal() {
+    let home = rich().await;
+    let look = || info(&home.data(), Some(Zeroizing::new(KEY)), noon()).unwrap().sealed.unwrap();
+    let sound = look();
+    assert!(sound.stopped_cleanly && sound.unreadable == 0 && sound.looked_at == sound.records && sound.records > 260, "{sound:?}");
+    let (key, _) = one(&home, "keys", ".rec.key");
+    std::fs::remove_file(&key).unwrap();
+    let broken = look();
+    assert!(broken.stopped_cleanly && broken.unreadable == broken.records, "{broken:?}");
+}
