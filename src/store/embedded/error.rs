@@ -180,6 +180,13 @@ impl Damage {
         let what = format!("{kind} stands where the store keeps a file: stop the gateway, move it out of the way and start again");
         Self { file: file.into(), offset: 0, what }
     }
+
+    /// A file stands where the store keeps a folder.
+    #[must_use]
+    pub fn no_folder(name: impl Into<String>) -> Self {
+        let what = "a file stands where the store keeps a folder: stop the gateway, move it out of the way and start again".to_owned();
+        Self { file: name.into(), offset: 0, what }
+    }
 }
 
 impl OpenError {

@@ -27,7 +27,7 @@ use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
 use super::tail::Tail;
-use super::tiles::{HighWater, Publisher, TileFolder};
+use super::tiles::{self, HighWater, Publisher, TileFolder};
 use super::turn::in_force;
 use super::unread::Unread;
 use super::{background, commit, fsck, sequencer};
@@ -207,7 +207,13 @@ pub fn would_open(dir: &Path, storage_key: Zeroizing<[u8; 32]>, asked: &Asked<'_
     let layout = Layout::new(dir, Arc::new(RealDisk));
     let Some(format) = read_format(&layout, asked)? else { return Ok(Vec::new()) };
     let keys = Keys::new(layout.clone(), storage_key);
-    Ok(judge(&layout, &keys, &format, asked)?.strangers.gone)
+    let Sound { replayed, strangers, .. } = judge(&layout, &keys, &format, asked)?;
+    // A start meets these when it publishes what it has noted.
+    let noted = opening_count(replayed.nodes.size(), format.follows.as_ref()) + 1 + replayed.owed.len() as u64;
+    match tiles::in_the_way(&layout, replayed.base_tree, &replayed.leaves, noted) {
+        Some(damage) => Err(damage.into()),
+        None => Ok(strangers.gone),
+    }
 }
 
 /// Everything that speaks against going on with what stands in the folder. Reads only.
@@ -291,6 +297,14 @@ fn opening(size: u64, options: &Options, follows: Option<&Follows>) -> impl Iter
     let opened = (size == follows.kept).then(|| Event::LogOpened { origin, previous_checkpoint: Some(follows.checkpoint.clone()) });
     let lost = follows.resumes_at.saturating_sub(size + u64::from(opened.is_some()));
     opened.into_iter().chain(lost_places(lost))
+}
+
+/// How many those are.
+fn opening_count(size: u64, follows: Option<&Follows>) -> u64 {
+    match follows {
+        None => u64::from(size == 0),
+        Some(follows) => follows.resumes_at.saturating_sub(size).max(u64::from(size == follows.kept)),
+    }
 }
 
 /// One at a time, as there may be a million.

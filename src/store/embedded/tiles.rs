@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::StoreError;
 use super::disk::{Disk, write_file};
-use super::error::{IoContext as _, OpenError};
+use super::error::{Damage, IoContext as _, OpenError};
 use super::layout::{Layout, read_checked, write_checked};
 use crate::audit::bundle;
 use crate::audit::checkpoint::SignedCheckpoint;
@@ -294,6 +294,35 @@ impl Publisher {
             _ => Ok(()),
         }
     }
+}
+
+/// What a start would meet in the way of its tiles: `builder` is what the base holds, `leaves` follow it, and then come `events` that the start notes.
+/// Reads only.
+pub fn in_the_way(layout: &Layout, mut builder: TileBuilder, leaves: &[Leaf], events: u64) -> Option<Damage> {
+    let mut full = VecDeque::new();
+    // Of what is noted, only how much it is counts here.
+    let noted = Leaf::from_bytes([1; Leaf::LEN]).into_iter().cycle();
+    let upcoming = leaves.iter().copied().chain(noted.take(usize::try_from(events).unwrap_or(usize::MAX)));
+    upcoming.for_each(|leaf| builder.push(&leaf, &mut full));
+    let partial = builder.partials();
+    full.iter().chain(&partial).find_map(|(tile, _)| tile_in_the_way(layout, *tile))
+}
+
+fn tile_in_the_way(layout: &Layout, tile: TileId) -> Option<Damage> {
+    let disk = layout.disk();
+    let name = format!("log/{}", tile.path());
+    let folders = name.match_indices('/').map(|(end, _)| &name[..end]);
+    let no_folder = |name: &&str| disk.exists(&layout.path(name)) && !disk.is_dir(&layout.path(name));
+    let partials = format!("log/{}.p", tile.full().path());
+    if let Some(file) = folders.chain(std::iter::once(partials.as_str())).find(no_folder) {
+        return Some(Damage::no_folder(file));
+    }
+    let writing = name.rsplit_once('/').map(|(folder, _)| format!("{folder}/writing.tmp"));
+    // A full tile takes its partial ones away, whatever they are; at a start, each of them is looked at while it is not full.
+    let earlier = if tile.is_full() { Vec::new() } else { disk.names(&layout.path(&partials)).unwrap_or_default() };
+    let earlier = earlier.iter().filter(|width| width.parse::<u16>().is_ok_and(|width| width < tile.width()));
+    let files = earlier.map(|width| format!("{partials}/{width}")).chain(writing).chain(std::iter::once(name.clone()));
+    files.into_iter().find_map(|file| disk.other_at(&layout.path(&file)).map(|kind| Damage::in_the_way(file, kind)))
 }
 
 /// Makes everything that was published durable, so that the journals it follows from may go.

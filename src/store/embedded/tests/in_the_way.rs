@@ -82,8 +82,7 @@ async fn a_folder_at_a_name_of_the_stores_own_is_named_by_the_check_the_doctor_a
             let report = home.fsck(key);
             assert!(report.damages.iter().any(|damage| damage.file == name && damage.what.contains("a folder")), "{name}: {report:?}");
         }
-        // Tiles are written at the start, where the name is met.
-        if !name.contains("tile") && name != "LOCK" {
+        if name != "LOCK" {
             let error = home.would_open().unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("a folder"), "{name}: {error}");
         }
@@ -99,6 +98,24 @@ async fn a_folder_at_a_name_of_the_stores_own_is_named_by_the_check_the_doctor_a
     assert!(error.contains("high-water.tmp") && error.contains("move it out of the way"), "{error}");
     std::fs::remove_dir(home.dir.path().join("high-water.tmp")).unwrap();
     assert_eq!((home.fsck(true).damages, home.fsck(false).damages), (Vec::new(), Vec::new()));
+    home.open();
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_a_folder_of_tiles_is_told_by_the_doctor_as_by_the_start() {
+    let home = stopped(true).await;
+    for name in ["log/tile/entries", "log/tile/0", "log/tile/0/000.p", "log/tile"] {
+        let (path, aside) = (home.data().join(name), home.dir.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let error = home.would_open().unwrap_err().to_string();
+        assert!(error.contains(&format!("{name},")) && error.contains("move it out of the way"), "{name}: {error}");
+        let error = home.try_open().err().map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains("log/tile")), "{name}: {error:?}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(home.would_open().unwrap(), Vec::<String>::new());
     home.open();
 }
 
