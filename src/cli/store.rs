@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::regular_file;
 use crate::store::embedded::info::{SealedInfo, Sizes, StoreInfo, info};
 
-use super::doctor::{bytes, span};
+use super::doctor::{ago, bytes};
 use super::exit::CliError;
 use super::folder::store_in;
 use super::output::Output;
@@ -107,7 +107,7 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
     }
     let base = current.base.map_or_else(
         || "none yet".to_owned(),
-        |base| format!("{base} of {} entries, {} contents, {} ago", current.size, current.contents, span(now.millis() - current.turned_at)),
+        |base| format!("{base} of {} entries, {} contents, {}", current.size, current.contents, ago(now.millis() - current.turned_at)),
     );
     lines.push(format!("base         {base}"));
     lines.push(format!("journals     {} files from {} on, {frames} frames, {}", journals.len(), current.journal, bytes(journaled)));
@@ -153,12 +153,11 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         looked_at,
         records,
     } = sealed;
-    let ago = |at: &Option<Timestamp>| {
-        at.map_or_else(String::new, |at| format!(", the oldest accepted {} ago", span(now.millis() - at.millis())))
-    };
+    let oldest =
+        |at: &Option<Timestamp>| at.map_or_else(String::new, |at| format!(", the oldest accepted {}", ago(now.millis() - at.millis())));
     let mut lines = vec![
-        format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, ago(oldest_undelivered)),
-        format!("on disk      {contents} contents{}", ago(oldest_content)),
+        format!("undelivered  {} items, {} overdue{}", stats.undelivered, stats.overdue, oldest(oldest_undelivered)),
+        format!("on disk      {contents} contents{}", oldest(oldest_content)),
         format!("in memory    {} cases, {} message ids", stats.cases, stats.ids),
         format!("legal holds  {holds} in force, {held} records in files of their own{}", lacking(*holds_not_whole, *lost)),
         format!("last event   {last_event}"),

@@ -120,7 +120,14 @@ pub fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{scaled:.1} {}", UNITS[unit]) }
 }
 
-/// A span of milliseconds as people read it.
+/// How long ago something was, in milliseconds. What lies ahead of the clock is told so.
+#[must_use]
+pub fn ago(millis: i64) -> String {
+    let span = span(millis);
+    if millis <= -1000 { format!("{span} ahead of the clock") } else { format!("{span} ago") }
+}
+
+/// A span of milliseconds as people read it, without its sign.
 #[must_use]
 pub fn span(millis: i64) -> String {
     let seconds = millis.unsigned_abs() / 1000;
@@ -142,6 +149,10 @@ mod tests {
         assert_eq!(
             [span(900), span(-119_000), span(3_600_000), span(90_000_000), span(864_000_000)],
             ["0 s", "119 s", "60 min", "25 h", "10 days"]
+        );
+        assert_eq!(
+            [ago(-999), ago(0), ago(119_000), ago(-1000), ago(-39 * 86_400_000)],
+            ["0 s ago", "0 s ago", "119 s ago", "1 s ahead of the clock", "39 days ahead of the clock"]
         );
     }
 }

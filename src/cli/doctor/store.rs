@@ -15,7 +15,7 @@ use crate::domain::time::{DAY_MILLIS, Timestamp};
 use crate::store::embedded::info::{SealedInfo, StoreInfo, in_the_way, info};
 use crate::store::embedded::{self, Asked, OpenError};
 
-use super::{Finding, Health, span};
+use super::{Finding, Health, ago, span};
 
 /// A gateway that runs publishes at least once a second; what waits longer than this waits for something.
 const UNPUBLISHED_MAX_MILLIS: i64 = 60_000;
@@ -124,7 +124,7 @@ fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding 
     let after = config.overdue_after_s;
     let patience = [after.condition_notice.get(), after.non_attendance_report.get(), after.lab_result.get()].into_iter().min();
     let late = overdue > 0 || patience.is_some_and(|seconds| age / 1000 > i64::try_from(seconds).unwrap_or(i64::MAX));
-    let text = format!("{count} items, {overdue} overdue, the oldest accepted {} ago", span(age));
+    let text = format!("{count} items, {overdue} overdue, the oldest accepted {}", ago(age));
     if unread > 0 {
         return Finding::new("undelivered", Health::Bad, format!("{text}; {unread} of them {UNREAD}"), figures);
     }
@@ -195,7 +195,7 @@ fn checkpoint(config: &Config, found: &StoreInfo, now: Timestamp) -> Finding {
         return Finding::new("checkpoint", Health::Bad, text, figures);
     };
     let waiting = size.unwrap_or(published).saturating_sub(published);
-    let text = format!("{published} entries published {} ago, {waiting} not yet", span(age));
+    let text = format!("{published} entries published {}, {waiting} not yet", ago(age));
     if waiting > 0 && age > UNPUBLISHED_MAX_MILLIS {
         let text = format!("{text}; the log is not being published: is the gateway running, is the disk full?");
         return Finding::new("checkpoint", Health::Warning, text, figures);
