@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod damage;
 mod expiry;
 mod fetch;
 mod harness;

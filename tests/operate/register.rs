@@ -10,7 +10,7 @@ use crate::harness::{Gateway, Home, UNIT, samband, until};
 const PATIENCE: Duration = Duration::from_secs(30);
 const LAB: &str = "lab-ous";
 
-fn get(gateway: &Gateway, path: &str) -> String {
+pub fn get(gateway: &Gateway, path: &str) -> String {
     let mut socket = TcpStream::connect(gateway.admin.as_ref().unwrap()).unwrap();
     socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
     let mut answer = String::new();
@@ -33,7 +33,7 @@ fn without(text: &str, id: &str) -> String {
 }
 
 /// A home whose gateway shows what is in force, and the file of a configuration that names where.
-fn home() -> Home {
+pub fn home() -> Home {
     let mut home = Home::new();
     home.start().stop();
     home.by_configuration = true;
