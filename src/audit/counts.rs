@@ -1,7 +1,8 @@
-//! Entries counted by kind and time, for a picture.
+//! Entries counted by kind and time, for a picture. An entry that sums refusals counts as many as it sums: a flood is to look like one.
 
 use std::collections::BTreeMap;
 
+use super::event::kind;
 use super::record::Record;
 use crate::domain::time::{Date, Timestamp};
 
@@ -17,7 +18,7 @@ pub enum Column {
     Month,
 }
 
-/// Entries of each kind in each column.
+/// Entries of each kind in each column, and refusals that an entry sums as many as they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
     column: Column,
@@ -47,11 +48,17 @@ impl Counts {
                 day
             }
         };
-        *self.by_day.entry(day).or_default().entry(record.kind).or_default() += 1;
+        let many = match record.kind {
+            kind::REFUSALS_SUMMED | kind::STRANGERS_REFUSED => record.count.unwrap_or(1),
+            _ => 1,
+        };
+        // What a record claims is bounded by nothing but its field.
+        let counted = self.by_day.entry(day).or_default().entry(record.kind).or_default();
+        *counted = counted.saturating_add(many);
         if self.by_day.len() > COLUMNS_MAX
             && let Some((_, kinds)) = self.by_day.pop_first()
         {
-            self.left_out += kinds.values().sum::<u64>();
+            self.left_out = kinds.values().fold(self.left_out, |sum, n| sum.saturating_add(*n));
         }
     }
 
@@ -67,7 +74,7 @@ impl Counts {
         self.left_out
     }
 
-    /// First day of each column that has entries, and how many of each kind.
+    /// First day of each column that has entries, and how many of each kind: of the summed refusals, how many were refused.
     #[must_use]
     pub const fn columns(&self) -> &BTreeMap<Date, BTreeMap<u16, u64>> {
         &self.by_day
@@ -79,6 +86,22 @@ mod tests {
     use super::*;
     use crate::audit::event::Event;
     use crate::domain::time::DAY_MILLIS;
+
+    #[test]
+    fn refusals_that_were_summed_count_as_many_as_they_were() {
+        let at = Timestamp::from_millis(1_780_000_000_000);
+        let summed = |count| Event::RefusalsSummed { caller: "lab-ous".parse().unwrap(), reason: 1, minute: at, count };
+        let strangers = |count| Event::StrangersRefused { reason: "unknown_issuer".to_owned(), minute: at, count };
+        let mut counts = Counts::new(Column::Day);
+        for event in [summed(25), summed(5), strangers(3), Event::Stopped] {
+            counts.take(&Record::of(&event, at));
+        }
+        let kinds = counts.columns().values().next().unwrap();
+        assert_eq!(kinds.values().copied().collect::<Vec<_>>().len(), 3);
+        assert_eq!((kinds[&kind::REFUSALS_SUMMED], kinds[&kind::STRANGERS_REFUSED], kinds[&kind::STOPPED]), (30, 3, 1));
+        counts.take(&Record::of(&summed(u64::MAX), at));
+        assert_eq!(counts.columns().values().next().unwrap()[&kind::REFUSALS_SUMMED], u64::MAX);
+    }
 
     #[test]
     fn columns_that_are_not_kept_are_counted() {

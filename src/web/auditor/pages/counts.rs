@@ -71,6 +71,11 @@ impl Series {
     }
 }
 
+/// Sums of what records claim are bounded by nothing else.
+fn sum<'n>(numbers: impl IntoIterator<Item = &'n u64>) -> u64 {
+    numbers.into_iter().fold(0, |sum, n| sum.saturating_add(*n))
+}
+
 /// Numbers of one day or month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bar {
@@ -82,13 +87,14 @@ struct Bar {
 
 impl Bar {
     fn of(first: Date, by_kind: &BTreeMap<u16, u64>) -> Self {
-        let of = Series::ALL.map(|series| series.kinds().iter().filter_map(|kind| by_kind.get(kind)).sum());
-        let all: u64 = by_kind.values().sum();
-        Self { first, of, other: all - of.iter().sum::<u64>() }
+        let of = Series::ALL.map(|series| sum(series.kinds().iter().filter_map(|kind| by_kind.get(kind))));
+        let is_drawn = |kind: &u16| Series::ALL.iter().any(|series| series.kinds().contains(kind));
+        let other = sum(by_kind.iter().filter(|(kind, _)| !is_drawn(kind)).map(|(_, n)| n));
+        Self { first, of, other }
     }
 
     fn total(&self) -> u64 {
-        self.of.iter().sum()
+        sum(&self.of)
     }
 }
 
@@ -114,7 +120,7 @@ impl Counted {
         let surveyed = site.gateway.count_records(caller, days.period(), column).await?;
         let columns = surveyed.counts.as_ref().map(|counts| counts.columns().clone()).unwrap_or_default();
         let bars = bars(&columns, column, from, to);
-        let left_out = surveyed.counts.as_ref().map_or(0, Counts::left_out) + older(&columns, &bars);
+        let left_out = surveyed.counts.as_ref().map_or(0, Counts::left_out).saturating_add(older(&columns, &bars));
         Ok(Self { days, column, bars, left_out, checked: surveyed.checked })
     }
 }
@@ -144,8 +150,8 @@ fn bars(columns: &BTreeMap<Date, BTreeMap<u16, u64>>, column: Column, from: Date
 
 /// Entries in columns before the first bar.
 fn older(columns: &BTreeMap<Date, BTreeMap<u16, u64>>, bars: &[Bar]) -> u64 {
-    let Some(first) = bars.first() else { return columns.values().flat_map(BTreeMap::values).sum() };
-    columns.range(..first.first).flat_map(|(_, kinds)| kinds.values()).sum()
+    let Some(first) = bars.first() else { return sum(columns.values().flat_map(BTreeMap::values)) };
+    sum(columns.range(..first.first).flat_map(|(_, kinds)| kinds.values()))
 }
 
 /// A round number not below `most`, to draw the scale to.
@@ -200,7 +206,10 @@ impl Page for Counted {
                     (lang.say("vises ikke her: bildet og tabellen begynner ", "are not shown here: picture and table begin with ")) (self.label(first.first)) "."
                 } }))
             }
-            p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
+            p class="quiet" {
+                (words::checked(lang, &self.checked.basis())) ". "
+                (lang.say("Nektelser som loggen summerer per minutt, telles med så mange som de var.", "Refusals that the log sums by the minute count as many as they were."))
+            }
             (self.table(lang))
             (check_yourself(lang, &self.commands(), "AuditService/CountRecords", answers::refused_meanwhile(lang, self.checked.holds())))
         }
@@ -250,8 +259,8 @@ impl Counted {
                 @for (i, bar) in self.bars.iter().enumerate() {
                     @let x = LEFT + i * step;
                     @for (at, series) in Series::ALL.iter().enumerate() {
-                        @let below = tall(bar.of[..at].iter().sum());
-                        @let height = tall(bar.of[..=at].iter().sum()) - below;
+                        @let below = tall(sum(&bar.of[..at]));
+                        @let height = tall(sum(&bar.of[..=at])) - below;
                         @if height > 0 {
                             rect class={ "bar-" (series.code()) } x=(x + step / 8) y=(bottom - below - height) width=((step * 3 / 4).max(1)) height=(height) {}
                         }
@@ -333,5 +342,7 @@ mod tests {
         let cut = bars(&columns, Column::Day, Date::constant(2020, 1, 1), Date::constant(2026, 8, 1));
         assert_eq!((cut.len(), older(&columns, &cut)), (COLUMNS_MAX, 13), "what stands in no bar is counted");
         assert_eq!(older(&columns, &made), 0);
+        let claimed = Bar::of(day(1), &BTreeMap::from([(10, 1), (41, u64::MAX), (60, 7)]));
+        assert_eq!((claimed.total(), claimed.other), (u64::MAX, 7), "what a record claims overflows nothing");
     }
 }
