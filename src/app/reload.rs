@@ -374,6 +374,10 @@ impl People {
         let tls = self.tls.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = tls.remember() {
+                if matches!(error, files::FileError::Sync { .. }) {
+                    // As of every failed sync: what is on disk is what the next start finds.
+                    (crate::store::embedded::end_process())(&error.to_string());
+                }
                 tracing::warn!(%error, "which revocation lists were in force is not written down; until it is, a restart forgets them");
             }
         })

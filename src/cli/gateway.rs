@@ -17,7 +17,7 @@ use crate::domain::participant::Register;
 use crate::gateway::{Gateway, LoadError, Settings};
 use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
-use crate::tls::TlsSettings;
+use crate::tls::{TlsError, TlsSettings};
 
 use super::exit::CliError;
 use super::open_files;
@@ -69,10 +69,13 @@ impl Serving {
     pub async fn start(config: &Config, listen: SocketAddr) -> Result<Self, CliError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
-        let tls = Arc::new(
-            TlsSettings::load(config.tls_files().map_err(|error| config_error(&error))?, clock.clone())
-                .map_err(|error| config_error(&error))?,
-        );
+        let tls =
+            Arc::new(TlsSettings::load(config.tls_files().map_err(|error| config_error(&error))?, clock.clone()).map_err(|error| {
+                match error {
+                    TlsError::MarksUnread { .. } => CliError::Storage(error.to_string()),
+                    error => config_error(&error),
+                }
+            })?);
         let read = read_register(&config.participants_file, &*clock);
         if !EmbeddedStore::exists(&config.data_dir)
             && let Err(error) = &read

@@ -20,6 +20,7 @@ use crate::audit::reload::{ReloadFault, ReloadedFile};
 use crate::clock::Clock;
 use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
+use crate::regular_file;
 
 use super::connection::{HandshakeReason, PeerInfo};
 use super::expiry::{Certificate, Holder, Seen};
@@ -134,6 +135,14 @@ pub enum TlsError {
     /// What is remembered of lists cannot be read.
     #[error("{}: is not what the gateway remembers of revocation lists; if those in crl_files are fresh from their issuers, remove it", .0.display())]
     Marks(PathBuf),
+    /// What is remembered of revocation lists cannot be read, and not because of the configuration.
+    #[error("{}: what is remembered of revocation lists cannot be read: {}; look at its disk", path.display(), regular_file::in_words(error))]
+    MarksUnread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The server's name cannot be one.
     #[error("the server's name is neither a DNS name nor an IP address")]
     ServerName,
@@ -149,6 +158,7 @@ impl TlsError {
         match self {
             Self::File(
                 FileError::Io { .. }
+                | FileError::Sync { .. }
                 | FileError::TooLarge { .. }
                 | FileError::TooManyLists(_)
                 | FileError::NotARegularFile { .. }
@@ -166,7 +176,7 @@ impl TlsError {
             Self::OlderList(_) | Self::OldList { .. } => ReloadFault::OlderList,
             Self::FutureList(_) => ReloadFault::FutureList,
             Self::ListMissing { .. } => ReloadFault::ListMissing,
-            Self::Marks(_) | Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
+            Self::Marks(_) | Self::MarksUnread { .. } | Self::ServerName | Self::Rustls(_) => ReloadFault::Other,
         }
     }
 }

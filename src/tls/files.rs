@@ -32,6 +32,14 @@ pub enum FileError {
         /// What the system said.
         error: io::Error,
     },
+    /// Written, and nobody knows whether it is on the disk.
+    #[error("{}: could not be made durable: {}; look at its disk", path.display(), regular_file::in_words(error))]
+    Sync {
+        /// The file or the folder of its name.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A pipe, a device, a folder: nothing that is read.
     #[error("{}: {}", path.display(), ReadError::NotARegularFile(*kind))]
     NotARegularFile {
@@ -97,6 +105,7 @@ impl FileError {
     pub fn path(&self) -> &Path {
         match self {
             Self::Io { path, .. }
+            | Self::Sync { path, .. }
             | Self::NotARegularFile { path, .. }
             | Self::Irreplaceable { path, .. }
             | Self::Mode { path, .. }
@@ -233,13 +242,23 @@ pub fn may_be_replaced(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Makes the name of a written file durable.
+///
+/// # Errors
+/// [`FileError::Sync`].
+pub fn sync_name(path: &Path) -> Result<(), FileError> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    regular_file::sync_folder(folder).map_err(|error| FileError::Sync { path: folder.to_owned(), error })
+}
+
 /// Writes `bytes` to `path` in one step (a new file, synced, then renamed) with permission bits `mode`.
 ///
 /// # Errors
-/// [`FileError::Irreplaceable`], or what the system says.
+/// [`FileError::Irreplaceable`], [`FileError::Sync`], or what the system says.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let (mut file, fresh) = create_beside(path, "new", mode)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(FileError::io(&fresh));
+    let (file, fresh) = create_beside(path, "new", mode)?;
+    let synced = || file.sync_all().map_err(|error| FileError::Sync { path: path.to_owned(), error });
+    let written = (&file).write_all(bytes).map_err(FileError::io(&fresh)).and_then(|()| synced());
     let placed = written.and_then(|()| fs::rename(&fresh, path).map_err(FileError::io(path)));
     placed.inspect_err(|_| _ = fs::remove_file(&fresh))
 }

@@ -82,6 +82,10 @@ impl Marks {
         let bytes = match files::read(file, BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(FileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            // A mode or an owner is the configuration's; everything else is the disk's.
+            Err(FileError::Io { path, error }) if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotADirectory) => {
+                return Err(TlsError::MarksUnread { path, error });
+            }
             Err(error) => return Err(error.into()),
         };
         let marks = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
@@ -93,7 +97,8 @@ impl Marks {
     /// # Errors
     /// What the system says.
     pub(super) fn save(&self, file: &Path) -> Result<(), FileError> {
-        files::write(file, self.to_text().as_bytes(), 0o600)
+        files::write(file, self.to_text().as_bytes(), 0o600)?;
+        files::sync_name(file)
     }
 
     /// Whether `list`, which speaks for `at`, is older than one that was in force; `lists` are those that are to be. A list of another part counts
@@ -268,6 +273,16 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(matches!(Marks::load(&file), Err(TlsError::File(_))));
+        // What the system says of such a name is neither "not found" nor "not allowed": as of a disk that fails.
+        let unread = Marks::load(Path::new(&"x".repeat(300))).unwrap_err();
+        assert!(matches!(&unread, TlsError::MarksUnread { .. }) && unread.to_string().contains("look at its disk"), "{unread}");
+    }
+
+    #[test]
+    fn what_could_not_be_synced_is_told_as_that() {
+        let nowhere = Path::new("/nowhere/at/all");
+        assert!(matches!(files::sync_name(nowhere), Err(FileError::Sync { .. })));
+        assert!(FileError::Sync { path: nowhere.to_owned(), error: ErrorKind::StorageFull.into() }.to_string().contains("durable"));
     }
 
     #[test]
