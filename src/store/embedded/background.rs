@@ -38,20 +38,21 @@ impl Engine {
     pub(super) fn end(&self) {
         *self.ending.lock() = true;
         self.ended.notify_all();
+        self.publishing.ask();
     }
 }
 
 /// Publishes until the end, and once more then.
 pub fn publish(engine: &Engine) {
+    engine.publishing.set_runs(true);
     loop {
-        let ended = engine.rest(PUBLISH_EVERY);
-        if engine.is_broken() {
-            return;
-        }
-        if !publish_once(engine) || ended {
-            return;
+        engine.publishing.rest(PUBLISH_EVERY);
+        let ended = *engine.ending.lock();
+        if engine.is_broken() || !publish_once(engine) || ended {
+            break;
         }
     }
+    engine.publishing.set_runs(false);
 }
 
 /// Looks at the disk and publishes. False when the store is broken.

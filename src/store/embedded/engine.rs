@@ -19,6 +19,7 @@ use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
 use super::lookups::Lookups;
+use super::publishing::Publishing;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
@@ -135,6 +136,7 @@ pub struct Engine {
     pub(super) unpublished: Mutex<VecDeque<Leaf>>,
     pub(super) publisher: Mutex<Publisher>,
     pub(super) published: AtomicU64,
+    pub(super) publishing: Publishing,
     pub(super) published_nodes: ArcSwap<TileNodes<TileFolder>>,
 
     pub(super) turning: Mutex<()>,
@@ -400,6 +402,7 @@ impl Engine {
         if self.published.swap(size, Ordering::SeqCst) != size {
             self.published_nodes.store(Arc::new(TileNodes::new(size, TileFolder::new(&self.layout))));
         }
+        self.publishing.published();
         Ok(size)
     }
 

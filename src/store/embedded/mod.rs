@@ -8,7 +8,7 @@
 //! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
 //! | `records`, `holds`, `base`, `contents`, `unread` | record slots, those that a hold keeps, the state at a turn, undelivered content |
 //! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
-//! | `tiles`, `background` | publication once a second; the slow threads |
+//! | `tiles`, `publishing`, `background` | publication once a second, and how far it may be behind; the slow threads |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
 //! | `checkable` | entries as an auditor's answer is checked: leaves from the published log, records from the files |
 //! | `fsck`, `info` | the check of the whole folder; what an operator may know of it |
@@ -36,6 +36,7 @@ mod journal;
 mod keys;
 mod layout;
 mod lookups;
+mod publishing;
 mod queue;
 mod records;
 pub mod recover;

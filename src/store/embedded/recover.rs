@@ -20,6 +20,7 @@ use super::error::{IoContext as _, OpenError};
 use super::journal::Torn;
 use super::keys::Keys;
 use super::layout::{Current, Format, Layout, write_checked};
+pub use super::publishing::MARGIN;
 use super::replay::{Replayed, replay};
 use super::start::{Options, SUBJECT_KEY};
 use super::tiles::HighWater;
@@ -29,10 +30,6 @@ use crate::audit::tiles::{TileId, tiles_for};
 use crate::audit::tree::Hash;
 use crate::clock::random_32;
 use crate::domain::time::Timestamp;
-
-/// Places left free beyond the last published one: entries that were answered and not yet published when the old store was lost. Publication
-/// is at most a second behind.
-pub const MARGIN: u64 = 1024;
 
 /// The log that a recovered store's log follows. Stands in FORMAT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

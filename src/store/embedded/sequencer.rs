@@ -142,6 +142,8 @@ pub fn run(engine: &Engine) {
     loop {
         match engine.queue.next(&mut desk.inputs) {
             Next::Work => {
+                let lag = || engine.core.lock().size.saturating_sub(engine.published.load(Ordering::SeqCst));
+                engine.publishing.let_follow(lag, || engine.is_ending());
                 decide_all(engine, &mut desk, &mut decided);
                 engine.queue.hand(&mut decided);
             }
@@ -158,13 +160,15 @@ pub fn run(engine: &Engine) {
 pub(super) fn decide_all(engine: &Engine, desk: &mut Desk<'_>, frame: &mut Frame) {
     let now = engine.clock.now();
     let full = engine.disk_is_full.load(Ordering::Relaxed);
+    let published = engine.published.load(Ordering::SeqCst);
     {
         let mut core = engine.core.lock();
         let mut inputs = std::mem::take(&mut desk.inputs);
         for input in inputs.drain(..) {
             match input {
                 Input::Act(command, reply) => {
-                    let answer = act(desk, &mut core, frame, command, now, full);
+                    let is_behind = engine.publishing.is_behind(core.size, published);
+                    let answer = act(desk, &mut core, frame, command, now, Room { full, is_behind });
                     frame.waiting.push((reply, answer));
                 }
                 Input::Roll(reply) => frame.roll = Some(reply),
@@ -200,6 +204,15 @@ struct Effects {
     freed: Vec<u64>,
 }
 
+/// What there is room for.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// The disk is nearly full.
+    full: bool,
+    /// Too much is unpublished.
+    is_behind: bool,
+}
+
 /// Whether the act stores a new message; everything else goes on when the disk is nearly full.
 fn fills(command: &Command) -> bool {
     matches!(command, Command::Submit { submission, .. } if !matches!(submission.body, command::Body::Withdrawal(_)) && !submission.validate_only)
@@ -211,7 +224,7 @@ fn act(
     frame: &mut Frame,
     command: Command,
     now: Timestamp,
-    full: bool,
+    room: Room,
 ) -> Result<Answer, StoreError> {
     let at = core.state.time_of_next(now);
     let events = match decide(&core.state.view(&command), &command, now)? {
@@ -221,8 +234,12 @@ fn act(
     let count = events.len();
     let accepts = events.first().is_some_and(|event| event.acceptance().is_some());
     // Only what would be stored: a retry has its first receipt on a full disk, too.
-    if full && accepts && fills(&command) {
+    if room.full && accepts && fills(&command) {
         return Err(StoreError::Full);
+    }
+    // Whatever has an item number stands within what a recovery would leave free.
+    if accepts && room.is_behind {
+        return Err(StoreError::Busy);
     }
     let index = core.size;
     if let Command::Submit { submission, .. } = command

@@ -21,6 +21,7 @@ use super::journal::Writer;
 use super::keys::Keys;
 use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, make_folder, store_id, write_checked};
 use super::lookups::Lookups;
+use super::publishing::Publishing;
 use super::queue::Queue;
 use super::records::Archive;
 use super::recover::Follows;
@@ -442,6 +443,7 @@ fn engine(
         unpublished: Mutex::new(VecDeque::from(replayed.leaves)),
         publisher: Mutex::new(publisher),
         published: AtomicU64::new(0),
+        publishing: Publishing::default(),
         published_nodes: ArcSwap::from_pointee(TileNodes::new(0, TileFolder::new(&layout))),
         turning: Mutex::new(()),
         last_turn: AtomicI64::new(current.turned_at),

@@ -5,10 +5,13 @@ use super::*;
 use crate::audit::event::kind;
 use crate::audit::receipt::Receipt;
 use crate::domain::id::MessageId;
-use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
+use crate::policy::command::{Body, Command};
+use crate::policy::permit::authorize;
+use crate::policy::table::Verb;
+use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, notice, submission, wish};
 use crate::store::embedded::fsck::fsck;
 use crate::store::embedded::recover::{Evidence, Loss, MARGIN, accept, look};
-use crate::store::{Accepted, RecordFilter, Store};
+use crate::store::{Accepted, RecordFilter, Store, StoreError};
 
 fn new_origin() -> Origin {
     "log.samband.example/test-2".parse().unwrap()
@@ -59,7 +62,7 @@ async fn goes_on(home: &Home, loss: &Loss, kept: &[(MessageId, Accepted)]) {
     let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
     assert_eq!(report.damages, []);
     let store = EmbeddedStore::open(home.new_log()).unwrap();
-    let all = store.records(&RecordFilter::default(), 10_000).await.unwrap().entries;
+    let all = store.records(&RecordFilter::default(), 100_000).await.unwrap().entries;
     let kind_at = |index: u64| all[index as usize].record.as_ref().unwrap().kind;
     assert_eq!(kind_at(loss.kept), kind::LOG_OPENED);
     assert!((loss.kept + 1..loss.resumes_at).all(|index| kind_at(index) == kind::ENTRY_LOST));
@@ -197,6 +200,26 @@ async fn a_journal_of_which_only_the_key_is_left_stops_the_start_and_the_file_ca
     home.restore("without");
     std::fs::remove_file(home.dir.path().join("high-water")).unwrap();
     let loss = accept(home.new_log(), None).await.unwrap();
-    assert_ne!(std::fs::read(&key).unwrap(), before, "the number is used again, under another key");
+    // Unless a turn has come by, as the places left free fill a journal of tests.
+    assert_ne!(std::fs::read(&key).ok(), Some(before), "the number is used again, under another key");
     goes_on(&home, &loss, &kept).await;
+}
+
+#[tokio::test]
+async fn no_message_is_accepted_further_beyond_what_is_published_than_a_recovery_leaves_free() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let (first, _) = bed.send_notice(&wish(), None).await.unwrap();
+    // As it is of 24,576 entries that nobody could publish.
+    store.engine.publishing.set_lag_max(0);
+    let send = submission(bed.fresh(), Body::Notice(Box::new(notice(&wish()))), None);
+    let permit = authorize(&bed.caller(OSLO), Verb::SendNotice, send.commit, &store.register()).unwrap();
+    assert_eq!(store.act(Command::Submit { permit, submission: Box::new(send) }).await, Err(StoreError::Busy));
+    // A retry of what has its number, and whoever fetches, are not concerned.
+    assert!(store.receipt(&id(OSLO), first).await.unwrap().is_some());
+    bed.take(RU_OSLO).await;
+    store.engine.publishing.set_lag_max(crate::store::embedded::publishing::LAG_MAX);
+    bed.send_notice(&wish(), None).await.unwrap();
 }
