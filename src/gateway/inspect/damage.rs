@@ -1,5 +1,6 @@
-//! How much of the log cannot be read. To count it reads every record, so that is done beside the questions that it is told with: the last count
-//! answers, and only who asks before there is any waits for the one that runs.
+//! How much of the log cannot be read. To count it reads every record, so that is done beside the questions that it is told with, and no more often
+//! than [`REST`] allows. Who asks when the last count is older than that waits for the new one, within [`PATIENCE`]: what broke meanwhile is in the
+//! answer. It waits whatever it asks for, and is told the same: an answer that said at once what it met itself would tell what that was.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::store::StoreError;
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// See [`KNOWN_FOR`].
 const REST: u32 = 20;
+/// How long who asks waits for a newer count where there is one: beyond that, of a log that takes long to read, the last one answers.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// So old a count becomes while nobody asks.
 pub(super) const LOOKED_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -44,26 +47,26 @@ struct Known {
 pub(super) struct DamageCount(Mutex<Known>);
 
 impl DamageCount {
-    /// How many entries of the log cannot be read, by the last count. The first who asks has it made, and all wait for it until there is one.
+    /// How many entries of the log cannot be read, by a count that is believed, or else by a new one that all who ask meanwhile wait for: as long as
+    /// it takes where there is none yet, else for `patience`, [`PATIENCE`] but in tests.
     ///
     /// # Errors
     /// The store's, of the first count.
-    pub(super) async fn entries(self: &Arc<Self>, count: impl Counting) -> Result<u64, StoreError> {
-        let mut running = {
+    pub(super) async fn entries(self: &Arc<Self>, patience: Duration, count: impl Counting) -> Result<u64, StoreError> {
+        let (mut running, last) = {
             let mut known = self.0.lock();
             let believed = |damage: &Damage| damage.at.elapsed() < KNOWN_FOR.max(damage.took * REST);
             match known.last {
-                Some(damage) => {
-                    if !believed(&damage) {
-                        self.begin(&mut known, count);
-                    }
-                    return Ok(damage.entries);
-                }
-                None => self.begin(&mut known, count),
+                Some(damage) if believed(&damage) => return Ok(damage.entries),
+                last => (self.begin(&mut known, count), last),
             }
         };
-        let ended = running.wait_for(Option::is_some).await.map_err(|_| StoreError::Stopped)?;
-        ended.clone().unwrap_or(Err(StoreError::Stopped))
+        let counted = async move {
+            let ended = running.wait_for(Option::is_some).await.map_err(|_| StoreError::Stopped)?;
+            ended.clone().unwrap_or(Err(StoreError::Stopped))
+        };
+        let Some(last) = last else { return counted.await };
+        Ok(tokio::time::timeout(patience, counted).await.ok().and_then(Result::ok).unwrap_or(last.entries))
     }
 
     /// Begins a count where there is none as young as [`LOOKED_EVERY`], and does not wait for it.
@@ -100,6 +103,13 @@ impl DamageCount {
 
 #[cfg(test)]
 impl DamageCount {
+    /// Makes the last count older.
+    pub(super) fn age(&self, by: Duration) {
+        let mut known = self.0.lock();
+        let last = known.last.as_mut().unwrap();
+        last.at = last.at.checked_sub(by).unwrap();
+    }
+
     /// Whether a count runs or was made.
     pub(super) fn is_begun(&self) -> bool {
         let known = self.0.lock();
@@ -138,13 +148,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asks_first_waits_for_the_count_that_runs_and_nobody_after() {
+    async fn who_asks_first_waits_for_the_count_that_runs_and_who_asks_when_it_is_old_for_a_while() {
         let counts = Arc::new(DamageCount::default());
         let (tell, count) = told();
         counts.look(count);
         let waiting = [(); 2].map(|()| {
             let counts = Arc::clone(&counts);
-            tokio::spawn(async move { counts.entries(never()).await })
+            tokio::spawn(async move { counts.entries(PATIENCE, never()).await })
         });
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(waiting.iter().all(|asked| !asked.is_finished()), "there is no number yet");
@@ -154,14 +164,21 @@ mod tests {
         }
         // One that took 5 seconds is believed for 100.
         made(&counts, Duration::from_secs(98), Duration::from_secs(5));
-        assert_eq!(counts.entries(never()).await, Ok(3));
+        assert_eq!(counts.entries(PATIENCE, never()).await, Ok(3));
         made(&counts, Duration::from_secs(101), Duration::from_secs(5));
         let (tell, count) = told();
-        assert_eq!(counts.entries(count).await, Ok(3), "the last one answers while it is made anew");
-        assert_eq!(counts.entries(never()).await, Ok(3), "and no other is begun");
+        let soon = Duration::from_millis(30);
+        let begun = Instant::now();
+        assert_eq!(counts.entries(soon, count).await, Ok(3), "of a log that takes long to read, the last one answers");
+        assert!(begun.elapsed() >= soon);
+        let waiting = tokio::spawn({
+            let counts = Arc::clone(&counts);
+            async move { counts.entries(PATIENCE, never()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
         tell.send(4).unwrap();
-        settled(&counts).await;
-        assert_eq!(counts.entries(never()).await, Ok(4));
+        assert_eq!(waiting.await.unwrap(), Ok(4), "what broke meanwhile is in the answer, and no other count was begun");
+        assert_eq!(counts.entries(PATIENCE, never()).await, Ok(4));
     }
 
     #[tokio::test]
@@ -175,27 +192,25 @@ mod tests {
         made(&counts, LOOKED_EVERY, Duration::ZERO);
         counts.look(async { Ok(2) });
         settled(&counts).await;
-        assert_eq!(counts.entries(never()).await, Ok(2));
+        assert_eq!(counts.entries(PATIENCE, never()).await, Ok(2));
     }
 
     #[tokio::test]
     async fn a_count_that_failed_is_told_and_made_again() {
         let counts = Arc::new(DamageCount::default());
-        assert_eq!(counts.entries(async { Err(StoreError::Stopped) }).await, Err(StoreError::Stopped));
-        assert_eq!(counts.entries(async { Ok(1) }).await, Ok(1));
+        assert_eq!(counts.entries(PATIENCE, async { Err(StoreError::Stopped) }).await, Err(StoreError::Stopped));
+        assert_eq!(counts.entries(PATIENCE, async { Ok(1) }).await, Ok(1));
         // One that failed later leaves the last.
         made(&counts, KNOWN_FOR, Duration::ZERO);
-        assert_eq!(counts.entries(async { Err(StoreError::Stopped) }).await, Ok(1));
-        settled(&counts).await;
-        assert_eq!(counts.entries(async { Ok(5) }).await, Ok(1));
-        settled(&counts).await;
-        assert_eq!(counts.entries(never()).await, Ok(5));
+        assert_eq!(counts.entries(PATIENCE, async { Err(StoreError::Stopped) }).await, Ok(1));
+        assert_eq!(counts.entries(PATIENCE, async { Ok(5) }).await, Ok(5));
+        assert_eq!(counts.entries(PATIENCE, never()).await, Ok(5));
         // One that ended without a word holds up none.
         made(&counts, LOOKED_EVERY, Duration::ZERO);
         counts.look(never());
         settled(&counts).await;
         counts.look(async { Ok(6) });
         settled(&counts).await;
-        assert_eq!(counts.entries(never()).await, Ok(6));
+        assert_eq!(counts.entries(PATIENCE, never()).await, Ok(6));
     }
 }

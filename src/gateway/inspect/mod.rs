@@ -113,7 +113,7 @@ impl Gateway {
         if sight.parties().is_none() || filter.is_a_plain_range() {
             Ok(0)
         } else {
-            self.inspecting.damage.entries(self.count_damage()).await
+            self.inspecting.damage.entries(damage::PATIENCE, self.count_damage()).await
         }
     }
 

@@ -281,3 +281,21 @@ async fn a_case_whose_only_record_is_damaged_is_not_told_as_none_and_can_be_held
     gateway.lift_hold(&bed.caller(ALL), case).await.unwrap();
     assert_eq!(gateway.lift_hold(&bed.caller(ALL), case).await.unwrap_err().0.reason, Reason::HoldUnknown);
 }
+
+#[tokio::test]
+async fn what_broke_since_the_last_count_is_in_the_first_answer_whatever_it_is_about() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    let (_, notice) = bed.send_notice(&wish(), None).await.unwrap();
+    store.turn_now().await.unwrap();
+    let of_case = RecordFilter { case_ref: notice.case_ref, ..RecordFilter::default() };
+    let none = RecordFilter { kinds: vec![kind::RESULT_ACCEPTED], ..RecordFilter::default() };
+    let caller = bed.caller(OF_UNIT);
+    for (broken, filter) in (1..).zip([&of_case, &none]) {
+        assert_eq!(counted(&gateway, &caller, filter).await, [broken - 1; 4]);
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * (notice.index - broken + 1) + 100);
+        gateway.inspecting.damage.age(std::time::Duration::from_secs(11));
+        let rows = gateway.records(&caller, filter.clone(), None).await.unwrap();
+        assert_eq!(rows.unjudged(), broken, "with the first answer, and not with the next");
+    }
+}
