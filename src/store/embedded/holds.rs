@@ -15,7 +15,7 @@ use super::error::{IoContext as _, OpenError};
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, sync_dir};
-use super::records::{Archive, HEADER_LEN, Month, SLOT_LEN, Slot, plain_of_slot, slot_of_plain};
+use super::records::{Archive, HEADER_LEN, Month, SLOT_LEN, Slot, plain_of_slot, slot_of_plain, write_again};
 use crate::audit::event::{Event, kind};
 use crate::clock::Entropy;
 use crate::domain::hold::{HeldCase, Hold, HoldCopy, last_lawful_day};
@@ -324,6 +324,7 @@ pub fn carry(tools: (&Layout, &Keys, &dyn Entropy), base: u64, holds: &[Hold], s
         let whole = whole || !new.contains(&hold.case.case_ref);
         carry_one(tools, (base, whole), hold, (old, added), &standing, &mut carried)?;
     }
+    over.iter().try_for_each(|file| give_back((layout, keys), file, &standing))?;
     // A succession is in the copies of all holds, and erased with the last.
     let kept: BTreeSet<u64> = carried.files.iter().flat_map(|file| file.indices.iter().copied()).collect();
     for file in over {
@@ -439,6 +440,38 @@ impl Standing {
         let has = |month: &&Month| indices.iter().any(|index| (month.first_index..month.end()).contains(index));
         self.archive.months().iter().filter(has).map(|month| month.first_day)
     }
+}
+
+/// Before the copy of a hold that is over goes: what its month stands for still and cannot give is written into it again. What no copy can mend is
+/// left for `audit fsck` to name, with a line now that says what goes.
+fn give_back((layout, keys): (&Layout, &Keys), file: &HeldFile, standing: &Standing) -> Result<(), OpenError> {
+    for month in standing.archive.months() {
+        let lacks = |index: &u64| (month.first_index..month.end()).contains(index) && standing.archive.slot(*index).is_err();
+        let lacking = (0..).zip(&file.indices).filter(|(_, index)| lacks(index)).map(|(number, index)| (number, *index));
+        let lacking: Vec<(usize, u64)> = lacking.collect();
+        if lacking.is_empty() {
+            continue;
+        }
+        let copied = open(layout, keys, file).map_or_else(
+            |_| Vec::new(),
+            |opened| lacking.iter().filter_map(|(number, index)| Some((*index, read(&opened, file, *number).ok()?))).collect(),
+        );
+        let mended = match write_again(layout, keys, month, &copied) {
+            Ok(()) => copied.len(),
+            Err(error) if error.is_failed_sync() => return Err(error),
+            Err(error) => {
+                tracing::error!(file = %month.name(), %error, "records of a hold that is over cannot be written back into their month");
+                0
+            }
+        };
+        let lost = lacking.len() - mended;
+        if lost > 0 {
+            tracing::error!(file = %month.name(), mended, lost, "records of a hold that is over stay damaged; run `samband audit fsck`");
+        } else {
+            tracing::warn!(file = %month.name(), mended, "damaged records are mended from the copy of a hold that is over");
+        }
+    }
+    Ok(())
 }
 
 fn carry_one(

@@ -181,13 +181,37 @@ fn open_for_writing(layout: &Layout, keys: &Keys, entropy: &dyn Entropy, month: 
     // What an unfinished turn left under this name is under a key that is overwritten here.
     let file = layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?;
     let sealer = keys.create(&name, entropy)?;
+    file.write_all_at(&header(month), 0).at("cannot write", &path)?;
+    Ok(SealedFile { file, sealer })
+}
+
+fn header(month: &Month) -> [u8; HEADER_LEN] {
     let mut header = [0_u8; HEADER_LEN];
     header[..8].copy_from_slice(MAGIC);
     header[8..16].copy_from_slice(&month.first_index.to_le_bytes());
     let crc = crc32fast::hash(&header[..16]);
     header[16..20].copy_from_slice(&crc.to_le_bytes());
-    file.write_all_at(&header, 0).at("cannot write", &path)?;
-    Ok(SealedFile { file, sealer })
+    header
+}
+
+/// Writes records that a month does not give into it again, from a sound copy, and makes them durable: the very bytes that stood there, so that a
+/// crash on the way leaves each as it was or sound.
+///
+/// # Errors
+/// When the file or its key is gone, or whatever the disk says.
+pub fn write_again(layout: &Layout, keys: &Keys, month: &Month, slots: &[(u64, Slot)]) -> Result<(), OpenError> {
+    let path = layout.path(&month.name());
+    let file = layout.disk().open(&path, Open::Write).at("cannot open", &path)?;
+    let file = SealedFile { file, sealer: keys.open(&month.name())? };
+    file.file.write_all_at(&header(month), 0).at("cannot write", &path)?;
+    let mut sealed = Vec::with_capacity(SLOT_LEN);
+    for (index, slot) in slots {
+        let number = index - month.first_index;
+        sealed.clear();
+        encode_slot(*index, slot, number, &file.sealer, &mut sealed)?;
+        file.file.write_all_at(&sealed, HEADER_LEN as u64 + number * SLOT_LEN as u64).at("cannot write", &path)?;
+    }
+    file.file.sync_data().at("cannot make durable", &path)
 }
 
 /// Reads the record files in force.

@@ -10,6 +10,7 @@ use crate::domain::time::DAY_MILLIS;
 use crate::policy::command::Command;
 use crate::store::contract::case_bed::{RU_OSLO, wish};
 use crate::store::contract::holds::place_hold;
+use crate::store::embedded::Failpoint;
 use crate::store::embedded::fsck::fsck;
 use crate::store::embedded::stopped::{StoppedLog, Wanted};
 use crate::store::{RecordFilter, Store, StoreError};
@@ -505,4 +506,50 @@ async fn damage_that_came_while_the_store_was_stopped_is_mended_from_the_month_s
     becomes_whole(&store, case_ref).await;
     store.turn_now().await.unwrap();
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn what_its_month_does_not_give_is_written_back_before_the_copy_of_a_hold_that_is_over_goes() {
+    let lift = async |store: &Arc<EmbeddedStore>, home: &Home, case_ref| {
+        let bed = home.bed(store);
+        bed.act("tilsyn", crate::policy::table::Verb::LiftHold, |permit| Command::LiftHold { permit, case_ref }).await.unwrap();
+    };
+    // Two records, and with the second the header, as a file has whose first sectors are gone.
+    for header_too in [false, true] {
+        let home = Home::new();
+        let (store, case_ref, _) = whole(&home).await;
+        let before = of_case(&store, case_ref).await.unwrap();
+        let month = files_below(&home.data().join("records")).remove(0);
+        let sound = std::fs::read(&month).unwrap();
+        flip(&month, before[0]);
+        flip(&month, before[1]);
+        if header_too {
+            use std::os::unix::fs::FileExt as _;
+            std::fs::File::options().write(true).open(&month).unwrap().write_all_at(&[0; 32], 0).unwrap();
+        }
+        lift(&store, &home, case_ref).await;
+        let cut = store.turn_until(Some(Failpoint::HeldWritten)).await;
+        assert!(cut.is_err(), "cut short, and done again");
+        store.turn_now().await.unwrap();
+        assert_eq!(files(&home), Vec::<PathBuf>::new(), "the copy is gone");
+        assert_eq!(std::fs::read(&month).unwrap()[..sound.len()], sound[..], "the very bytes that stood there");
+        let after = of_case(&store, case_ref).await.unwrap();
+        assert_eq!(after[..before.len()], before[..]);
+        assert_eq!(store.unreadable().await.unwrap(), 0);
+        assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
+    }
+    // A month whose file is gone is not made anew: it may be put back.
+    let home = Home::new();
+    let (store, case_ref, _) = whole(&home).await;
+    home.clock.advance_millis(29 * DAY_MILLIS);
+    store.act(Command::Note(Event::Stopped)).await.unwrap();
+    store.turn_now().await.unwrap();
+    let month = files_below(&home.data().join("records")).remove(0);
+    let aside = home.data().join("aside");
+    std::fs::rename(&month, &aside).unwrap();
+    lift(&store, &home, case_ref).await;
+    store.turn_now().await.unwrap();
+    assert!(!month.exists() && files(&home).is_empty());
+    std::fs::rename(&aside, &month).unwrap();
+    assert_eq!(store.unreadable().await.unwrap(), 0);
 }
