@@ -135,3 +135,26 @@ fn a_list_is_fetched_only_if_it_is_the_same_cas_and_not_older() {
     assert!(!fetching.fetch_with("/nowhere/samband", &next).0);
     assert_eq!((fetching.held(), fetching.fetch(&next).0, fetching.held()), (first, true, next));
 }
+
+#[test]
+fn two_runs_at_once_do_not_write_over_each_other() {
+    let fetching = Fetching::new();
+    assert!(fetching.fetch(&fetching.list(1, -2)).0);
+    let (first, second) = (fetching.held(), fetching.list(2, -1));
+    fs::write(fetching.path("published"), &second).unwrap();
+    // As another run that is between its check and its rename.
+    let folder = fs::File::open(fetching.dir.path()).unwrap();
+    folder.lock().unwrap();
+    fs::write(fetching.path("ca.crl.new"), "of the other run").unwrap();
+    std::thread::scope(|scope| {
+        let waiting =
+            scope.spawn(|| fetching.fetch_from(env!("CARGO_BIN_EXE_samband"), &format!("file://{}", fetching.path("published").display())));
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        assert_eq!(fs::read_to_string(fetching.path("ca.crl.new")).unwrap(), "of the other run");
+        assert_eq!(fetching.held(), first);
+        fs::remove_file(fetching.path("ca.crl.new")).unwrap();
+        folder.unlock().unwrap();
+        assert!(waiting.join().unwrap().0);
+    });
+    assert_eq!(fetching.held(), second);
+}
