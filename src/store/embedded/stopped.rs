@@ -180,7 +180,7 @@ impl StoppedLog {
         Some((first, last.unwrap_or(first)))
     }
 
-    /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those are closed that do not [go with it](Record::goes_with).
+    /// Entries from `from` up to `to`, at most [`ENTRIES_AT_ONCE`]; with a case, those are closed that do not [go with it](crate::audit::record::Record::goes_with).
     #[must_use]
     pub fn entries(&self, from: u64, to: u64, case_ref: Option<CaseRef>) -> Vec<OpenEntry> {
         let to = to.min(self.published).min(from.saturating_add(ENTRIES_AT_ONCE));
