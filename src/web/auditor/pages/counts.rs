@@ -206,8 +206,8 @@ impl Page for Counted {
                     (lang.say("vises ikke her: bildet og tabellen begynner ", "are not shown here: picture and table begin with ")) (self.label(first.first)) "."
                 } }))
             }
+            p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
             p class="quiet" {
-                (words::checked(lang, &self.checked.basis())) ". "
                 (lang.say("Nektelser som loggen summerer per minutt, telles med så mange som de var.", "Refusals that the log sums by the minute count as many as they were."))
             }
             (self.table(lang))
