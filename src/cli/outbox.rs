@@ -60,8 +60,7 @@ pub struct Prepared {
 /// What the system says.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let usage = |error: files::FileError| CliError::Usage(error.to_string());
-    files::write(path, bytes, 0o600).map_err(usage)?;
-    sync_dir(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    files::write(path, bytes, 0o600).and_then(|()| files::sync_name(path)).map_err(usage)
 }
 
 /// What an outbox keeps besides receipts: ids and salts, without which no retry is the same and no receipt shows a content.
