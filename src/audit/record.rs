@@ -52,7 +52,7 @@ impl Record {
     /// The longest `note`, in bytes.
     pub const NOTE_BYTES_MAX: usize = 128;
 
-    pub(super) const fn empty(kind: u16, time: Timestamp) -> Self {
+    pub(crate) const fn empty(kind: u16, time: Timestamp) -> Self {
         Self {
             kind,
             time,

@@ -61,6 +61,12 @@ impl Timestamp {
         date
     }
 
+    /// From what `Display` shows.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(|at: jiff::Timestamp| Self(at.as_millisecond()))
+    }
+
     /// Date and time of day in Europe/Oslo, to the second: `2026-11-20 12:00:05`.
     #[must_use]
     pub fn oslo_text(self) -> String {
@@ -216,6 +222,15 @@ mod tests {
                 assert_eq!(postcard::to_stdvec(&Plain { one, optional, list }).unwrap(), theirs, "{one}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_shown_of_an_instant_is_read_as_it() {
+        for millis in [0, -1, 999, 1_764_036_000_123] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(Timestamp::of_text(&at.to_string()), Some(at));
+        }
+        assert_eq!([Timestamp::of_text("2026-11-20"), Timestamp::of_text("soon")], [None; 2]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub fn checked(lang: Lang, basis: &Basis) -> String {
     if let Some(earlier) = earlier.filter(|earlier| *earlier != Tally::default()) {
         let read = lang.number(earlier.opened);
         text.push_str(&match lang {
-            Lang::Nb => format!("; dessuten {read} fra før perioden lest for å dømme etter"),
+            Lang::Nb => format!("; dessuten {read} fra før perioden lest for å bedømme svaret"),
             Lang::En => format!("; {read} from before the period read too, to judge by"),
         });
         let not_read = missing(lang, source, earlier);
@@ -210,7 +210,11 @@ pub fn sentence(lang: Lang, answer: &Answer) -> String {
             lang.say("Ingenting kan sies: ingen oppføring kunne kontrolleres.", "Nothing can be said: no entry could be checked.");
         return nothing.to_owned() + &silent(lang, &basis);
     }
-    among(lang, &basis) + &verdict_of_part(lang, &answer.finding) + &silent(lang, &basis)
+    // After a colon the sentence goes on.
+    let part = verdict_of_part(lang, &answer.finding);
+    let mut rest = part.chars();
+    let first = rest.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
+    among(lang, &basis) + &first + rest.as_str() + &silent(lang, &basis)
 }
 
 /// What was read of results, and what of them could not be judged.
@@ -262,7 +266,7 @@ fn verdict(lang: Lang, finding: &Finding) -> String {
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, _) if judged(finding) == 0 => {
             format!("{} {read} {}.{open}", lang.say("Det kan ikke sies:", "It cannot be said:"), lang.say("er lest", "were read"))
         }
-        (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::Nb) => format!("Ikke så langt det kan dømmes: {read} er lest.{open}"),
+        (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::Nb) => format!("Ikke så langt det kan bedømmes: {read} er lest.{open}"),
         (Finding::ResultsElsewhere { elsewhere: 0, .. }, Lang::En) => format!("Not as far as can be judged: {read} were read.{open}"),
         (Finding::ResultsElsewhere { elsewhere, .. }, Lang::Nb) => {
             format!("Ja. Av {read} nevner {} noen andre enn rekvirenten.{open}", lang.number(elsewhere))

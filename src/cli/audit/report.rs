@@ -12,6 +12,7 @@ use super::bundle::read::{Demands, Proved, check};
 use super::list::{in_order, instant};
 use super::verify::period_json;
 use super::words::{Lang, in_words};
+use crate::audit::event::kind;
 use crate::audit::question::held::{Holds, Terms};
 use crate::audit::question::words::{self, Tone};
 use crate::audit::question::{Answer, Period, Question, Row};
@@ -20,10 +21,9 @@ use crate::cli::exit::CliError;
 use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
-use crate::domain::hold::HoldReason;
 use crate::domain::time::Timestamp;
-use crate::policy::reason::reason_word;
 use crate::policy::table::Verb;
+use crate::web::auditor::names;
 
 /// What `audit report --help` shows.
 pub const HELP: &str = "Examples:
@@ -127,23 +127,21 @@ fn html(text: &str) -> String {
 
 fn row(lang: Lang, Row { index, record, mark: kind }: &Row) -> String {
     let text = |value: Option<&dyn std::fmt::Display>| value.map(|value| html(&value.to_string())).unwrap_or_default();
-    let name = record.row().map_or("UNKNOWN", |row| row.name);
-    let word = |number| reason_word(record.kind, number).map_or_else(|| number.to_string(), ToOwned::to_owned);
-    let why = record.reason.map(word).unwrap_or_default();
+    let why = record.reason.map(|number| names::reason_of(lang, record.kind, number)).unwrap_or_default();
     let cells = [
         index.to_string(),
-        record.time.to_string(),
-        name.to_owned(),
+        format!("<time datetime=\"{}\">{}</time>", record.time, record.time.oslo_text()),
+        names::kind(lang, record.kind).to_owned(),
         text(record.actor.as_ref().map(|id| id as _)),
         text(record.key_label.as_ref().map(|label| label as _)),
         text(record.sender.as_ref().map(|id| id as _)),
         text(record.recipient.as_ref().map(|id| id as _)),
         text(record.message_id.as_ref().map(|id| id as _)),
         text(record.case_ref.as_ref().map(|id| id as _)),
-        record.verb.and_then(Verb::of_number).map(Verb::call).unwrap_or_default().to_owned(),
+        record.verb.and_then(Verb::of_number).map(|verb| names::verb(lang, verb)).unwrap_or_default().to_owned(),
         why,
-        text(record.count.as_ref().map(|count| count as _)),
-        text(record.note.as_ref().map(|note| note as _)),
+        record.count.map(|count| lang.number(count)).unwrap_or_default(),
+        html(&record.note.as_deref().map(|note| names::note(lang, record.kind, note)).unwrap_or_default()),
         words::mark(lang, *kind).unwrap_or_default().to_owned(),
     ];
     cells.iter().fold("<tr>".to_owned(), |row, cell| row + "<td>" + cell + "</td>") + "</tr>\n"
@@ -153,7 +151,7 @@ const fn columns(lang: Lang) -> [&'static str; 14] {
     match lang {
         Lang::Nb => [
             "oppføring",
-            "tid",
+            "tid i Oslo",
             "hendelse",
             "av",
             "nøkkel",
@@ -169,7 +167,7 @@ const fn columns(lang: Lang) -> [&'static str; 14] {
         ],
         Lang::En => [
             "entry",
-            "time",
+            "time in Oslo",
             "event",
             "by",
             "key",
@@ -199,12 +197,16 @@ fn section(lang: Lang, answer: &Answer) -> String {
         let none = lang.say("Ingen kontrollert oppføring står bak dette.", "No entry that was checked stands behind this.");
         return out + "<p>" + none + "</p>\n</section>\n";
     }
-    let (rows, left) = (answer.rows.len(), answer.left_out);
-    let caption = match (lang, left) {
-        (Lang::Nb, 0) => format!("{rows} oppføringer bak dette"),
-        (Lang::Nb, left) => format!("{rows} oppføringer bak dette, de nyeste; {left} eldre er ikke listet"),
-        (Lang::En, 0) => format!("{rows} entries behind this"),
-        (Lang::En, left) => format!("{rows} entries behind this, the newest; {left} older ones are not listed"),
+    let behind = lang.count(
+        answer.rows.len() as u64,
+        ["oppføring bak dette", "oppføringer bak dette"],
+        ["entry behind this", "entries behind this"],
+    );
+    let left = lang.number(answer.left_out);
+    let caption = match (lang, answer.left_out) {
+        (_, 0) => behind,
+        (Lang::Nb, _) => format!("{behind}, de nyeste; {left} eldre er ikke listet"),
+        (Lang::En, _) => format!("{behind}, the newest; {left} older ones are not listed"),
     };
     let head = columns(lang).iter().fold(String::new(), |head, name| head + "<th scope=\"col\">" + name + "</th>");
     out.push_str(&format!(
@@ -234,11 +236,11 @@ fn held(lang: Lang, holds: &Holds) -> String {
         "<p>{among}</p>\n<div class=\"scroll\" role=\"group\" aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n"
     ));
     for (case, Terms { placed, index, record }) in holds.iter() {
-        let reason = record.reason.and_then(HoldReason::of_number).map(HoldReason::as_str).unwrap_or_default();
+        let reason = record.reason.map(|number| names::reason_of(lang, kind::HOLD_PLACED, number)).unwrap_or_default();
         let cells = [
             case.to_string(),
-            reason.to_owned(),
-            html(record.note.as_deref().unwrap_or_default()),
+            reason,
+            html(&record.note.as_deref().map(|note| names::note(lang, kind::HOLD_PLACED, note)).unwrap_or_default()),
             html(&record.actor.as_ref().map(ToString::to_string).unwrap_or_default()),
             html(record.key_label.as_deref().unwrap_or_default()),
             placed.to_string(),
@@ -262,8 +264,9 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
     let checked = &proved.checked;
     let origin = html(proved.manifest.origin.as_str());
     let (from, to, opened, all) = (checked.from, checked.to - 1, proved.manifest.open, checked.to - checked.from);
-    let (erased, closed) = (proved.manifest.erased, proved.manifest.closed);
-    let are = if erased == 1 { "is" } else { "are" };
+    let (opened, all) = (lang.number(opened), lang.number(all));
+    let are = if proved.manifest.erased == 1 { "is" } else { "are" };
+    let (erased, closed) = (lang.number(proved.manifest.erased), lang.number(proved.manifest.closed));
     let lead = match lang {
         Lang::Nb => format!(
             "Oppføring {from} til {to}. {opened} av {all} oppføringer er åpnet og kontrollert, {erased} er merket som slettet og {closed} \
@@ -316,6 +319,36 @@ mod tests {
         ] {
             assert!(page.contains(lead) && page.contains(words), "{page}");
         }
+    }
+
+    #[test]
+    fn rows_are_in_the_language_of_the_page_and_in_norwegian_time() {
+        use crate::audit::question::Mark;
+        use crate::audit::record::Record;
+        let of = |kind, reason, verb, note: &str, count| Row {
+            index: 7,
+            record: Record {
+                reason,
+                verb,
+                count,
+                note: Some(note.to_owned()),
+                ..Record::empty(kind, Timestamp::from_millis(1_795_000_000_000))
+            },
+            mark: Mark::Plain,
+        };
+        let asked = of(kind::AUDIT_ASKED, None, Some(Verb::Ask.number()), "question 2", Some(12_345));
+        let refused =
+            of(kind::REFUSED, Some(crate::policy::reason::Reason::CallNotAllowed.number()), Some(Verb::ListRecords.number()), "", None);
+        let (nb, en) = (row(Lang::Nb, &asked) + &row(Lang::Nb, &refused), row(Lang::En, &asked) + &row(Lang::En, &refused));
+        let time = "<td><time datetime=\"2026-11-18T11:06:40.000Z\">2026-11-18 12:06:40</time></td>";
+        let words = |page: &str, words: &[&str]| words.iter().all(|words| page.contains(&format!("<td>{words}</td>")));
+        assert!(nb.contains(time) && en.contains(time), "{nb}");
+        assert!(
+            words(&nb, &["Spørsmål stilt til loggen", "stille et spørsmål", "«Hvem prøvde på noe de ikke har lov til?»", "12\u{a0}345"])
+                && words(&nb, &["Nektet", "søke i loggen", "rollen har ikke lov til dette"]),
+            "{nb}"
+        );
+        assert!(words(&en, &["Log asked", "ask a question", "12,345", "Refused", "search the log", "not allowed for this role"]), "{en}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ use crate::policy::table::Verb;
 use crate::store::Stats;
 use crate::tls::{self, Connection, Incoming, PeerInfo, Stranger, TlsSettings};
 
+pub(crate) use pages::names;
+
 use answer::Answer;
 use lang::Lang;
 use pages::period::Days;

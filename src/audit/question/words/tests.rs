@@ -52,6 +52,8 @@ fn no_sentence_says_none_of_what_was_not_read() {
             let (nb, en) = (sentence(Lang::Nb, &part), sentence(Lang::En, &part));
             assert!(nb.starts_with("Blant 213 oppføringer som er kontrollert: "), "{nb}");
             assert!(en.starts_with("Among the 213 entries checked: "), "{en}");
+            let goes_on = |said: &str| said.split_once(": ").unwrap().1.starts_with(|first: char| !first.is_uppercase());
+            assert!(goes_on(&nb) && goes_on(&en), "{nb} {en}");
             assert!(flat.iter().all(|word| !nb.starts_with(word) && !en.starts_with(word)), "{nb} {en}");
             for (many, nb_word, en_word) in [
                 (erased, "12 slettet og kan ikke lenger kontrolleres", "12 erased and no longer checkable"),

@@ -157,6 +157,36 @@ async fn a_call_ends_after_as_many_entries_that_cannot_be_read_as_it_may_list_an
 }
 
 #[tokio::test]
+async fn proofs_about_a_message_tell_every_entry_that_cannot_be_read_page_by_page() {
+    let home = Home::new();
+    let (store, bed, gateway) = home.ready().await;
+    let caller = bed.caller(ALL);
+    let (message_id, accepted) = bed.send_notice(&wish(), None).await.unwrap();
+    let first = *store.durable().borrow();
+    for _ in 0..130 {
+        gateway.proofs(&caller, ProofOf::Message(message_id, 0)).await.unwrap();
+    }
+    // Each of them is an entry that names the message.
+    let damaged: Vec<u64> = (first..*store.durable().borrow()).collect();
+    assert_eq!(damaged.len(), 130);
+    store.turn_now().await.unwrap();
+    for index in &damaged {
+        flip(&home.dir.path().join("data/records/2026-11.rec"), 32 + 768 * index + 100);
+    }
+    let (mut told, mut pages, mut from) = (Vec::new(), 0, Some(0));
+    while let Some(from_index) = from {
+        let found = gateway.proofs(&caller, ProofOf::Message(message_id, from_index)).await.unwrap();
+        pages += 1;
+        told.extend(found.proofs.iter().map(|proof| (proof.index, proof.unreadable)));
+        from = found.next_index;
+    }
+    let unreadable: Vec<u64> = told.iter().filter(|(_, unreadable)| *unreadable).map(|(index, _)| *index).collect();
+    assert_eq!((unreadable, pages), (damaged, 2));
+    assert_eq!(told[0], (accepted.index, false));
+    assert!(told.is_sorted_by(|one, next| one.0 < next.0), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_export_of_a_stopped_gateway_tells_a_damaged_record_at_the_edge_of_its_case() {
     let home = Home::new();
     let (store, bed, case, _, index) = damaged_case(&home).await;

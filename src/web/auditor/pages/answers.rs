@@ -155,7 +155,7 @@ pub(super) fn alarm_of_all(lang: Lang, answers: &[Answer], checked: &Checked) ->
     let title = lang.say("Kontrollen holder ikke for alle svarene.", "The check does not hold for every answer.");
     let content = html! {
         @if let Some(said) = failed(lang, checked.failed, &everywhere(checked)) { (said) }
-        p { (lang.say("De er fra før perioden, og disse svarene dømmes etter dem. Stol ikke på:", "They are from before the period, and these answers are judged by them. Do not rely on:")) }
+        p { (lang.say("De er fra før perioden, og disse svarene bedømmes etter dem. Stol ikke på:", "They are from before the period, and these answers are judged by them. Do not rely on:")) }
         ul class="ds-list" { @for answer in fails { li { (words::title(lang, answer.question)) } } }
         p { (lang.say("De andre svarene hviler bare på oppføringer som holder.", "The other answers rest on nothing but entries that hold.")) }
     };

@@ -191,7 +191,7 @@ impl Page for Counted {
             (self.days.form(lang, &PageRoute::Counts(Days::default()).path(lang), lang.say("Siste 30 dager", "The last 30 days")))
             @if let Some(alarm) = answers::alarm(lang, &self.checked) { (alarm) }
             figure class="chart" {
-                (self.picture(lang))
+                div class="scroll" role="group" aria-label=(lang.say("Meldinger og nektelser over tid", "Messages and refusals over time")) tabindex="0" { (self.picture(lang)) }
                 figcaption {
                     ul class="legend" {
                         @for series in Series::ALL {
@@ -233,6 +233,17 @@ impl Counted {
         }
     }
 
+    /// The same below a bar, where a year has no room.
+    fn tick(&self, lang: Lang, day: Date) -> String {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let month = usize::from(day.month().unsigned_abs());
+        match (self.column, lang) {
+            (Column::Month, _) => self.label(day),
+            (Column::Day, Lang::Nb) => format!("{}.{month}.", day.day()),
+            (Column::Day, Lang::En) => format!("{} {}", day.day(), MONTHS.get(month.saturating_sub(1)).unwrap_or(&"")),
+        }
+    }
+
     fn picture(&self, lang: Lang) -> Markup {
         let most = self.bars.iter().map(Bar::total).max().unwrap_or(0);
         let top = scale(most);
@@ -266,7 +277,7 @@ impl Counted {
                         }
                     }
                     @if i % every == 0 {
-                        text x=(x + step / 2) y=(HEIGHT - 10) text-anchor="middle" { (self.label(bar.first).get(5..).filter(|_| self.column == Column::Day).map_or_else(|| self.label(bar.first), ToOwned::to_owned)) }
+                        text x=(x + step / 2) y=(HEIGHT - 10) text-anchor="middle" { (self.tick(lang, bar.first)) }
                     }
                 }
             }
@@ -328,6 +339,15 @@ mod tests {
             assert_eq!(scale(most), top, "{most}");
         }
         assert!(scale(u64::MAX) > 1 << 62);
+    }
+
+    #[test]
+    fn a_day_below_a_bar_is_written_as_each_language_does() {
+        let [by_day, by_month] = [0, 1].map(|at: usize| Counted::samples().remove(at));
+        let day = Date::constant(2026, 11, 20);
+        assert_eq!(Lang::ALL.map(|lang| by_day.tick(lang, day)), ["20.11.", "20 Nov"]);
+        assert_eq!(Lang::ALL.map(|lang| by_month.tick(lang, day)), ["2026-11"; 2]);
+        assert!(by_day.main(Lang::Nb).into_string().contains(">1.1.</text>"));
     }
 
     #[test]

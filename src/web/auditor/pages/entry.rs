@@ -138,9 +138,15 @@ impl Entry {
             }
             section aria-labelledby="record" {
                 h2 class="ds-heading" data-size="sm" id="record" { (lang.say("Oppføringen", "The record")) }
+                p class="quiet" {
+                    (lang.say(
+                        "Feltene slik bladet er regnet ut av dem, med navnene og verdiene som uttrekk og kommandolinje også har.",
+                        "The fields as the leaf was computed from them, with the names and values that exports and the command line have too.",
+                    ))
+                }
                 dl class="facts" {
                     @for (name, value) in &self.fields {
-                        dt lang="en" { (name) }
+                        dt { (names::field(lang, name)) @if lang == Lang::Nb { " " code lang="en" { (name) } } }
                         dd { code class="long" { (value) } }
                     }
                 }
@@ -170,6 +176,36 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_field_of_a_record_has_a_norwegian_name() {
+        let record = crate::audit::record::Record::empty(10, crate::domain::time::Timestamp::from_millis(0));
+        let known: Vec<&str> = fields(&record).iter().map(|(name, _)| *name).collect();
+        assert_eq!(known, ["event", "time"], "the others only where they are");
+        let all = [
+            "event",
+            "time",
+            "actor",
+            "key_label",
+            "sender",
+            "recipient",
+            "message_id",
+            "replaces",
+            "case_ref",
+            "requisition_id",
+            "about",
+            "reason",
+            "verb",
+            "count",
+            "note",
+            "content_commit",
+        ];
+        for name in all {
+            assert_ne!(names::field(Lang::Nb, name), name);
+        }
+        let page = Entry::samples()[0].main(Lang::Nb).into_string();
+        assert!(page.contains("<dt>merknad <code lang=\"en\">note</code></dt>"), "{page}");
+    }
 
     #[test]
     fn a_damaged_entry_is_not_told_as_erased() {

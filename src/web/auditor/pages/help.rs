@@ -45,7 +45,7 @@ impl Page for Help {
                 ]))
                 (part("person", "Fra en person til en sak", &[
                     "Det finnes ikke noe søk etter personer, og det er med vilje. Samband har ikke noe å søke i: Navn og nummer slettes når mottakeren har bekreftet, og de har aldri stått i loggen.",
-                    "Slik går du fram: Spør etaten som sendte meldingen. Dens eget fagsystem vet hvilken meldings-id den brukte om personen. Søk her med meldings-id-en; treffet gir saksreferansen, og saken viser alt som skjedde.",
+                    "Slik går du fram: Spør etaten som sendte meldingen. Etatens eget fagsystem vet hvilken meldings-id den brukte om personen. Søk her med meldings-id-en; treffet gir saksreferansen, og saken viser alt som skjedde.",
                 ]))
                 (part("erased", "Det som er slettet", &[
                     "Oppføringer lever i 13 til 35 hele måneder etter måneden de ble skrevet i (politiregisterforskriften § 40-13). Så slettes de. Igjen står bladet: 33 byte som holder boka hel og ikke sier noe.",

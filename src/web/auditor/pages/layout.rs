@@ -87,6 +87,12 @@ fn frame(lang: Lang, page: &dyn Page, reader: Option<&Reader>) -> Markup {
                         }
                         p {
                             (lang.say(
+                                "Klokkeslett og dager er norsk tid (Oslo) der ikke annet står.",
+                                "Times and days are those of Norway (Oslo) where nothing else is said.",
+                            ))
+                        }
+                        p {
+                            (lang.say(
                                 "Sidene viser når noe skjedde og hvem som var parter, aldri hva meldingene sa.",
                                 "These pages show when something happened and who the parties were, never what the messages said.",
                             ))
@@ -119,8 +125,23 @@ pub(super) fn check_yourself(lang: Lang, command: &str, call: &str, more: Option
         details class="ds-details check" id="check" {
             summary { (lang.say("Kontroller selv", "Check this yourself")) }
             div {
-                p { (lang.say("Samme svar fra kommandolinjen, med din egen nøkkel (SAMBAND_GATEWAY og SAMBAND_IDENTITY sier hvor og hvem):", "The same answer from the command line, with your own key (SAMBAND_GATEWAY and SAMBAND_IDENTITY say where and who):")) }
+                p { (lang.say("Samme svar fra kommandolinjen, med din egen nøkkel:", "The same answer from the command line, with your own key:")) }
                 pre tabindex="0" { code { (command) } }
+                p {
+                    code { "SAMBAND_GATEWAY" }
+                    (lang.say(" er adressen for kall, som ikke er den til disse sidene, ", " is the address for calls, which is not that of these pages, "))
+                    code { "SAMBAND_IDENTITY" }
+                    (lang.say(" mappen med sertifikatet og nøkkelen din, ", " the folder with your certificate and key, "))
+                    code { "SAMBAND_CA" }
+                    (lang.say(" utstederen av Sambands sertifikat.", " the issuer of Samband's certificate."))
+                    @if command.contains("log.vkey") {
+                        " " code { "log.vkey" }
+                        (lang.say(
+                            " er loggens offentlige nøkkel. Få den fra driften på en annen vei enn herfra: ellers kontrollerer du loggen mot dens eget ord.",
+                            " is the log's public key. Have it from the operator by another way than from here: else you check the log against its own word.",
+                        ))
+                    }
+                }
                 p { (lang.say("Kallet som gjøres:", "The call that is made:")) " " code { (call) } }
                 @if let Some(more) = more { (more) }
             }

@@ -57,6 +57,12 @@ impl Certificate {
     }
 }
 
+/// The head, that it continues the one that was seen last, and the whole log below it.
+const COMMANDS: &str = "samband audit checkpoint --vkey log.vkey
+samband audit watch --vkey log.vkey --mark watch.checkpoint --once
+samband audit export --vkey log.vkey --out log.tar
+samband audit verify log.tar --vkey log.vkey";
+
 impl Log {
     pub(super) async fn load(site: &Site, caller: &Caller) -> Result<Self, Refusal> {
         let LogState { stats, checkpoint, first_kept, last_check } = site.gateway.log_state(caller).await?;
@@ -186,7 +192,8 @@ impl Log {
                     summary { (lang.say("Hodet slik det er signert (checkpoint)", "The head as it is signed (checkpoint)")) }
                     div { pre tabindex="0" { code { (self.checkpoint) } } }
                 }
-                (check_yourself(lang, "samband audit checkpoint\nsamband audit verify LOGFOLDER --vkey log.vkey", "AuditService/GetCheckpoint", Some(html! {
+                (check_yourself(lang, COMMANDS, "AuditService/GetCheckpoint", Some(html! {
+                    @if let Some(refused) = self.last_check.as_ref().and_then(|(_, checked)| answers::refused_meanwhile(lang, checked.holds())) { (refused) }
                     p {
                         (lang.say("Hele loggen kan hentes herfra og kontrolleres med programmer vi ikke har skrevet: ", "The whole log can be fetched from here and checked by programs that we did not write: "))
                         code { "/checkpoint" } ", " code { "/tile/…" } ", " code { "/tile/entries/…" } " (C2SP tlog-tiles)."

@@ -9,7 +9,7 @@ mod front;
 mod help;
 mod layout;
 mod log;
-mod names;
+pub(crate) mod names;
 pub(super) mod notice;
 pub(super) mod period;
 mod question;

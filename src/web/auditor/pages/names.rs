@@ -2,6 +2,7 @@
 
 use super::super::lang::Lang;
 use crate::audit::event::{ReloadFault, TABLE, kind};
+use crate::audit::question::{Question, words};
 use crate::domain::hold::HoldReason;
 use crate::domain::participant::Role;
 use crate::domain::reason::{NoticeReturn, NoticeWithdrawal, ReportWithdrawal, ResultWithdrawal};
@@ -21,7 +22,7 @@ pub(super) const fn role(lang: Lang, role: Role) -> &'static str {
 }
 
 /// A kind of event by its number, as a reader would say it.
-pub(super) fn kind(lang: Lang, number: u16) -> &'static str {
+pub(crate) fn kind(lang: Lang, number: u16) -> &'static str {
     let (nb, en) = match number {
         1 => ("Loggen ble åpnet", "Log opened"),
         2 => ("Samband startet", "Samband started"),
@@ -70,7 +71,7 @@ pub(super) fn kind_code(number: u16) -> &'static str {
 }
 
 /// A withdrawal's, a return's or a refusal's reason, by the kind of its event.
-pub(super) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
+pub(crate) fn reason_of(lang: Lang, kind: u16, number: u16) -> String {
     let word = match kind {
         kind::NOTICE_WITHDRAWN => NoticeWithdrawal::of_number(number).map(|why| notice_withdrawal(lang, why)),
         kind::REPORT_WITHDRAWN => ReportWithdrawal::of_number(number).map(|why| report_withdrawal(lang, why)),
@@ -248,7 +249,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
 }
 
 /// A call, as what somebody tried or did.
-pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
+pub(crate) const fn verb(lang: Lang, verb: Verb) -> &'static str {
     let (nb, en) = match verb {
         Verb::SendNotice => ("sende melding om vilkår", "send a condition notice"),
         Verb::SendReport => ("melde uteblivelse", "report non-attendance"),
@@ -283,6 +284,84 @@ pub(super) const fn verb(lang: Lang, verb: Verb) -> &'static str {
     lang.say(nb, en)
 }
 
+/// What an entry notes besides, in words; as it stands where there are none for it.
+pub(crate) fn note(lang: Lang, kind: u16, note: &str) -> String {
+    let words = match kind {
+        kind::STARTED => Some(match note.strip_suffix(" test") {
+            Some(version) => format!("{} {version}, {}", lang.say("versjon", "version"), lang.say("testmodus", "test mode")),
+            None => format!("{} {note}", lang.say("versjon", "version")),
+        }),
+        kind::NOTICE_ACCEPTED => note.strip_prefix("moved from ").map(|unit| format!("{} {unit}", lang.say("flyttet fra", "moved from"))),
+        kind::SUCCEEDED => succession(lang, note),
+        kind::AUDIT_ASKED => asked(lang, note),
+        kind::REVIEWED => note.split_once(" to ").map(|(from, to)| if from == to { from.to_owned() } else { format!("{from} – {to}") }),
+        kind::HOLD_PLACED => note.strip_prefix("until ").map(|until| match until.split_once(" under ") {
+            Some((day, ground)) => {
+                format!("{} {day}, {} {ground}", lang.say("til og med", "until and including"), lang.say("hjemmel:", "under:"))
+            }
+            None => format!("{} {until}", lang.say("til og med", "until and including")),
+        }),
+        _ => None,
+    };
+    words.unwrap_or_else(|| note.to_owned())
+}
+
+/// How much a successor took over.
+fn succession(lang: Lang, note: &str) -> Option<String> {
+    let (items, cases) = note.strip_prefix("items ")?.split_once(" cases ")?;
+    let (items, cases): (u64, u64) = (items.parse().ok()?, cases.parse().ok()?);
+    let items =
+        lang.count(items, ["ubekreftet melding", "ubekreftede meldinger"], ["message not acknowledged", "messages not acknowledged"]);
+    Some(format!("{items}, {}", lang.count(cases, ["sak", "saker"], ["case", "cases"])))
+}
+
+/// What an auditor asked for: the words of [`Asked`](crate::audit::event::Asked), each with its value.
+fn asked(lang: Lang, note: &str) -> Option<String> {
+    let mut said = Vec::new();
+    let mut words = note.split(' ');
+    while let Some(name) = words.next() {
+        let value = words.next()?;
+        let time = || Timestamp::of_text(value).map(Timestamp::oslo_text);
+        said.push(match name {
+            "question" => format!("«{}»", words::title(lang, Question::of_number(value.parse().ok()?)?)),
+            "from" => format!("{} {}", lang.say("fra", "from"), time()?),
+            "to" => format!("{} {}", lang.say("før", "before"), time()?),
+            "index" => format!("{} {value}", lang.say("fra oppføring", "from entry")),
+            "below" => format!("{} {value}", lang.say("før oppføring", "before entry")),
+            "kinds" => {
+                let kinds: Option<Vec<&str>> = value.split(',').map(|number| Some(kind(lang, number.parse().ok()?))).collect();
+                kinds?.iter().map(|kind| format!("«{kind}»")).collect::<Vec<_>>().join(lang.say(" eller ", " or "))
+            }
+            _ => return None,
+        });
+    }
+    Some(said.join(", "))
+}
+
+/// A field of a record, as people call it.
+pub(super) fn field(lang: Lang, name: &'static str) -> &'static str {
+    let (nb, en) = match name {
+        "event" => ("hendelse", "event"),
+        "time" => ("tid (UTC)", "time (UTC)"),
+        "actor" => ("utført av", "done by"),
+        "key_label" => ("med nøkkel", "with key"),
+        "sender" => ("avsender", "sender"),
+        "recipient" => ("mottaker eller den det gjelder", "recipient, or whom it concerns"),
+        "message_id" => ("meldings-id", "message id"),
+        "replaces" => ("retter melding", "replaces message"),
+        "case_ref" => ("saksreferanse", "case reference"),
+        "requisition_id" => ("rekvisisjon", "requisition"),
+        "about" => ("om oppføring", "about entry"),
+        "reason" => ("grunn (nummer)", "reason (number)"),
+        "verb" => ("kall (nummer)", "call (number)"),
+        "count" => ("antall", "count"),
+        "note" => ("merknad", "note"),
+        "content_commit" => ("fingeravtrykk av innholdet", "commitment to the content"),
+        _ => (name, name),
+    };
+    lang.say(nb, en)
+}
+
 /// A time as people in Norway read it, to the second; the exact one stands in the `datetime` attribute.
 pub(super) fn time(at: Timestamp) -> String {
     at.oslo_text()
@@ -291,7 +370,41 @@ pub(super) fn time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::event::Asked;
     use crate::policy::reason::reason_word;
+
+    #[test]
+    fn what_an_auditor_asked_for_is_said_in_words() {
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let all = Asked {
+            question: Some(2),
+            from_time: Some(at),
+            to_time: Some(at),
+            from_index: Some(5),
+            to_index: Some(90),
+            kinds: vec![23, 25],
+            ..Asked::default()
+        };
+        assert_eq!(
+            note(Lang::Nb, kind::AUDIT_ASKED, &all.to_string()),
+            "«Hvem prøvde på noe de ikke har lov til?», fra 2026-11-18 12:06:40, før 2026-11-18 12:06:40, fra oppføring 5, før oppføring 90, «Over fristen» eller «Avsluttet uten å være hentet»"
+        );
+        for number in 1..=6 {
+            let asked = Asked { question: Some(number), ..Asked::default() }.to_string();
+            assert!(!note(Lang::En, kind::AUDIT_ASKED, &asked).contains("question"), "{asked}");
+        }
+        assert_eq!(note(Lang::Nb, kind::REVIEWED, "2026-11-20 to 2026-11-22"), "2026-11-20 – 2026-11-22");
+        assert_eq!(note(Lang::Nb, kind::REVIEWED, "2026-11-20 to 2026-11-20"), "2026-11-20");
+        assert_eq!(note(Lang::Nb, kind::STARTED, "0.1.0 test"), "versjon 0.1.0, testmodus");
+        assert_eq!(note(Lang::Nb, kind::NOTICE_ACCEPTED, "moved from ru-oslo"), "flyttet fra ru-oslo");
+        assert_eq!(note(Lang::Nb, kind::SUCCEEDED, "items 1 cases 2000"), "1 ubekreftet melding, 2000 saker");
+        assert_eq!(note(Lang::Nb, kind::HOLD_PLACED, "until 2027-06-30"), "til og med 2027-06-30");
+        assert_eq!(note(Lang::En, kind::HOLD_PLACED, "until 2027-06-30 under § 9"), "until and including 2027-06-30, under: § 9");
+        // What is of another form stays as it is.
+        for odd in ["question 99", "whence 7", "from", "kinds x"] {
+            assert_eq!(note(Lang::Nb, kind::AUDIT_ASKED, odd), odd);
+        }
+    }
 
     #[test]
     fn a_number_of_a_list_is_never_read_by_another_list() {

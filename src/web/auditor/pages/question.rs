@@ -28,7 +28,7 @@ pub(super) struct Asked {
     answer: Answer,
     made_at: Timestamp,
     size: u64,
-    took_millis: u128,
+    took_millis: u64,
 }
 
 impl Asked {
@@ -39,7 +39,7 @@ impl Asked {
 
     fn of(made: &Arc<Made>, question: Question, days: Days) -> Option<Self> {
         let answer = made.surveyed.answers.iter().find(|answer| answer.question == question)?.clone();
-        let (size, took_millis) = (made.surveyed.checked.size, made.surveyed.took.as_millis());
+        let (size, took_millis) = (made.surveyed.checked.size, u64::try_from(made.surveyed.took.as_millis()).unwrap_or(u64::MAX));
         Some(Self { question, days, answer, made_at: made.at, size, took_millis })
     }
 
@@ -94,7 +94,7 @@ impl Page for Asked {
             p class="quiet" {
                 (lang.say("Regnet ut ", "Computed ")) (time(self.made_at)) " "
                 (lang.say("fra loggen da den hadde ", "from the log when it had ")) (lang.count(self.size, ["oppføring", "oppføringer"], ["entry", "entries"]))
-                (lang.say(", på ", ", in ")) (self.took_millis) " ms. "
+                (lang.say(", på ", ", in ")) (lang.number(self.took_millis)) " ms. "
                 a class="ds-link" href=(anew) { (lang.say("Regn ut på nytt", "Compute anew")) }
             }
             (self.days.form(lang, &to(Days::default()), lang.say("Hele loggen", "The whole log")))

@@ -56,6 +56,8 @@ pub(super) struct Shown {
     pub(super) verb: Option<u16>,
     pub(super) count: Option<u64>,
     pub(super) note: Option<String>,
+    /// Whose records a reader asked for.
+    pub(super) about: Option<String>,
     /// What the row stands for in an answer.
     pub(super) mark: Option<&'static str>,
 }
@@ -65,6 +67,8 @@ impl Shown {
         // The way of the message: what is handed out and acknowledged came from its sender; what is returned goes back to it.
         let (from, to) = match (record.kind, &record.actor, &record.sender) {
             (kind::HANDED_OUT | kind::ACKNOWLEDGED, actor, sender) => (sender.as_ref(), actor.as_ref()),
+            // Nothing went to those whose case or records an auditor asked for or held.
+            (kind::AUDIT_READ..=kind::HOLD_ENDED, actor, _) => (actor.as_ref(), None),
             (_, Some(actor), sender) => (Some(actor), record.recipient.as_ref().or(sender.as_ref())),
             (_, None, sender) => (sender.as_ref(), record.recipient.as_ref()),
         };
@@ -82,6 +86,11 @@ impl Shown {
             verb: record.verb,
             count: record.count,
             note: record.note.clone(),
+            about: record
+                .recipient
+                .as_ref()
+                .filter(|_| matches!(record.kind, kind::AUDIT_READ | kind::AUDIT_ASKED))
+                .map(ToString::to_string),
             mark: None,
         }
     }
@@ -105,8 +114,11 @@ impl Shown {
                 _ => format!("{} {}", lang.say("antall", "count"), lang.number(count)),
             });
         }
-        if let Some(note) = self.note.as_deref().filter(|_| matches!(self.kind, 1 | 2 | 10 | 31 | 42 | 51 | 61 | 62)) {
-            details.push(note.to_owned());
+        if let Some(note) = self.note.as_deref().filter(|_| matches!(self.kind, 1 | 2 | 10 | 31 | 42 | 51 | 61 | 62 | 63)) {
+            details.push(names::note(lang, self.kind, note));
+        }
+        if let Some(about) = &self.about {
+            details.push(format!("{} {about}", lang.say("om", "about")));
         }
         details
     }
@@ -259,6 +271,22 @@ fn entry(lang: Lang, shown: &Shown) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_auditor_reads_or_holds_goes_to_nobody() {
+        let record = |kind| Record {
+            actor: Some("tilsyn".parse().unwrap()),
+            recipient: Some("ru-oslo".parse().unwrap()),
+            ..Record::empty(kind, Timestamp::from_millis(0))
+        };
+        for kind in [kind::AUDIT_READ, kind::AUDIT_ASKED, kind::HOLD_PLACED, kind::HOLD_LIFTED, kind::HOLD_ENDED] {
+            let shown = Shown::of(7, &record(kind));
+            assert_eq!((shown.from.as_deref(), shown.to.as_deref()), (Some("tilsyn"), None), "{kind}");
+            let asks = matches!(kind, kind::AUDIT_READ | kind::AUDIT_ASKED);
+            assert_eq!(shown.details(Lang::Nb).contains(&"om ru-oslo".to_owned()), asks, "{kind}");
+        }
+        assert_eq!(Shown::of(7, &record(kind::NOTICE_ACCEPTED)).to.as_deref(), Some("ru-oslo"));
+    }
 
     fn lacking(first_kept: u64, unreadable: &[u64], is_all_named: bool, range: std::ops::Range<u64>) -> Vec<Row> {
         with_lacking(Vec::new(), range, Lacking { first_kept, unreadable, is_all_named })

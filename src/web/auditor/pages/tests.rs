@@ -36,6 +36,7 @@ pub(super) fn shown(index: u64, kind: u16) -> Shown {
         verb: Some(30),
         count: Some(1234),
         note: Some(HOSTILE.to_owned()),
+        about: Some(HOSTILE.to_owned()),
         mark: None,
     }
 }
@@ -190,6 +191,37 @@ fn every_page_with_every_sample_is_sound_in_both_languages() {
             let (path, query) = path.split_once('?').unwrap_or((&path, ""));
             assert!(matches!(Route::parse(path, query), Some(Route::Page(Lang::En, found)) if *found == route), "sample {i}: {path}");
         }
+    }
+}
+
+#[test]
+fn what_a_page_says_to_paste_has_no_blank_to_fill_in_and_says_what_it_needs() {
+    let mut commands = 0;
+    for (page, lang) in samples().iter().flat_map(|page| Lang::ALL.map(|lang| (page, lang))) {
+        let html = page.main(lang).into_string();
+        for command in html.split("<pre tabindex=\"0\"><code>samband ").skip(1).filter_map(|rest| rest.split("</code>").next()) {
+            let blank = command.split_whitespace().find(|word| word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase()));
+            assert_eq!(blank, None, "{command}");
+            commands += 1;
+        }
+        if html.contains("id=\"check\"") {
+            assert!(["SAMBAND_GATEWAY", "SAMBAND_IDENTITY", "SAMBAND_CA"].iter().all(|name| html.contains(name)), "{html}");
+            let key = lang.say("er loggens offentlige nøkkel. Få den fra driften", "is the log's public key. Have it from the operator");
+            assert_eq!(html.contains(key), html.contains("--vkey log.vkey"), "{html}");
+        }
+    }
+    assert!(commands > 50, "{commands}");
+}
+
+#[test]
+fn every_page_says_in_which_zone_its_times_are() {
+    let reader = Reader { name: "tilsyn".to_owned(), key_label: "dev".to_owned() };
+    for page in samples() {
+        let [nb, en] = Lang::ALL.map(|lang| full(lang, &reader, page.as_ref()).into_string());
+        assert!(
+            nb.contains("Klokkeslett og dager er norsk tid (Oslo)") && en.contains("Times and days are those of Norway (Oslo)"),
+            "{nb}"
+        );
     }
 }
 
