@@ -39,6 +39,12 @@ pub fn is_readme(text: &str) -> bool {
     text == README || digest(&SHA256, text.as_bytes()).as_ref() == README_BEFORE
 }
 
+/// Whether a file that begins so says of itself that it is a manifest.
+#[must_use]
+pub fn is_manifest(begin: &[u8]) -> bool {
+    begin.starts_with(FORMAT.as_bytes())
+}
+
 /// The files of a bundle, in their order in the archive.
 pub const FILES: [&str; 9] =
     ["README.txt", "manifest.txt", "log.vkey", "checkpoint", "edge.txt", "consistency.txt", "entries.txt", "records.jsonl", "records.csv"];

@@ -52,6 +52,12 @@ impl From<NoteError> for TlogProofError {
     }
 }
 
+/// Whether a file that begins so says of itself that it is a proof of this format.
+#[must_use]
+pub fn is_tlog_proof(begin: &[u8]) -> bool {
+    begin.starts_with(HEADER.as_bytes())
+}
+
 /// A parsed proof. Nothing in it is verified but its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlogProof {

@@ -1,24 +1,26 @@
-//! What a command writes is none of what it reads: a bundle that was replaced by its own report is lost.
+//! What a command writes is none of what it reads, as a bundle that was replaced by its own report is lost, and replaces nothing but its like.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::exit::CliError;
+use super::replace::Writes;
 
 /// What tells one file from another, however it is named; nothing for what is not there.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Refuses an output that is one of `inputs`, or lies in one of them that is a folder, or is another output, by whatever name; or a folder.
+/// Refuses an output that is one of `inputs`, or lies in one of them that is a folder, or is another output, by whatever name; or a folder; or
+/// what the command did not write ([`Writes::allows`]).
 ///
 /// # Errors
 /// [`CliError::Usage`], before anything is read or written.
-pub fn apart<'p>(outputs: &[(&str, Option<&'p Path>)], inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), CliError> {
+pub fn apart<'p>(outputs: &[(&str, Option<&'p Path>, Writes)], inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), CliError> {
     let inputs: Vec<_> = inputs.into_iter().filter_map(|input| identity(input.as_ref())).collect();
     let mut before: Vec<(&str, &'p Path)> = Vec::new();
-    for (option, path) in outputs.iter().filter_map(|(option, path)| path.map(|path| (*option, path))) {
+    for (option, path, writes) in outputs.iter().filter_map(|(option, path, writes)| path.map(|path| (*option, path, *writes))) {
         let refused = |what: &str| Err(CliError::Usage(format!("{option} {}: {what}", path.display())));
         if path.is_dir() {
             return refused("a folder, where a file is wanted; name a file");
@@ -35,6 +37,7 @@ pub fn apart<'p>(outputs: &[(&str, Option<&'p Path>)], inputs: impl IntoIterator
         if let Some((other, _)) = before.iter().find(|(_, other)| is_same(other)) {
             return refused(&format!("{other} names the same file; name two"));
         }
+        writes.allows(path)?;
         before.push((option, path));
     }
     Ok(())
@@ -55,9 +58,9 @@ mod tests {
         fs::hard_link(path("key"), path("hard")).unwrap();
         symlink("key", path("soft")).unwrap();
         symlink("data", path("data-link")).unwrap();
-        fs::write(path("other"), b"o").unwrap();
+        fs::write(path("other"), [1; 33]).unwrap();
         let inputs = [path("key"), path("data"), path("missing")];
-        let said = |out: &Path| apart(&[("--out", Some(out))], &inputs).map_err(|error| (error.code(), error.to_string()));
+        let said = |out: &Path| apart(&[("--out", Some(out), Writes::Leaf)], &inputs).map_err(|error| (error.code(), error.to_string()));
         for name in ["key", "hard", "soft", "./key", "data/../key"] {
             let (code, what) = said(&path(name)).unwrap_err();
             assert!(code == 2 && what.contains("a file that the command reads"), "{name}: {what}");
@@ -71,9 +74,14 @@ mod tests {
         for name in ["new", "other", "missing", "nowhere/new"] {
             said(&path(name)).unwrap();
         }
-        let two = |other: &str| apart(&[("--out", Some(&path("other"))), ("--cosigned-out", Some(&path(other)))], &inputs);
+        let two = |other: &str| {
+            let out = path("other");
+            apart(&[("--out", Some(&out), Writes::Leaf), ("--cosigned-out", Some(&path(other)), Writes::Leaf)], &inputs)
+        };
         assert!(two("./other").unwrap_err().to_string().contains("--out names the same file"));
         two("new").unwrap();
-        assert!(apart(&[("--out", None), ("--leaf-out", Some(Path::new("new")))], [path("key")]).is_ok());
+        assert!(apart(&[("--out", None, Writes::Leaf), ("--leaf-out", Some(Path::new("new")), Writes::Leaf)], [path("key")]).is_ok());
+        fs::write(path("other"), "somebody's").unwrap();
+        assert!(said(&path("other")).unwrap_err().1.contains("is there already"));
     }
 }

@@ -11,8 +11,8 @@ use crate::tls::files;
 use super::audit::prove::{field, next_page};
 use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
-use super::outbox::write_durably;
 use super::output::Output;
+use super::replace::Writes;
 use super::role::Role;
 
 /// What `receipt evidence --help` shows.
@@ -67,7 +67,7 @@ pub async fn run(args: &EvidenceArgs, out: Output) -> Result<(), CliError> {
             return Err(CliError::Failed("the gateway's answer names no event".to_owned()));
         }
         let file = args.out.join(format!("{}.{event}.{index}.tlog-proof", args.id));
-        write_durably(&file, &field(one, "proof")?)?;
+        Writes::Proof.write(&file, &field(one, "proof")?)?;
         let time = one["time"].as_str().unwrap_or_default();
         let json = json!({"event": event, "time": time, "log_index": index, "proof_file": file.display().to_string()});
         out.result(&format!("{time}  {event} at place {index}\n        {}", file.display()), &json);

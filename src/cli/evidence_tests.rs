@@ -65,6 +65,13 @@ async fn a_bundle_is_taken_checked_and_reported_and_only_by_an_auditor() {
     );
     assert!(page.contains("de åpnede oppføringene er fra 20") && page.contains("signert med den oppgitte nøkkelen"), "{page}");
 
+    // A report takes the place of one, and of nothing else.
+    bed.offline(&format!("audit report ~/all.tar --vkey {vkey} --lang nb --out ~/all.html")).await.unwrap();
+    assert_eq!(fs::read_to_string(bed.path("all.html")).unwrap(), page);
+    fs::write(bed.path("page.html"), page.replace("loggen", "bordet")).unwrap();
+    let error = bed.offline(&format!("audit report ~/all.tar --vkey {vkey} --out ~/page.html")).await.unwrap_err();
+    assert!(error.code() == 2 && error.to_string().contains("is there already"), "{error}");
+
     // The same range and head give the same bytes; the log has grown by the first export's own event.
     bed.run("tilsyn", &format!("{export} --from-index 0 --to-index 3 --out ~/a.tar")).await.unwrap();
     bed.run("tilsyn", &format!("{export} --from-index 1 --to-index 3 --out ~/b.tar")).await.unwrap();
@@ -215,7 +222,10 @@ async fn a_hold_is_placed_shown_and_lifted_and_its_file_comes_and_goes() {
     };
     bed.run("tilsyn", &place(&case, format!("{year}-09-30"))).await.unwrap();
     let held = reported("held", "nb").await;
-    assert!(held.contains(&format!("<td>{case}</td><td>COMPLAINT</td><td>until {year}-09-30</td><td>tilsyn</td>")), "{held}");
+    assert!(
+        held.contains(&format!("<td>{case}</td><td>klage på behandlingen</td><td>til og med {year}-09-30</td><td>tilsyn</td>")),
+        "{held}"
+    );
     bed.run("tilsyn", &format!("audit hold lift {case}")).await.unwrap();
     until(0).await;
     let lifted = reported("lifted", "en").await;

@@ -9,8 +9,8 @@ use crate::tls::files;
 
 use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
-use super::outbox::write_durably;
 use super::output::{Output, readable};
+use super::replace::Writes;
 use super::role::Recipient;
 use super::schema::{self, Service};
 use super::send::enum_number;
@@ -117,7 +117,7 @@ async fn receive_all(args: &ReceiveArgs, client: &Client, out: Output, bar: &ind
     while let Some(item) = answers.next().await? {
         let number = item["item_number"].as_u64().unwrap_or_default();
         if let Some(dir) = &args.out {
-            write_durably(&item_file(dir, number), format!("{item:#}\n").as_bytes())?;
+            Writes::Item(number).write(&item_file(dir, number), format!("{item:#}\n").as_bytes())?;
         }
         bar.suspend(|| out.result(&item_text(&item, args.out.as_deref()), &item));
         bar.inc(1);

@@ -27,6 +27,7 @@ mod receipt;
 mod receipt_content;
 mod recover;
 mod register_state;
+mod replace;
 mod role;
 mod schema;
 mod send;

@@ -126,6 +126,10 @@ async fn no_command_replaces_what_it_reads_by_what_it_writes() {
         "data/FORMAT",
         "box/1.notice.json",
         "high-water",
+        "storage-key",
+        "participants.toml",
+        "other.tar",
+        "other.tlog-proof",
     ];
     for name in names {
         let path = dir.path().join(name);
@@ -159,9 +163,23 @@ async fn no_command_replaces_what_it_reads_by_what_it_writes() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // What lies beside the folder and is read by the gateway alone.
-    for line in [stopped.to_owned(), format!("audit export {online} --out")] {
-        let line = format!("samband {line} ~/high-water").replace("~/", &format!("{}/", dir.path().display()));
+    // What lies beside the folder and is read by the gateway alone, and whatever else the command did not write.
+    let report = "audit report ~/b.tar --out";
+    let export = format!("audit export {online} --out");
+    let checkpoint = format!("audit checkpoint {online} --out");
+    let cosigned = format!("audit checkpoint {online} --cosigned-out");
+    let receipt = "receipt get 019a9b3c-0000-7000-8000-000000000001 --as prosecution --identity ~/id --out";
+    let send = "send notice ~/c.json --identity ~/id --outbox ~/box --receipt-out";
+    let verify = "receipt verify ~/other.tlog-proof --vkey ~/log.vkey --leaf-out";
+    for command in [stopped, report, &export, &checkpoint, &cosigned, receipt, send, verify] {
+        for output in ["high-water", "storage-key", "participants.toml", "other.tar"] {
+            let line = format!("samband {command} ~/{output}").replace("~/", &format!("{}/", dir.path().display()));
+            let error = run_line(&line).await.expect_err(&line);
+            assert!(error.code() == 2 && error.to_string().contains("is there already"), "{line}: {error}");
+        }
+    }
+    for line in [stopped, &export] {
+        let line = format!("samband {line} ~/new").replace("~/", &format!("{}/", dir.path().display()));
         let error = run_line(&line).await.expect_err(&line);
         assert!(error.code() == 2 && error.to_string().contains("ends with .tar"), "{error}");
     }

@@ -17,9 +17,10 @@ use super::apart::apart;
 use super::client::{Client, ConnectArgs};
 use super::evidence;
 use super::exit::CliError;
-use super::outbox::{entries_in, write_durably};
+use super::outbox::entries_in;
 use super::output::Output;
 use super::receipt_content::{check_content, in_words};
+use super::replace::Writes;
 use super::role::Role;
 use super::send::split_receipt;
 
@@ -102,12 +103,12 @@ pub async fn run(command: &ReceiptCommand, out: Output) -> Result<(), CliError> 
 }
 
 async fn get(args: &GetArgs, out: Output) -> Result<(), CliError> {
-    apart(&[("--out", args.out.as_deref())], args.connect.inputs())?;
+    apart(&[("--out", args.out.as_deref(), Writes::Proof)], args.connect.inputs())?;
     let client = Client::new(&args.connect)?;
     let answer = client.ask(args.role.service(), "GetReceipt", &json!({"message_id": args.id.to_string()})).await?;
     let (mut accepted, receipt) = split_receipt(&answer["accepted"])?;
     if let Some(file) = &args.out {
-        write_durably(file, &receipt)?;
+        Writes::Proof.write(file, &receipt)?;
         accepted["receipt_file"] = file.display().to_string().into();
         out.result(&format!("receipt written to {}", file.display()), &accepted);
         return Ok(());
@@ -187,11 +188,11 @@ fn verify(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     let outbox = args.outbox.as_deref().unwrap_or(beside);
     let salts = args.content.as_ref().and(args.leaf_out.as_ref()).map(|_| entries_in(outbox)).unwrap_or_default();
     let inputs = [Some(&args.file), Some(&args.vkey), args.content.as_ref()];
-    apart(&[("--leaf-out", args.leaf_out.as_deref())], inputs.into_iter().flatten().chain(&salts))?;
+    apart(&[("--leaf-out", args.leaf_out.as_deref(), Writes::Leaf)], inputs.into_iter().flatten().chain(&salts))?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let proved = prove_file(&args.file, &verifier, &origin)?;
     if let Some(file) = &args.leaf_out {
-        write_durably(file, proved.leaf.as_bytes())?;
+        Writes::Leaf.write(file, proved.leaf.as_bytes())?;
     }
     if let Some(content) = &args.content {
         check_content(&proved, content, outbox)?;

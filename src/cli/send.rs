@@ -14,8 +14,9 @@ use crate::domain::id::MessageId;
 use super::apart::apart;
 use super::client::{Client, ConnectArgs};
 use super::exit::CliError;
-use super::outbox::{Attempt, Outbox, complete, entries_in, fresh_id, write_durably};
+use super::outbox::{Attempt, Outbox, complete, entries_in, fresh_id};
 use super::output::Output;
+use super::replace::Writes;
 use super::schema::{self, Service};
 
 /// Which message.
@@ -118,7 +119,7 @@ async fn send(kind: Sending, args: &SendArgs, out: Output) -> Result<(), CliErro
     let folder = args.outbox.clone().unwrap_or_else(|| args.connect.identity.join("outbox"));
     let kept = args.receipt_out.as_ref().map(|_| entries_in(&folder)).unwrap_or_default();
     let inputs = args.file.iter().cloned().chain(args.connect.inputs()).chain(kept);
-    apart(&[("--receipt-out", args.receipt_out.as_deref())], inputs)?;
+    apart(&[("--receipt-out", args.receipt_out.as_deref(), Writes::Proof)], inputs)?;
     let draft = draft(kind, args)?;
     let client = Client::new(&args.connect)?;
     if args.validate_only {
@@ -141,7 +142,7 @@ async fn send(kind: Sending, args: &SendArgs, out: Output) -> Result<(), CliErro
     let (accepted, receipt) = split_receipt(&answer["accepted"])?;
     outbox.accepted(&prepared, &accepted, &receipt)?;
     if let Some(file) = &args.receipt_out {
-        write_durably(file, &receipt)?;
+        Writes::Proof.write(file, &receipt)?;
     }
     let file = args.receipt_out.clone().unwrap_or_else(|| outbox.receipt_file(prepared.message_id));
     let mut json = accepted.clone();

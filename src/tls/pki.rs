@@ -36,6 +36,9 @@ pub enum PkiError {
     /// A certificate cannot be made.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// A register of somebody else.
+    #[error("{}: a register that `samband pki dev` did not write, and would replace; name another folder, or move it away first", .0.display())]
+    ForeignRegister(PathBuf),
     /// Something is there and no longer fits.
     #[error("{}: {what}; renew the whole folder with --force, or remove it", path.display())]
     Unusable {
@@ -253,6 +256,9 @@ pub fn dev(
     files::make_private_dir(dir)?;
     files::keep_out_of_git(dir)?;
     let pki = DevPki::at(dir);
+    if existing == Existing::Renew {
+        own_register(&pki.participants_file())?;
+    }
     let authority = open_authority(&pki, now, entropy, existing)?;
     let maker = Maker { pki: &pki, authority: &authority, now, entropy, existing };
     maker.identity("gateway", &Leaf::server("Samband development gateway", &GATEWAY_NAMES, now))?;
@@ -277,6 +283,17 @@ fn open_authority(pki: &DevPki, now: Timestamp, entropy: &dyn Entropy, existing:
     Ok(authority)
 }
 
+/// How a register of this command begins.
+const HEADING: &str = "# The development register, written by `samband pki dev`.";
+
+/// Refuses to replace a register that somebody else wrote.
+fn own_register(path: &Path) -> Result<(), PkiError> {
+    if path.exists() && !files::read(path, files::SECRET_BYTES_MAX)?.starts_with(HEADING.as_bytes()) {
+        return Err(PkiError::ForeignRegister(path.to_owned()));
+    }
+    Ok(())
+}
+
 /// The register is written unless the one there enrols every key already; an edited one is kept.
 fn write_register(pki: &DevPki, existing: Existing, entries: &[Participant]) -> Result<(), PkiError> {
     let path = pki.participants_file();
@@ -287,8 +304,8 @@ fn write_register(pki: &DevPki, existing: Existing, entries: &[Participant]) -> 
             return Ok(());
         }
     }
-    let mut text =
-        String::from("# The development register, written by `samband pki dev`. Synthetic organisation numbers and contacts.\n\n");
+    own_register(&path)?;
+    let mut text = format!("{HEADING} Synthetic organisation numbers and contacts.\n\n");
     text.push_str(&toml::to_string(&RegisterFile { participant: entries })?);
     Ok(files::write(&path, text.as_bytes(), 0o644)?)
 }
@@ -442,6 +459,25 @@ mod tests {
         make(dir.path(), NOW, Existing::Renew).unwrap();
         assert_ne!(read(pki.ca_file()), before.0);
         assert_ne!(read(pki.key_file("ru-oslo")), before.1);
+    }
+
+    #[test]
+    fn a_register_that_this_did_not_write_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let register = DevPki::at(dir.path()).participants_file();
+        fs::write(&register, "# Ours.\n").unwrap();
+        for existing in [Existing::Renew, Existing::Keep] {
+            let error = make(dir.path(), NOW, existing).unwrap_err();
+            assert!(matches!(&error, PkiError::ForeignRegister(path) if *path == register), "{error}");
+            assert_eq!(dir.path().join("ca.pem").exists(), existing == Existing::Keep, "nothing is renewed before");
+        }
+        assert_eq!(fs::read(&register).unwrap(), b"# Ours.\n");
+        fs::remove_file(&register).unwrap();
+        let pki = make(dir.path(), NOW, Existing::Keep).unwrap();
+        let text = fs::read_to_string(&register).unwrap();
+        fs::write(&register, format!("# Edited, with every key in it.\n{text}")).unwrap();
+        make(dir.path(), NOW, Existing::Keep).unwrap();
+        assert!(fs::read_to_string(pki.participants_file()).unwrap().starts_with("# Edited"));
     }
 
     #[test]

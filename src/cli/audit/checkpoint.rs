@@ -13,9 +13,9 @@ use crate::audit::tree::Hash;
 use crate::cli::apart::apart;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
-use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
+use crate::cli::replace::Writes;
 use crate::cli::schema::Service;
 use crate::tls::files;
 
@@ -27,7 +27,7 @@ pub const HELP: &str = "Examples:
   samband audit checkpoint --identity certs-dev/tilsyn --vkey log-2.vkey --older last-year.checkpoint --older-vkey log.vkey
   samband audit checkpoint --identity certs-dev/tilsyn --vkey log.vkey --policy witnesses.policy --cosigned-out today.cosigned
 
-Keep a checkpoint each day: --older proves that nothing before it was changed since. --older-vkey is for a log that follows another after a
+Keep a checkpoint each day, under a name of its own, as none is replaced: --older proves that nothing before it was changed since. --older-vkey is for a log that follows another after a
 loss: it holds what was kept, so an older checkpoint from before the gap is continued, and one from inside it is not.";
 
 /// Arguments of `audit checkpoint`.
@@ -61,7 +61,7 @@ pub struct CheckpointArgs {
 /// See [`CliError`]; also a head that does not continue the older one.
 pub async fn run(args: &CheckpointArgs, out: Output) -> Result<(), CliError> {
     let own = [args.vkey.as_ref(), args.older.as_ref(), args.older_vkey.as_ref(), args.policy.as_ref()];
-    let outputs = [("--out", args.out.as_deref()), ("--cosigned-out", args.cosigned_out.as_deref())];
+    let outputs = [("--out", args.out.as_deref(), Writes::Head), ("--cosigned-out", args.cosigned_out.as_deref(), Writes::Head)];
     apart(&outputs, own.into_iter().flatten().chain(&args.connect.inputs()))?;
     let client = Client::new(&args.connect)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
@@ -95,10 +95,10 @@ pub async fn run(args: &CheckpointArgs, out: Output) -> Result<(), CliError> {
         said.push_str(&format!("; the quorum of witnesses cosigned size {}", witnessed.checkpoint.size()));
     }
     if let Some(file) = &args.out {
-        write_durably(file, text.as_bytes())?;
+        Writes::Head.write(file, text.as_bytes())?;
     }
     if let (Some(file), Some(cosigned)) = (&args.cosigned_out, &cosigned) {
-        write_durably(file, cosigned.as_bytes())?;
+        Writes::Head.write(file, cosigned.as_bytes())?;
     }
     let mut shown = if said.is_empty() { text.trim_end().to_owned() } else { format!("{}\n{said}", text.trim_end()) };
     for witness in &witnesses {

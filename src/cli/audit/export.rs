@@ -21,6 +21,7 @@ use crate::cli::exit::CliError;
 use crate::cli::folder::store_in;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
+use crate::cli::replace::Writes;
 use crate::config::keys::read_storage_key;
 use crate::domain::hold::HoldCopy;
 use crate::domain::id::CaseRef;
@@ -110,7 +111,7 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     some_entries(args.from_index, args.to_index)?;
     let own = [Some(&args.vkey), args.policy.as_ref(), args.data_dir.as_ref(), args.storage_key.as_ref(), args.checkpoint.as_ref()];
     let connection = args.connect().map(|connect| connect.inputs()).unwrap_or_default();
-    apart(&[("--out", Some(&args.out))], own.into_iter().flatten().chain(&connection))?;
+    apart(&[("--out", Some(&args.out), Writes::Bundle)], own.into_iter().flatten().chain(&connection))?;
     named_as_bundle(&args.out)?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::list::line;
 use crate::cli::client::{Client, ConnectArgs};
 use crate::cli::exit::CliError;
-use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
+use crate::cli::replace::Writes;
 use crate::cli::schema::Service;
 use crate::domain::id::MessageId;
 use crate::tls::files;
@@ -61,8 +61,8 @@ pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
             let index = proof["index"].as_u64().unwrap_or_default();
             let (text, leaf) = (field(proof, "proof")?, field(proof, "leaf")?);
             let file = args.out.join(format!("{index}.tlog-proof"));
-            write_durably(&file, &text)?;
-            write_durably(&args.out.join(format!("{index}.leaf")), &leaf)?;
+            Writes::Proof.write(&file, &text)?;
+            Writes::Leaf.write(&args.out.join(format!("{index}.leaf")), &leaf)?;
             let unreadable = proof["unreadable"].as_bool().unwrap_or_default();
             if unreadable {
                 damaged.push(index.to_string());

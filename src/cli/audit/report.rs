@@ -18,9 +18,9 @@ use crate::audit::question::words::{self, Tone};
 use crate::audit::question::{Answer, Period, Question, Row};
 use crate::cli::apart::apart;
 use crate::cli::exit::CliError;
-use crate::cli::outbox::write_durably;
 use crate::cli::output::Output;
 use crate::cli::receipt::{read_policy, read_vkey};
+use crate::cli::replace::Writes;
 use crate::domain::time::Timestamp;
 use crate::policy::table::Verb;
 use crate::web::auditor::names;
@@ -88,7 +88,7 @@ impl From<PageLang> for Lang {
 pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
     in_order(["--since", "--until"], args.since, args.until)?;
     let inputs = [Some(&args.bundle), args.vkey.as_ref(), args.policy.as_ref()];
-    apart(&[("--out", Some(&args.out))], inputs.into_iter().flatten())?;
+    apart(&[("--out", Some(&args.out), Writes::Report)], inputs.into_iter().flatten())?;
     let vkey = args.vkey.as_deref().map(read_vkey).transpose()?.map(|(verifier, _)| verifier);
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let bar = out.progress(1, "entries");
@@ -104,7 +104,7 @@ pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
     });
     bar.finish_and_clear();
     let proved = proved?;
-    write_durably(&args.out, page(args.lang.into(), &proved, vkey.is_some()).as_bytes())?;
+    Writes::Report.write(&args.out, page(args.lang.into(), &proved, vkey.is_some()).as_bytes())?;
     let text = format!("{}: {} questions answered from {} entries", args.out.display(), proved.answers.len(), proved.checked.period.opened);
     let json = json!({
         "report": args.out.display().to_string(), "questions": proved.answers.len(), "opened": proved.manifest.open,
@@ -112,6 +112,18 @@ pub fn run(args: &ReportArgs, out: Output) -> Result<(), CliError> {
     });
     out.result(&text, &json);
     Ok(())
+}
+
+/// How a report begins, but for its language, and what it is called.
+const BEGIN: &str = "<!doctype html>\n<html lang=\"";
+const TITLE: [&str; 2] = ["Rapport fra loggen", "Report of the log"];
+
+/// Whether a file that begins so is a report, of whatever version.
+pub fn is_report(begin: &[u8]) -> bool {
+    // Every version has its style, which stands behind the title, under a policy that allows nothing else.
+    let head = String::from_utf8_lossy(begin.get(..1024).unwrap_or(begin));
+    let is_titled = TITLE.iter().any(|title| head.contains(&format!("<title>{title} ")));
+    head.starts_with(BEGIN) && is_titled && head.contains("content=\"default-src 'none'; style-src 'sha256-")
 }
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1e2b3c;background:#fff}\
@@ -277,14 +289,14 @@ fn page(lang: Lang, proved: &Proved, key_was_given: bool) -> String {
              whoever took the bundle; a bundle cannot show that the marks are right. Every number below is counted from checked records alone."
         ),
     };
-    let heading = lang.say("Rapport fra loggen", "Report of the log");
+    let heading = lang.say(TITLE[0], TITLE[1]);
     let (what, yourself, hand) = (
         lang.say("Hva som er kontrollert", "What was checked"),
         lang.say("Kontroller selv:", "Check this yourself:"),
         lang.say("eller for hånd, slik README.txt i uttrekket sier.", "or by hand as README.txt in the bundle says."),
     );
     format!(
-        "<!doctype html>\n<html lang=\"{tag}\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "{BEGIN}{tag}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading} {origin}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>{heading} {origin}</h1>\n<p>{lead}</p>\n{sections}\

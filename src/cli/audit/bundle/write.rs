@@ -5,11 +5,12 @@ use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::people::{CSV_HEAD, lines};
-use crate::audit::evidence::{FILES, Manifest, README, hash_lines, push_entry};
+use crate::audit::evidence::{FILES, Manifest, README, hash_lines, is_manifest, push_entry};
 use crate::audit::range::{Held, OpenEntry};
-use crate::audit::tar::{END_BYTES, header, padding};
+use crate::audit::tar::{BLOCK, END_BYTES, header, padding, read_header};
 use crate::audit::tree::Hash;
 use crate::cli::exit::CliError;
+use crate::cli::replace::Writes;
 use crate::domain::id::CaseRef;
 use crate::regular_file::{self, Links};
 use crate::tls::files;
@@ -74,7 +75,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins a bundle that will be `out`; a file of that name is replaced at the end.
+    /// Begins a bundle that will be `out`; a bundle of that name is replaced at the end.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -159,13 +160,13 @@ impl Written {
         regular_file::open(&self.part.path, Links::Refuse).map_err(|error| CliError::file(&self.out, &error.into()))
     }
 
-    /// Gives it its name, durably; a file that has it is replaced.
+    /// Gives it its name, durably; a bundle that has it is replaced.
     ///
     /// # Errors
     /// The disk.
     pub fn place(self) -> Result<(), CliError> {
         let failed = |error: &io::Error| CliError::file(&self.out, error);
-        files::may_be_replaced(&self.out).map_err(|error| CliError::Usage(error.to_string()))?;
+        Writes::Bundle.allows(&self.out)?;
         fs::rename(&self.part.path, &self.out).map_err(|error| failed(&error))?;
         let folder = self.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         regular_file::sync_folder(folder).map_err(|error| failed(&error))
@@ -178,5 +179,13 @@ fn member(tar: &mut impl Write, name: &str, size: u64, content: &mut dyn io::Rea
     if copied != size {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
     }
-    tar.write_all(&[0; crate::audit::tar::BLOCK][..padding(size)])
+    tar.write_all(&[0; BLOCK][..padding(size)])
+}
+
+/// Whether a file that begins so is a bundle: its first two files are those of one.
+pub fn is_bundle(begin: &[u8]) -> bool {
+    let head = |at: usize| begin.get(at..)?.first_chunk::<BLOCK>().and_then(|block| read_header(block).ok().flatten());
+    let Some((name, bytes)) = head(0) else { return false };
+    let manifest = usize::try_from(bytes).map_or(usize::MAX, |bytes| (BLOCK + bytes).saturating_add(padding(bytes as u64)));
+    name == FILES[0] && head(manifest).is_some_and(|(name, _)| name == FILES[1]) && begin.get(manifest + BLOCK..).is_some_and(is_manifest)
 }
