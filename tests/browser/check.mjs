@@ -107,7 +107,7 @@ const figure = async (locator) => Number((await locator.innerText()).replace(/[^
 const indices = (page) => page.locator("tbody tr td:first-child a").allInnerTexts().then((texts) => texts.map(Number));
 
 async function pagesOf(lang) {
-  const pages = ["", "/search", "/search?participant=politi-oslo&outcome=refused", "/counts", "/counts?from=2026-01-01", "/reviews", "/log", "/help", "/entry/0", `/case/${facts.case_ref}`];
+  const pages = ["", "/search", "/search?participant=politi-oslo&outcome=refused", "/counts", "/counts?from=2026-01-01", "/counts?from=2099-01-01", "/reviews", "/log", "/help", "/entry/0", `/case/${facts.case_ref}`];
   return [...pages, ...QUESTIONS.map((name) => `/question/${name}`)].map((page) => `/${lang}${page}`);
 }
 
@@ -393,6 +393,22 @@ async function withoutScript() {
   await context.close();
 }
 
+// A report is a page of its own, without a gateway: no scripts, nothing fetched, for the keyboard and for 320 px.
+async function reports() {
+  for (const { lang, file } of facts.reports) {
+    const context = await browser.newContext({ bypassCSP: true });
+    const page = await context.newPage();
+    const elsewhere = [];
+    page.on("request", (request) => { if (!request.url().startsWith("file:")) elsewhere.push(request.url()); });
+    await page.goto(`file://${file}`);
+    same(await page.locator("html").getAttribute("lang"), lang, `lang of the report ${lang}`);
+    await accessible(page, `the report ${lang}`);
+    await reflows(page, `the report ${lang}`);
+    same(elsewhere, [], `what the report ${lang} fetched`);
+    await context.close();
+  }
+}
+
 async function screenshots(folder) {
   mkdirSync(folder, { recursive: true });
   if (facts.damaged) {
@@ -449,7 +465,7 @@ try {
   if (process.env.SAMBAND_LATENCY) {
     await latency(Number(process.env.SAMBAND_LATENCY));
   } else {
-    for (const part of facts.damaged ? [damage] : [everyPage, narrow, questions, attention, search, paging, refusals, keyboard, withoutScript]) {
+    for (const part of facts.reports ? [reports] : facts.damaged ? [damage] : [everyPage, narrow, questions, attention, search, paging, refusals, keyboard, withoutScript]) {
       const begun = performance.now();
       try {
         await part();
@@ -459,7 +475,7 @@ try {
         console.error(`${part.name}: FAILED: ${error.stack}`);
       }
     }
-    if (process.env.SAMBAND_SCREENSHOTS) await screenshots(resolve(process.env.SAMBAND_SCREENSHOTS));
+    if (process.env.SAMBAND_SCREENSHOTS && !facts.reports) await screenshots(resolve(process.env.SAMBAND_SCREENSHOTS));
     console.log(`browser: ${checks} checks tried, ${await browser.version()}`);
   }
 } finally {

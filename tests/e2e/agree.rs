@@ -34,7 +34,7 @@ fn text_of(html: &str, element: &str, class: &str) -> String {
     text.split(&format!("</{element}>")).next().unwrap().replace("&amp;", "&")
 }
 
-fn samband(arguments: &[&str]) -> serde_json::Value {
+pub fn samband(arguments: &[&str]) -> serde_json::Value {
     let output = Command::new(env!("CARGO_BIN_EXE_samband")).arg("--json").args(arguments).stdin(Stdio::null()).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{arguments:?}: {out}{}", String::from_utf8_lossy(&output.stderr));

@@ -87,6 +87,13 @@ async fn pages_are_an_auditor_s_and_every_other_role_is_refused_with_a_reason_an
             assert!(answer.headers.get("set-cookie").is_none() && !answer.text().contains("<script"), "{lang}{page}");
         }
     }
+    for (ahead, period) in
+        [("from=2099-01-01", "by day, 2099-01-01."), ("from=2099-01-01&to=2099-12-31", "by month, 2099-01-01 to 2099-12-31.")]
+    {
+        let answer = site.get(AUDITOR, &format!("/en/counts?{ahead}")).await;
+        assert!(answer.text().contains("This period has not begun") && answer.text().contains(period), "{ahead}: {}", answer.text());
+        assert!(!answer.text().contains("role=\"img\""), "{ahead}");
+    }
     for who in [OSLO, UNIT, LAB, MIRROR] {
         let before = world.records(REFUSED, Some(who)).await.len();
         for page in PAGES {

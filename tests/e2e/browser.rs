@@ -3,6 +3,7 @@
 //! Ignored by default, as it needs Chromium and two packages from npm; `tests/run.sh browser` installs them. `SAMBAND_BROWSER_ENTRIES` changes how many
 //! entries there are, `SAMBAND_SCREENSHOTS` names a folder for pictures, `SAMBAND_LATENCY` asks for p50 and p99 per page instead of the checks.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use samband::grpc::pb;
 use samband::grpc::server::ServerLimits;
 use serde_json::json;
 
+use crate::agree::samband;
 use crate::auditor::open;
 use crate::harness::{AUDITOR, Kind, LAB, LAB_2, MIRROR, OSLO, UNIT, UNIT_2, World, pki, raw_call, settings};
 use crate::identity::{changed, issue_stranger};
@@ -133,6 +135,29 @@ fn damage(world: &World) -> serde_json::Value {
     json!({"first": first, "last": last, "from": "2026-12-05", "to": "2026-12-11"})
 }
 
+/// Reports of a part that is sound, in both languages, made from the stopped gateway's folder.
+async fn reports(world: World) -> (tempfile::TempDir, serde_json::Value) {
+    let World { app, store, dir, .. } = world;
+    app.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
+    drop(store);
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let origin: Origin = "log.samband.example/e2e".parse().unwrap();
+    let log = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
+    std::fs::write(file("log.vkey"), format!("{}\n", log.verifier())).unwrap();
+    std::fs::write(file("storage-key"), format!("{}\n", "04".repeat(32))).unwrap();
+    std::fs::set_permissions(file("storage-key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (data, key, vkey, bundle) = (file("store"), file("storage-key"), file("log.vkey"), file("part.tar"));
+    let range = ["--from-index", "200", "--to-index", "600"];
+    samband(&[&["audit", "export", "--data-dir", &data, "--storage-key", &key, "--vkey", &vkey, "--out", &bundle], &range[..]].concat());
+    let report = |lang: &str| {
+        let out = file(&format!("{lang}.html"));
+        samband(&["audit", "report", &bundle, "--vkey", &vkey, "--lang", lang, "--out", &out]);
+        json!({"lang": lang, "file": out})
+    };
+    let made = json!([report("nb"), report("en")]);
+    (dir, made)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium and npm; tests/run.sh browser installs and runs it"]
 async fn the_pages_hold_in_a_real_browser() {
@@ -182,4 +207,7 @@ async fn the_pages_hold_in_a_real_browser() {
     look(&told, dir.path()).await;
     let left = world.records(40, Some(LAB_2)).await;
     assert!(!left.is_empty(), "a refused page is an event");
+    let (_kept, reports) = reports(world).await;
+    told["reports"] = reports;
+    look(&told, dir.path()).await;
 }

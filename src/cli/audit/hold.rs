@@ -19,11 +19,16 @@ Records go with their month. A hold keeps those of one case in a sealed file of 
 pub const LIFT_HELP: &str = "Examples:
   samband audit hold lift 04HMAS-W9NF6Y-Y41J5S --identity certs-dev/tilsyn
 
-What only the hold kept is erased within seconds, with the key of its file.";
+What only the hold kept is erased within seconds, with the key of its file. A record of the case that its own month still stands for and cannot
+give, as the month's file is damaged, is written back there first from the hold's copy. Where that month's file or key is gone it cannot be, and
+goes: have the operator put the file back before (docs/recovery.md).";
 
 /// What `audit hold list --help` shows.
 pub const LIST_HELP: &str = "Examples:
-  samband audit hold list --identity certs-dev/tilsyn";
+  samband audit hold list --identity certs-dev/tilsyn
+
+NOT WHOLE says which records the hold lacks. It speaks of the hold's copy alone: a hold that is whole may be the only sound copy of records whose
+month is damaged, which `samband audit fsck` names; its end gives them back to a month that still stands.";
 
 /// What is done.
 #[derive(Debug, Subcommand)]

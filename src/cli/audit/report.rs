@@ -126,7 +126,7 @@ pub fn is_report(begin: &[u8]) -> bool {
     head.starts_with(BEGIN) && is_titled && head.contains("content=\"default-src 'none'; style-src 'sha256-")
 }
 
-const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1e2b3c;background:#fff}\
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1e2b3c;background:#fff;overflow-wrap:break-word}\
 h1,h2{line-height:1.25}section{margin:2.5rem 0}.answer{font-size:1.25rem;font-weight:600}.bad{color:#8b0000}.look{color:#6b4100}\
 table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:left;padding:.5rem 0}\
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #c8ccd2;vertical-align:top}pre{white-space:pre-wrap;overflow-wrap:anywhere}\

@@ -106,22 +106,25 @@ pub(super) struct Counted {
     bars: Vec<Bar>,
     /// Entries that were counted and are older than the first bar.
     left_out: u64,
+    /// Of a period that has not begun: the day that it is.
+    ahead_of: Option<Date>,
     checked: Checked,
 }
 
 impl Counted {
     pub(super) async fn load(site: &Site, caller: &Caller, asked: Days) -> Result<Self, Refusal> {
         let today = site.gateway.store().now().oslo_date();
-        let to = asked.to.unwrap_or(today).min(today);
+        let ahead_of = asked.from.filter(|from| *from > today).map(|_| today);
+        let to = if ahead_of.is_some() { asked.to.or(asked.from).unwrap_or(today) } else { asked.to.unwrap_or(today).min(today) };
         let from = asked.from.unwrap_or_else(|| days_before(to, DAYS - 1));
         let days = Days { from: Some(from), to: Some(to), ..Days::default() };
         let length = i64::from(from.until(to).map_or(0, |span| span.get_days()));
         let column = if length < DAYS_BY_DAY_MAX { Column::Day } else { Column::Month };
         let surveyed = site.gateway.count_records(caller, days.period(), column).await?;
         let columns = surveyed.counts.as_ref().map(|counts| counts.columns().clone()).unwrap_or_default();
-        let bars = bars(&columns, column, from, to);
+        let bars = if ahead_of.is_some() { Vec::new() } else { bars(&columns, column, from, to) };
         let left_out = surveyed.counts.as_ref().map_or(0, Counts::left_out).saturating_add(older(&columns, &bars));
-        Ok(Self { days, column, bars, left_out, checked: surveyed.checked })
+        Ok(Self { days, column, bars, left_out, ahead_of, checked: surveyed.checked })
     }
 }
 
@@ -190,6 +193,24 @@ impl Page for Counted {
             }
             (self.days.form(lang, &PageRoute::Counts(Days::default()).path(lang), lang.say("Siste 30 dager", "The last 30 days")))
             @if let Some(alarm) = answers::alarm(lang, &self.checked) { (alarm) }
+            @if let Some(today) = self.ahead_of { (ahead(lang, today)) } @else { (self.counted(lang)) }
+            (check_yourself(lang, &self.commands(), "AuditService/CountRecords", answers::refused_meanwhile(lang, self.checked.holds())))
+        }
+    }
+}
+
+/// Of what has not begun there is nothing to draw, and a picture of nothing would say that nothing happened.
+fn ahead(lang: Lang, today: Date) -> Markup {
+    let said = match lang {
+        Lang::Nb => format!("Perioden har ikke begynt: i dag er {today}. Det er ingenting å telle ennå."),
+        Lang::En => format!("This period has not begun: today is {today}. There is nothing to count yet."),
+    };
+    alert("info", &html! { p { (said) } })
+}
+
+impl Counted {
+    fn counted(&self, lang: Lang) -> Markup {
+        html! {
             figure class="chart" {
                 div class="scroll" role="group" aria-label=(lang.say("Meldinger og nektelser over tid", "Messages and refusals over time")) tabindex="0" { (self.picture(lang)) }
                 figcaption {
@@ -211,12 +232,9 @@ impl Page for Counted {
                 (lang.say("Nektelser som loggen summerer per minutt, telles med så mange som de var.", "Refusals that the log sums by the minute count as many as they were."))
             }
             (self.table(lang))
-            (check_yourself(lang, &self.commands(), "AuditService/CountRecords", answers::refused_meanwhile(lang, self.checked.holds())))
         }
     }
-}
 
-impl Counted {
     fn commands(&self) -> String {
         let (from, to) = (self.days.from.unwrap_or_default(), self.days.to.and_then(|day| day.tomorrow().ok()).unwrap_or_default());
         let period = format!("--since {from} --until {to}");
@@ -322,10 +340,12 @@ impl Counted {
             days: Days { from: Some(Date::constant(2026, 1, 1)), to: Some(Date::constant(2026, 11, 20)), ..Days::default() },
             column,
             left_out: bars % 7,
+            ahead_of: None,
             bars: (0..bars).map(|n| Bar { first: Date::constant(2026, 1, 1), of: [most, n % 3, n % 5, n % 2], other: n }).collect(),
             checked: super::tests::checked(bars != 3),
         };
-        vec![of(Column::Day, 30, 7), of(Column::Month, 3, u64::MAX / 8), of(Column::Day, 120, 0), of(Column::Day, 0, 0)]
+        let ahead = Self { ahead_of: Some(Date::constant(2025, 12, 31)), ..of(Column::Day, 0, 0) };
+        vec![of(Column::Day, 30, 7), of(Column::Month, 3, u64::MAX / 8), of(Column::Day, 120, 0), of(Column::Day, 0, 0), ahead]
     }
 }
 
@@ -348,6 +368,15 @@ mod tests {
         assert_eq!(Lang::ALL.map(|lang| by_day.tick(lang, day)), ["20.11.", "20 Nov"]);
         assert_eq!(Lang::ALL.map(|lang| by_month.tick(lang, day)), ["2026-11"; 2]);
         assert!(by_day.main(Lang::Nb).into_string().contains(">1.1.</text>"));
+    }
+
+    #[test]
+    fn a_period_that_has_not_begun_is_said_to_be_such_and_not_drawn_as_empty() {
+        let ahead = Counted::samples().pop().unwrap();
+        let [nb, en] = Lang::ALL.map(|lang| ahead.main(lang).into_string());
+        assert!(nb.contains("Perioden har ikke begynt: i dag er 2025-12-31."), "{nb}");
+        assert!(en.contains("This period has not begun: today is 2025-12-31."), "{en}");
+        assert!(!nb.contains("<svg") && !en.contains("<table") && en.contains("2026-01-01 to 2026-11-20"), "{en}");
     }
 
     #[test]
