@@ -125,7 +125,7 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs; where one stands in its month, that month stays with what follows it, to the end of its lawful time, and where its month is gone it stands in its file in holds/ alone: `samband audit fsck` names the records; put the file back from a copy";
 
 /// What undelivered items whose content is damaged want of the operator.
-pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck` names the file; put it back from the newest copy, or have the senders withdraw and send anew (docs/recovery.md)";
+pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck` names the file; put it back from the newest copy where something of it is left, or have the senders withdraw and send anew (docs/recovery.md)";
 
 /// What can no longer be done for it.
 pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";

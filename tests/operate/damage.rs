@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Home, POLICE, Ran, UNIT, until};
+use crate::harness::{Gateway, Home, POLICE, Ran, UNIT, until};
 use crate::register::{get, home};
 
 fn names(ran: &Ran) -> Vec<String> {
@@ -20,6 +20,9 @@ fn doctor(home: &Home, code: i32) -> Value {
 #[test]
 fn one_damaged_content_holds_up_no_other_mail_and_is_told_to_everyone_whom_it_concerns() {
     let home = home();
+    let config = home.path("dev/samband.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("\n[tls]", "erase_within_s = 60\n\n[tls]")).unwrap();
     let gateway = home.start();
     let ids = ["a", "b", "c"].map(|name| home.notice(&gateway, name));
     assert_eq!(names(&home.run(&gateway, UNIT, "receive --as municipal --max 1 --out ~/inbox --ack").well()), ["a"]);
@@ -47,6 +50,24 @@ fn one_damaged_content_holds_up_no_other_mail_and_is_told_to_everyone_whom_it_co
     assert_eq!(names(&sound), ["c", "d"], "{}", sound.err);
     home.notice(&gateway, "e");
     assert_eq!(names(&home.run(&gateway, UNIT, "receive --as municipal --out ~/inbox --ack")), ["e"]);
+
+    // What was acknowledged goes in its time, with the key; what was damaged goes with it, and stays told.
+    let key = home.data().join("keys/base-000000000001.content.key");
+    assert!(file.exists() && key.exists());
+    until(Duration::from_secs(60), "nothing acknowledged stays", || !file.exists() && !key.exists());
+    let told = |gateway: &Gateway| {
+        until(Duration::from_secs(20), "it is still told", || get(gateway, "/metrics").contains("samband_items_unreadable 1"));
+        let empty = home.run(gateway, UNIT, "receive --as municipal --out ~/inbox --ack");
+        assert!(empty.out.is_empty() && empty.err.contains("DATA_DAMAGED"), "{}{}", empty.out, empty.err);
+    };
+    told(&gateway);
+    assert!(gateway.log().contains("its content is left behind"));
+    gateway.stop();
+    assert_eq!(doctor(&home, 1)["figures"]["unreadable"], 1);
+    let found = home.offline("audit fsck ~/dev/data --storage-key ~/dev/storage-key").fails_with(1);
+    assert!(found.out.contains("base/0") && found.out.contains("nothing of it is left"), "{}{}", found.out, found.err);
+    let gateway = home.start();
+    told(&gateway);
 
     // The sender takes it back and sends it anew.
     home.run(&gateway, POLICE, &format!("send notice --withdraw sent-in-error --replaces {}", ids[1])).well();

@@ -16,8 +16,10 @@ use super::unread;
 
 /// Between two publications.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-/// After a turn that failed.
+/// After a turn that failed, at most.
 const TURN_AGAIN: Duration = Duration::from_secs(60);
+/// In the time between two turns that are due, one that failed is tried again so many times at least.
+const TRIES: u64 = 4;
 
 impl Engine {
     /// Waits for `time` or the end. True at the end.
@@ -106,7 +108,8 @@ pub fn turns(engine: &Engine) {
                 // Also when nothing more comes in: it may have failed in the midst of the erasure.
                 is_owed = true;
                 tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can");
-                if engine.rest(TURN_AGAIN) {
+                let often = Duration::from_millis(u64::try_from(engine.turn_every_millis).unwrap_or(0) / TRIES);
+                if engine.rest(TURN_AGAIN.min(often.max(PUBLISH_EVERY))) {
                     return;
                 }
             }

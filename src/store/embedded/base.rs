@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::contents::LOST;
 use super::disk::{Appender, Open};
 use super::error::{IoContext as _, OpenError};
 use super::frame::Chain;
@@ -36,7 +37,7 @@ pub struct Base {
     pub months: Vec<Month>,
     /// What the first frame after it follows.
     pub chain: Chain,
-    /// Content undelivered then: log index, offset, sealed length.
+    /// Content undelivered then: log index, offset, sealed length, which is [`LOST`] where it could not be read.
     pub contents: Written,
     /// What the turn erases once this base is in force; told in the log after it is done.
     pub owed: Vec<Event>,
@@ -192,6 +193,11 @@ impl<'l> ContentWriter<'l> {
         self.written.push((index, self.offset, self.buffer.len() as u32));
         self.offset += self.buffer.len() as u64;
         Ok(())
+    }
+
+    /// Says that the content of the message at `index` could not be read.
+    pub fn add_lost(&mut self, index: u64) {
+        self.written.push((index, self.offset, LOST));
     }
 
     /// Makes it durable; where everything lies, and the file to read it from.

@@ -38,10 +38,22 @@ pub struct Location {
     pub holder: Holder,
     /// From which byte on.
     pub offset: u64,
-    /// Sealed length.
+    /// Sealed length; [`LOST`] where a turn left behind what could not be read.
     pub len: u32,
     /// How it was sealed.
     pub place: Place,
+}
+
+/// The sealed length of content that was damaged and that a turn left behind: nothing that is sealed is so short. It is damaged for ever, and told as
+/// such, until it is no longer to be delivered.
+pub const LOST: u32 = 0;
+
+impl Location {
+    /// Whether nothing stands there.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        self.len == LOST
+    }
 }
 
 /// The places of all content, and the files they are in.
@@ -119,6 +131,7 @@ impl Contents {
             if is_old(location.holder)
                 && let Some(to) = moved.get(index)
             {
+                self.bytes = self.bytes - u64::from(location.len) + u64::from(to.len);
                 *location = *to;
             }
         }
@@ -138,6 +151,9 @@ pub fn open_holder(layout: &Layout, keys: &Keys, holder: Holder) -> Result<Seale
 /// Reads and opens one content.
 pub fn read(file: &SealedFile, location: &Location) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let damage = |what: &str| OpenError::damage(&location.holder.name(), location.offset, what);
+    if location.is_lost() {
+        return Err(damage("this content was damaged, and nothing of it is left; its sender withdraws it and sends anew"));
+    }
     let mut sealed = vec![0_u8; location.len as usize];
     file.file.read_exact_at(&mut sealed, location.offset).map_err(|_| damage("the file ends before this content"))?;
     file.sealer.open(location.place, &[], &sealed).map_err(|error| damage(&error.to_string()))

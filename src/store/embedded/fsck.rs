@@ -425,7 +425,9 @@ fn check_gone_journals(layout: &Layout, current: &Current, report: &mut FsckRepo
 
 fn check_contents(layout: &Layout, keys: &Keys, replayed: &Replayed, report: &mut FsckReport) -> Result<(), OpenError> {
     let mut files = HashMap::new();
-    let mut all: Vec<_> = replayed.contents.values().collect();
+    // What was lost is damage for as long as it is to be delivered.
+    let counts = |(index, location): &(&u64, &contents::Location)| !location.is_lost() || replayed.state.needs_content(**index);
+    let mut all: Vec<_> = replayed.contents.iter().filter(counts).map(|(_, location)| location).collect();
     all.sort_unstable_by_key(|location| (location.holder.name(), location.offset));
     for location in all {
         if let Entry::Vacant(place) = files.entry(location.holder) {

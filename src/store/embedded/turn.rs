@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::base::{self, Base, ContentWriter, Written, content_place};
-use super::contents::{self, Holder, Location};
+use super::contents::{self, Holder, LOST, Location};
 use super::engine::Engine;
 use super::error::OpenError;
 use super::holds::{self, Carried, HeldFile, Sources};
@@ -16,7 +16,7 @@ use super::records::{Archive, Month, outlived, write_slots};
 use super::replay::{Replayed, replay};
 use super::start::tell_gone;
 use super::tiles::sync_published;
-use crate::audit::event::Event;
+use crate::audit::event::{Event, ItemNumber};
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 
@@ -62,6 +62,8 @@ pub struct Turned {
     pub size: u64,
     /// Messages whose content was carried over.
     pub kept: u64,
+    /// Undelivered messages whose content could not be read, now or before, and is on disk no more.
+    pub lost: u64,
     /// Messages whose content was erased.
     pub erased: u64,
     /// Months of records that were erased.
@@ -150,9 +152,11 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     for event in owed {
         engine.act_blocking(Command::Note(event))?;
     }
+    engine.damage_stops_no_turn();
     engine.last_turn.store(next.turned_at, Ordering::SeqCst);
     engine.last_turn_elapsed.store(engine.clock.elapsed_millis(), Ordering::SeqCst);
-    tracing::info!(size = turned.size, kept = turned.kept, erased = turned.erased, months = turned.months, "the store was turned over");
+    let Turned { size, kept, lost, erased, months } = turned;
+    tracing::info!(size, kept, lost, erased, months, "the store was turned over");
     Ok(turned)
 }
 
@@ -207,8 +211,10 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     let outlived = today.map_or_else(Vec::new, due);
     holds::lose(&mut held, &unread, &outlived);
     months.retain(|month| !outlived.contains(month));
-    let erased = replayed.contents.len() as u64 - written.len() as u64;
-    let turned = Turned { size: rolled.size, kept: written.len() as u64, erased, months: outlived.len() as u64 };
+    let kept = written.iter().filter(|(_, _, len)| *len != LOST).count() as u64;
+    let on_disk = replayed.contents.values().filter(|location| !location.is_lost()).count() as u64;
+    let erased = on_disk - kept;
+    let turned = Turned { size: rolled.size, kept, lost: written.len() as u64 - kept, erased, months: outlived.len() as u64 };
     let mut owed = owed(&replayed.owed, erased, &outlived, &held);
     owed.extend(held_erased);
     // Nothing of the log may depend on journals that are about to go.
@@ -258,21 +264,40 @@ fn owed(still: &[Event], erased: u64, outlived: &[Month], held: &[HeldFile]) -> 
     owed
 }
 
-/// Seals anew, under the new file's key, what is still to be delivered.
+/// Seals anew, under the new file's key, what is still to be delivered. What cannot be read stops the turn for a while and is then left behind, as
+/// the old files go with all that was acknowledged: the new base says of it that it was lost.
 fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Written, SealedFile), OpenError> {
     let mut writer = ContentWriter::create((&engine.layout, &engine.keys, engine.entropy.as_ref()), base)?;
     let mut needed: Vec<(u64, Location)> =
         replayed.contents.iter().filter(|(index, _)| replayed.state.needs_content(**index)).map(|(index, at)| (*index, *at)).collect();
     needed.sort_unstable_by_key(|(index, _)| *index);
     let mut files: HashMap<Holder, SealedFile> = HashMap::new();
-    for (index, location) in needed {
+    let mut read = |location: &Location| {
         let file = match files.entry(location.holder) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(contents::open_holder(&engine.layout, &engine.keys, location.holder)?)
             }
         };
-        writer.add(index, &contents::read(file, &location)?)?;
+        contents::read(file, location)
+    };
+    let mut leaves_behind = None;
+    for (index, location) in needed {
+        if location.is_lost() {
+            writer.add_lost(index);
+            continue;
+        }
+        match read(&location) {
+            Ok(content) => writer.add(index, &content)?,
+            Err(error @ OpenError::Damaged(_)) => {
+                if !*leaves_behind.get_or_insert_with(|| engine.leaves_damage_behind(replayed.freed_at)) {
+                    return Err(error);
+                }
+                tracing::error!(item = ItemNumber::main(index).0, %error, "an undelivered item cannot be read and its content is left behind: its sender withdraws it and sends anew");
+                writer.add_lost(index);
+            }
+            Err(error) => return Err(error),
+        }
     }
     writer.finish()
 }

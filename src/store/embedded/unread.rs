@@ -10,6 +10,7 @@ use super::contents;
 use super::engine::Engine;
 use super::error::OpenError;
 use crate::audit::event::ItemNumber;
+use crate::domain::time::Timestamp;
 
 /// Between two looks while all is sound.
 const LOOKED_EVERY_MILLIS: i64 = 60 * 60 * 1000;
@@ -29,7 +30,11 @@ pub struct Unread {
     /// By the clock that nobody sets: when it began. Before the first, none.
     looked_at: AtomicI64,
     took: AtomicI64,
+    /// Since when, by the clock that nobody sets, turns fail for it; [`NEVER`] while none does.
+    stops_turns: AtomicI64,
 }
+
+const NEVER: i64 = i64::MIN;
 
 impl Default for Unread {
     fn default() -> Self {
@@ -37,8 +42,9 @@ impl Default for Unread {
             looking: Mutex::default(),
             items: AtomicU64::new(0),
             is_met: AtomicBool::new(false),
-            looked_at: AtomicI64::new(i64::MIN),
+            looked_at: AtomicI64::new(NEVER),
             took: AtomicI64::new(0),
+            stops_turns: AtomicI64::new(NEVER),
         }
     }
 }
@@ -58,6 +64,25 @@ impl Unread {
 }
 
 impl Engine {
+    /// Whether a turn that meets content which cannot be read leaves it behind, `freed_at` being when the first of what it erases was set free. Until then
+    /// the turn fails, so that the file can be put back: never at its first meeting, which may have been a disk's bad moment, and not before what was
+    /// acknowledged, or the turns themselves, have waited for half of the time within which it is to be gone.
+    pub(super) fn leaves_damage_behind(&self, freed_at: Option<Timestamp>) -> bool {
+        let (now, patience) = (self.clock.elapsed_millis(), self.turn_every_millis.saturating_mul(2));
+        let since = self.unread.stops_turns.load(Ordering::Relaxed);
+        if since == NEVER {
+            self.unread.stops_turns.store(now, Ordering::Relaxed);
+            return false;
+        }
+        let waits = freed_at.map_or(0, |at| self.clock.now().millis().saturating_sub(at.millis()));
+        waits.max(now.saturating_sub(since)) >= patience
+    }
+
+    /// A turn was made.
+    pub(super) fn damage_stops_no_turn(&self) {
+        self.unread.stops_turns.store(NEVER, Ordering::Relaxed);
+    }
+
     /// The content of the message at `index`; none when it is not to be delivered any more.
     pub(super) fn content(&self, index: u64) -> Result<Option<Zeroizing<Vec<u8>>>, OpenError> {
         // Not held while the disk is read.
@@ -109,8 +134,8 @@ fn look_through(engine: &Engine) {
             items,
             first = first.0,
             %error,
-            "undelivered items cannot be read and are not handed out, the others are; until that ends the store is not turned over, and acknowledged \
-             content stays on disk: stop the gateway, put the file back from the newest copy, or have the senders withdraw and send anew"
+            "undelivered items cannot be read and are not handed out, the others are: stop the gateway and put the file back from the newest copy, \
+             before turns leave it behind when half of erase_within_s has passed; else have the senders withdraw and send anew"
         ),
         None if before > 0 => tracing::info!("all undelivered items can be read again, or are no longer to be delivered"),
         _ => {}

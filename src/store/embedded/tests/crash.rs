@@ -59,6 +59,59 @@ async fn a_crash_between_any_two_steps_of_a_turn_leaves_the_same_state() {
     }
 }
 
+/// What cannot be read is left behind by such a turn.
+#[tokio::test]
+async fn a_crash_between_any_two_steps_of_a_turn_that_leaves_damage_behind_loses_nothing_else() {
+    for failpoint in Failpoint::ALL {
+        let home = Home::new();
+        let store = home.open();
+        let bed = home.bed(&store);
+        bed.ready().await;
+        for _ in 0..3 {
+            bed.send_notice(&wish(), None).await.unwrap();
+        }
+        store.turn_now().await.unwrap();
+        let items = bed.fetch(RU_OSLO).await;
+        bed.acknowledge(RU_OSLO, vec![items[0].item]).await.unwrap();
+        let old = home.data().join("base/000000000001.content");
+        let mut bytes = std::fs::read(&old).unwrap();
+        bytes[27 + 16 + 5] ^= 1;
+        std::fs::write(&old, bytes).unwrap();
+        store.turn_now().await.unwrap_err();
+        home.clock.advance_millis(13 * 60 * 60 * 1000);
+        let error = store.turn_until(Some(failpoint)).await.unwrap_err();
+        assert!(matches!(error, OpenError::Failpoint), "{failpoint:?}: {error}");
+        let copy = Home { dir: tempfile::tempdir().unwrap(), clock: Arc::clone(&home.clock), fatal: Arc::default() };
+        copy_folder(home.dir.path(), copy.dir.path());
+        drop(bed);
+        drop(store);
+        for home in [&copy, &home] {
+            let store = home.open();
+            let check = async |when: &str| {
+                assert_eq!(home.bed(&store).waiting(RU_OSLO).await.len(), 2, "{failpoint:?} {when}");
+                store.content(items[1].item).await.expect_err("it is never served");
+                let content = store.content(items[2].item).await.unwrap();
+                assert_eq!(content.as_deref(), Some(&b"innhold som ingen skal lese"[..]), "{failpoint:?} {when}");
+                let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
+                assert!(report.damages.len() == 1 && report.damages[0].file.ends_with(".content"), "{failpoint:?} {when}: {report:?}");
+            };
+            check("after the start").await;
+            // A new process, too, does not leave it behind at its first meeting.
+            let mut turned = store.turn_now().await;
+            if turned.is_err() {
+                turned = store.turn_now().await;
+            }
+            assert_eq!(turned.unwrap().lost, 1, "{failpoint:?}");
+            check("after a turn").await;
+            assert!(!home.data().join("base/000000000001.content").exists(), "{failpoint:?}");
+            assert!(!home.data().join("keys/base-000000000001.content.key").exists(), "{failpoint:?}");
+            let told = all(&store).await.into_iter().filter_map(|entry| entry.record).filter(|record| record.kind == 30);
+            let erased = told.map(|record| record.count);
+            assert_eq!(erased.collect::<Vec<_>>(), [Some(2)], "{failpoint:?}: told once");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_dies_loses_nothing_that_was_answered() {
     let home = Home::new();

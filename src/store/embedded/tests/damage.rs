@@ -206,6 +206,32 @@ async fn a_journal_that_is_gone_is_named_by_the_check() {
 }
 
 #[tokio::test]
+async fn a_turn_waits_for_a_damaged_file_to_be_put_back_each_time_and_not_for_ever() {
+    const HOURS_13: i64 = 13 * 60 * 60 * 1000;
+    let home = rich().await;
+    let store = home.open();
+    let (key, _) = one(&home, "keys", ".content.key");
+    flip(&key, 20);
+    store.turn_now().await.unwrap_err();
+    flip(&key, 20);
+    let turned = store.turn_now().await.unwrap();
+    assert_eq!((turned.kept, turned.lost), (265, 0), "it was put back");
+    // Nothing was acknowledged: the turns themselves count, anew.
+    let (content, _) = one(&home, "base", ".content");
+    std::fs::remove_file(&content).unwrap();
+    home.clock.advance_millis(HOURS_13);
+    for _ in 0..2 {
+        let error = store.turn_now().await.unwrap_err().to_string();
+        assert!(error.contains("the file is gone"), "{error}");
+    }
+    home.clock.advance_millis(HOURS_13);
+    let turned = store.turn_now().await.unwrap();
+    assert_eq!((turned.kept, turned.lost), (0, 265));
+    unread::look_now(&store.engine);
+    assert_eq!((store.stats().await.unwrap().unreadable, check(&home).damages.len()), (265, 265));
+}
+
+#[tokio::test]
 async fn undelivered_content_that_cannot_be_read_is_counted_and_told_until_it_is_mended() {
     let home = rich().await;
     let (path, _) = one(&home, "base", ".content");

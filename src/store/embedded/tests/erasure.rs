@@ -7,25 +7,28 @@ use std::process::Command as Process;
 use aws_lc_rs::{digest, hmac};
 
 use super::*;
-use crate::audit::event::{Event, ItemNumber};
+use crate::audit::event::{Event, ItemNumber, MessageKind};
 use crate::audit::receipt::Receipt;
 use crate::audit::tlog_proof::TlogProof;
 use crate::domain::hold::HoldReason;
 use crate::domain::id::MessageId;
+use crate::domain::reason::NoticeWithdrawal;
 use crate::domain::time::DAY_MILLIS;
 use crate::policy::command::{Body, Command};
 use crate::store::contract::case_bed::{LAB, NoticeWish, OSLO, RU_OSLO, accepted, id, report, result, submission, wish};
 use crate::store::contract::holds::place_hold;
 use crate::store::embedded::base::read_state;
-use crate::store::embedded::contents::{Holder, Location, open_holder, read};
+use crate::store::embedded::contents::{Holder, LOST, Location, open_holder, read};
 use crate::store::embedded::disk::RealDisk;
 use crate::store::embedded::fsck::fsck;
+use crate::store::embedded::info::info;
 use crate::store::embedded::journal::Reader;
 use crate::store::embedded::keys::Keys;
 use crate::store::embedded::layout::{Current, Format, Layout};
 use crate::store::embedded::records::Archive;
+use crate::store::embedded::unread;
 use crate::store::sealer::unwrap;
-use crate::store::{Accepted, OverdueAfter, RecordFilter, Store};
+use crate::store::{Accepted, OverdueAfter, RecordFilter, Store, StoreError};
 
 const NUMBER: &str = "03851598730";
 const NEVER: OverdueAfter = OverdueAfter { notice_millis: i64::MAX / 4, report_millis: i64::MAX / 4, result_millis: i64::MAX / 4 };
@@ -119,7 +122,7 @@ impl Holding {
             let base = read_state(&self.layout, &self.keys, number).unwrap();
             chain = base.chain;
             let file = open_holder(&self.layout, &self.keys, Holder::Base(number)).unwrap();
-            for (index, offset, len) in &base.contents {
+            for (index, offset, len) in base.contents.iter().filter(|(_, _, len)| *len != LOST) {
                 let place = crate::store::embedded::base::content_place(*index, *offset);
                 let location = Location { holder: Holder::Base(number), offset: *offset, len: *len, place };
                 out.extend_from_slice(&read(&file, &location).unwrap());
@@ -392,6 +395,88 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
     assert_eq!((bare.record, bare.leaf), (None, proof.leaf));
     for bytes in [&proof.proof, &bare.proof] {
         TlogProof::parse(std::str::from_utf8(bytes).unwrap()).unwrap().verify(&proof.leaf, &verifier()).unwrap();
+    }
+}
+
+/// Everyone who is to hear of it does: the reader, the operator who looks from outside, and the gateway's own look.
+async fn one_is_told_as_damaged(home: &Home, store: &Arc<EmbeddedStore>, item: ItemNumber) {
+    let base = Current::read(&Holding::of(home).layout).unwrap().unwrap().base.unwrap();
+    let file = format!("base/{base:012}.content");
+    let said = store.content(item).await.unwrap_err();
+    assert!(matches!(&said, StoreError::Damaged { place } if place.starts_with(&file)), "{said}");
+    assert_eq!(store.unreadable_contents(&[item]).await.len(), 1);
+    unread::look_now(&store.engine);
+    assert_eq!(store.stats().await.unwrap().unreadable, 1);
+    let sealed = info(&home.data(), Some(Zeroizing::new(KEY)), home.clock.now()).unwrap().sealed.unwrap();
+    assert_eq!((sealed.unread, sealed.contents), (1, 1));
+    let damages = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages;
+    assert!(damages.len() == 1 && damages[0].file == file && damages[0].what.contains("nothing of it is left"), "{damages:?}");
+}
+
+#[tokio::test]
+async fn content_that_is_damaged_keeps_nothing_acknowledged_on_disk_and_stays_told() {
+    const CONTENTS: [&str; 3] = ["innhold en, som er kvittert", "innhold to, som er skadet", "innhold tre, som er helt"];
+    const HOUR_MILLIS: i64 = 60 * 60 * 1000;
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut sent = Vec::new();
+    for content in CONTENTS {
+        let body = Body::Notice(Box::new(crate::store::contract::case_bed::notice(&wish())));
+        sent.push(send(&bed, OSLO, body, content).await);
+    }
+    store.turn_now().await.unwrap();
+    let items: Vec<ItemNumber> = sent.iter().map(|(_, accepted)| ItemNumber::main(accepted.index)).collect();
+    let (holding, old) = (Holding::of(&home), home.data().join("base/000000000001.content"));
+    let (old_keys, plain, sealed) = (holding.raw_keys(), holding.plain(), std::fs::read(&old).unwrap());
+    let mut gone = Needles::default();
+    for content in &CONTENTS[..2] {
+        gone.value(content, content.as_bytes(), &holding.all_keys());
+        assert!(gone.found_in(&plain).contains(content), "the positive control");
+    }
+    gone.add("the sealed contents", &sealed[..sealed.len() - 20]);
+    for (name, wrapped, key) in old_keys.iter().filter(|(name, ..)| name.contains(".content") || name.starts_with("journal")) {
+        gone.add(format!("wrapped key {name}"), wrapped);
+        gone.add(format!("key {name}"), key);
+    }
+    let mut bytes = sealed;
+    bytes[CONTENTS[0].len() + 16 + 5] ^= 1;
+    std::fs::write(&old, bytes).unwrap();
+    let numbers = vec![items[0]];
+    bed.hand_out(RU_OSLO, "r1", numbers.clone()).await.unwrap();
+    bed.acknowledge(RU_OSLO, numbers).await.unwrap();
+
+    // For half of the time within which it is to be gone, the file may be put back.
+    for hours in [0, 11] {
+        home.clock.advance_millis(hours * HOUR_MILLIS);
+        let error = store.turn_now().await.unwrap_err().to_string();
+        assert!(error.contains("base/000000000001.content, offset 43"), "{error}");
+    }
+    home.clock.advance_millis(2 * HOUR_MILLIS);
+    let turned = store.turn_now().await.unwrap();
+    assert_eq!((turned.kept, turned.lost), (1, 1));
+    assert_eq!(gone.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
+    assert_eq!(gone.found_below(home.dir.path()), HashSet::new());
+    one_is_told_as_damaged(&home, &store, items[1]).await;
+
+    // Over further turns and starts, while the sound one is read as ever.
+    assert_eq!(store.turn_now().await.unwrap().lost, 1);
+    store.stop().await.unwrap();
+    drop((bed, store));
+    let store = home.open();
+    let bed = home.bed(&store);
+    one_is_told_as_damaged(&home, &store, items[1]).await;
+    assert_eq!(store.content(items[2]).await.unwrap().as_deref(), Some(CONTENTS[2].as_bytes()));
+    assert_eq!(bed.waiting(RU_OSLO).await.len(), 2);
+
+    // Withdrawn, it is damage no more, before the next turn and after it.
+    bed.withdraw(OSLO, MessageKind::ConditionNotice, sent[1].0, NoticeWithdrawal::SentInError.number()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.content(items[1]).await.unwrap(), None);
+        assert_eq!(fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages, []);
+        let turned = store.turn_now().await.unwrap();
+        assert_eq!((turned.kept, turned.lost, turned.erased), (1, 0, 0), "what was lost was erased then");
     }
 }
 
