@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::domain::participant::{Register, Standing};
 use crate::gateway::{Gateway, LoadError, Loaded, Settings, Witnesses};
 use crate::grpc::server::{self, ServerError, ServerLimits};
+use crate::store::embedded::OnFatal;
 use crate::store::{Store, StoreError};
 use crate::tls::{self, Alpn, HandshakeObserver, HandshakeReason, OpenConnections, PeerIdentity, TlsSettings};
 use crate::web::admin::{self, Watched};
@@ -38,6 +39,8 @@ pub struct AppConfig {
     pub gateway: Settings,
     /// The present.
     pub clock: Arc<dyn Clock>,
+    /// What happens when something could not be made durable.
+    pub on_fatal: OnFatal,
 }
 
 impl std::fmt::Debug for AppConfig {
@@ -78,6 +81,7 @@ struct People {
     tls: Arc<TlsSettings>,
     open: Arc<OpenConnections>,
     clock: Arc<dyn Clock>,
+    on_fatal: OnFatal,
     /// Held through a round over the open connections.
     rounds: tokio::sync::Mutex<()>,
 }
@@ -110,7 +114,7 @@ impl App {
     /// A listener without address.
     #[expect(clippy::unused_async, reason = "may only be called on a runtime, which an async signature says best")]
     pub async fn start(config: AppConfig) -> Result<RunningApp, AppError> {
-        let AppConfig { store, tls, listener, connections, server: limits, gateway: settings, clock } = config;
+        let AppConfig { store, tls, listener, connections, server: limits, gateway: settings, clock, on_fatal } = config;
         let local_addr = listener.local_addr()?;
         let gateway = Gateway::new(store, clock.clone(), settings);
         let open = Arc::new(OpenConnections::default());
@@ -120,7 +124,7 @@ impl App {
         let server = tokio::spawn(server::serve(gateway.clone(), tls.clone(), incoming, limits, stop.clone()));
         let sweep = tokio::spawn(gateway.clone().run_sweep(stop.clone()));
         let unused = close_unused(open.clone(), connections.idle_timeout, limits.calls.call_timeout, settings.sweep_interval, stop.clone());
-        let people = Arc::new(People { gateway, tls, open, clock, rounds: tokio::sync::Mutex::default() });
+        let people = Arc::new(People { gateway, tls, open, clock, on_fatal, rounds: tokio::sync::Mutex::default() });
         let unwelcome = tokio::spawn(people.clone().run_close_unwelcome(settings.sweep_interval.min(UNWELCOME_EVERY), stop.clone()));
         let upkeep = vec![sweep, unwelcome, tokio::spawn(unused)];
         tracing::info!(address = %local_addr, version = env!("CARGO_PKG_VERSION"), "serving");

@@ -18,6 +18,7 @@ use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
 use samband::store::Store;
+use samband::store::embedded::end_process;
 use samband::tls::{Backoff, ClientSettings, Connector, Limits, TlsSettings};
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
@@ -169,6 +170,7 @@ async fn serve(store: Arc<dyn Store>, home: &Home) -> (RunningApp, SocketAddr) {
         server: ServerLimits { calls: most, ..ServerLimits::default() },
         gateway: Settings { identity_mode: IdentityMode::Test, calls, mailbox_items_max: usize::MAX, ..Settings::default() },
         clock,
+        on_fatal: end_process(),
     });
     let app = app.await.expect("the gateway starts");
     let address = app.local_addr();

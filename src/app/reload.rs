@@ -371,12 +371,12 @@ impl People {
 
     /// Writes down which lists are in force, for the next start.
     fn remember(&self) -> JoinHandle<()> {
-        let tls = self.tls.clone();
+        let (tls, on_fatal) = (self.tls.clone(), self.on_fatal.clone());
         tokio::task::spawn_blocking(move || {
             if let Err(error) = tls.remember() {
                 if matches!(error, files::FileError::Sync { .. }) {
                     // As of every failed sync: what is on disk is what the next start finds.
-                    (crate::store::embedded::end_process())(&error.to_string());
+                    on_fatal(&error.to_string());
                 }
                 tracing::warn!(%error, "which revocation lists were in force is not written down; until it is, a restart forgets them");
             }

@@ -15,7 +15,7 @@ use crate::config::nlk_codes::load_nlk_codes;
 use crate::config::{Config, ConfigError, IdentityMode, OverdueAfter};
 use crate::domain::participant::Register;
 use crate::gateway::{Gateway, LoadError, Settings};
-use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OpenError, Options, RealDisk, end_process};
+use crate::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OnFatal, OpenError, Options, RealDisk, end_process};
 use crate::store::{self, Store, StoreError};
 use crate::tls::{TlsError, TlsSettings};
 
@@ -62,11 +62,11 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, CliError> {
 
 impl Serving {
     /// Opens the store, loads the register, listens on `listen` and serves; health and metrics on the configuration's `admin_listen`, pages
-    /// and tiles on its `auditor_listen`.
+    /// and tiles on its `auditor_listen`. `on_fatal` is told when something could not be made durable, which ends the process of a real one.
     ///
     /// # Errors
     /// What keeps it from serving.
-    pub async fn start(config: &Config, listen: SocketAddr) -> Result<Self, CliError> {
+    pub async fn start(config: &Config, listen: SocketAddr, on_fatal: OnFatal) -> Result<Self, CliError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::default());
         let tls =
@@ -95,7 +95,7 @@ impl Serving {
             None => None,
         };
         let witnessing = Witnessing::of(config, &clock)?;
-        let (store, vkey) = open_store(config, witnessing.as_ref(), clock.clone(), entropy).await?;
+        let (store, vkey) = open_store(config, witnessing.as_ref(), (clock.clone(), entropy), on_fatal.clone()).await?;
         let gateway = settings(config);
         // In force before the first connection, so that nobody enrolled is turned away.
         let refused = match load_register(config, read, &store, &clock, gateway).await {
@@ -119,6 +119,7 @@ impl Serving {
             server: limits.server(),
             gateway,
             clock: clock.clone(),
+            on_fatal,
         });
         let mut app = app.await.map_err(|error| app_error(&error))?;
         if let Some(reason) = refused {
@@ -268,10 +269,10 @@ pub fn store_error(error: &OpenError) -> CliError {
 async fn open_store(
     config: &Config,
     witnessing: Option<&Witnessing>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+    on_fatal: OnFatal,
 ) -> Result<(Arc<dyn Store>, String), CliError> {
-    let mut options = store_options(config, clock, entropy)?;
+    let mut options = Options { on_fatal, ..store_options(config, clock, entropy)? };
     if let Some(witnessing) = witnessing {
         options.seen_elsewhere = witnessing.seen(&config.data_dir, &options.log_signer).await?;
     }

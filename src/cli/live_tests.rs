@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,18 +12,25 @@ use super::gateway::Serving;
 use super::*;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::store::embedded::OnFatal;
 
 const QUIET: Output = Output::new(Format::Nothing);
 
+/// A gateway's folder goes when nothing of the gateway is left: under one that has not stopped, it would be a folder that was removed.
+fn keeping(dir: &Arc<tempfile::TempDir>) -> OnFatal {
+    let dir = Arc::clone(dir);
+    Arc::new(move |what| panic!("the gateway in {} cannot go on: {what}", dir.path().display()))
+}
+
 pub(super) struct Bed {
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
     home: DevHome,
     serving: Serving,
 }
 
 /// A bed whose gateway has stopped.
 pub(super) struct Stopped {
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
 }
 
 impl Stopped {
@@ -37,10 +45,10 @@ impl Stopped {
 
 impl Bed {
     pub(super) async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
         let config = Config::load(&home.config_file()).unwrap();
-        let serving = Serving::start(&config, config.listen).await.unwrap();
+        let serving = Serving::start(&config, config.listen, keeping(&dir)).await.unwrap();
         Self { dir, home, serving }
     }
 
@@ -257,13 +265,13 @@ async fn the_demo_holds_and_leaves_what_it_promises() {
 
 #[tokio::test]
 async fn the_administrative_listener_is_open_from_start_to_stop_if_configured() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Arc::new(tempfile::tempdir().unwrap());
     let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
     let file = home.config_file();
     let config = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("admin_listen = \"127.0.0.1:0\"\n{config}")).unwrap();
     let config = Config::load(&file).unwrap();
-    let serving = Serving::start(&config, config.listen).await.unwrap();
+    let serving = Serving::start(&config, config.listen, keeping(&dir)).await.unwrap();
     let address = serving.admin.unwrap();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     socket.write_all(b"GET /readyz HTTP/1.1\r\n\r\n").await.unwrap();
@@ -276,10 +284,10 @@ async fn the_administrative_listener_is_open_from_start_to_stop_if_configured() 
 
 #[tokio::test]
 async fn the_development_gateway_shows_the_auditors_pages_to_the_auditor_from_start_to_stop() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Arc::new(tempfile::tempdir().unwrap());
     let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
     let config = Config::load(&home.config_file()).unwrap();
-    let serving = Serving::start(&config, config.listen).await.unwrap();
+    let serving = Serving::start(&config, config.listen, keeping(&dir)).await.unwrap();
     let address = serving.auditor.unwrap();
     let clock: std::sync::Arc<dyn crate::clock::Clock> = std::sync::Arc::new(crate::clock::SystemClock);
     let settings = crate::tls::ClientSettings::load(&home.pki().client_files("tilsyn"), clock).unwrap();

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
+use crate::store::embedded::end_process;
 use crate::telemetry;
 
 use super::dev_home::DevHome;
@@ -60,7 +61,7 @@ pub async fn run(args: &ServeArgs, out: Output) -> Result<(), CliError> {
     telemetry::init(config.log);
     // Asked for before serving, so that an early signal is not lost.
     let signals = Signals::new()?;
-    let mut serving = Serving::start(&config, args.listen.unwrap_or(config.listen)).await?;
+    let mut serving = Serving::start(&config, args.listen.unwrap_or(config.listen), end_process()).await?;
     announce(&serving, home.as_ref(), out);
     match signals.wait(&mut serving).await {
         Some(error) => {

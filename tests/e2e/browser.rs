@@ -136,7 +136,7 @@ fn damage(world: &World) -> serde_json::Value {
 }
 
 /// Reports of a part that is sound, in both languages, made from the stopped gateway's folder.
-async fn reports(world: World) -> (tempfile::TempDir, serde_json::Value) {
+async fn reports(world: World) -> (std::sync::Arc<tempfile::TempDir>, serde_json::Value) {
     let World { app, store, dir, .. } = world;
     app.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
     drop(store);

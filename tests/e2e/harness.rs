@@ -25,11 +25,12 @@ use samband::grpc::pb::laboratory_service_client::LaboratoryServiceClient;
 use samband::grpc::pb::municipal_service_client::MunicipalServiceClient;
 use samband::grpc::pb::prosecution_service_client::ProsecutionServiceClient;
 use samband::grpc::server::ServerLimits;
-use samband::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, Options, RealDisk};
+use samband::store::embedded::{DiskBounds, EmbeddedStore, JournalBounds, OnFatal, Options, RealDisk};
 use samband::store::memory::MemoryStore;
 use samband::store::{RecordFilter, Store};
 use samband::tls::pki::{DevPki, Existing, dev, development_register};
 use samband::tls::{Backoff, ClientFiles, ClientSettings, Connector, Limits, TlsFiles, TlsSettings};
+use tempfile::TempDir;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -64,8 +65,8 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub clock: Arc<MockClock>,
     next: AtomicU64,
-    /// Where a store on disk lies.
-    pub dir: tempfile::TempDir,
+    /// Where a store on disk lies, which keeps it: what a test has not stopped goes on until its runtime ends.
+    pub dir: Arc<TempDir>,
 }
 
 /// Which store is under the gateway.
@@ -76,7 +77,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn open(self, dir: &Path, clock: &Arc<MockClock>) -> Arc<dyn Store> {
+    fn open(self, dir: &Arc<TempDir>, clock: &Arc<MockClock>) -> Arc<dyn Store> {
+        let (kept, dir) = (Arc::clone(dir), dir.path());
         let origin: Origin = "log.samband.example/e2e".parse().unwrap();
         let signer = LogSigner::from_seed(origin.key_name(), zeroize::Zeroizing::new([9; 32]));
         let entropy = Arc::new(SeededEntropy::new(1));
@@ -99,7 +101,7 @@ impl Kind {
                 test_mode: true,
                 seen_elsewhere: None,
                 previous_checkpoint: None,
-                on_fatal: Arc::new(|what| panic!("{what}")),
+                on_fatal: Arc::new(move |what| panic!("the store in {} cannot go on: {what}", kept.path().display())),
             })
             .unwrap(),
         }
@@ -132,7 +134,8 @@ async fn serve(store: Arc<dyn Store>, clock: &Arc<MockClock>, gateway: Settings,
     let tls = Arc::new(TlsSettings::load(files, clock.clone()).unwrap());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connections = Limits::default();
-    let app = App::start(AppConfig { store, tls, listener, connections, server, gateway, clock: clock.clone() });
+    let on_fatal: OnFatal = Arc::new(|what| panic!("{what}"));
+    let app = App::start(AppConfig { store, tls, listener, connections, server, gateway, clock: clock.clone(), on_fatal });
     app.await.unwrap()
 }
 
@@ -149,8 +152,8 @@ impl World {
     /// On a store of this kind; the others take the one that `SAMBAND_E2E_STORE` names, the reference store if none.
     pub async fn on(kind: Kind, gateway: Settings, server: ServerLimits) -> Self {
         let clock = Arc::new(MockClock::new(noon()));
-        let dir = tempfile::tempdir().unwrap();
-        let store = kind.open(dir.path(), &clock);
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let store = kind.open(&dir, &clock);
         let app = serve(store.clone(), &clock, gateway, server, tls_files()).await;
         app.load_register(&register_of(1), [1; 32]).await.unwrap();
         Self { app, store, clock, next: AtomicU64::new(1), dir }
@@ -164,8 +167,8 @@ impl World {
     /// The same with these settings.
     pub async fn watching_with(gateway: Settings, files: TlsFiles, participants_file: &Path) -> Self {
         let clock = Arc::new(MockClock::new(noon()));
-        let dir = tempfile::tempdir().unwrap();
-        let store = Kind::Memory.open(dir.path(), &clock);
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let store = Kind::Memory.open(&dir, &clock);
         let mut app = serve(store.clone(), &clock, gateway, ServerLimits::default(), files).await;
         app.load_register(&load_register(participants_file, 1, &|_| true).unwrap(), [1; 32]).await.unwrap();
         app.watch_files(participants_file.to_owned()).await.unwrap();
@@ -177,7 +180,7 @@ impl World {
         let Self { app, store, clock, next, dir } = self;
         app.shutdown(Duration::from_secs(5)).await.unwrap();
         drop(store);
-        let store = Kind::Embedded.open(dir.path(), &clock);
+        let store = Kind::Embedded.open(&dir, &clock);
         let app = serve(store.clone(), &clock, settings(), ServerLimits::default(), tls_files()).await;
         Self { app, store, clock, next, dir }
     }

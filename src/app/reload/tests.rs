@@ -61,6 +61,7 @@ impl Bench {
             server: ServerLimits::default(),
             gateway: Settings { identity_mode: IdentityMode::Test, ..Settings::default() },
             clock: clock.clone(),
+            on_fatal: Arc::new(|what| panic!("{what}")),
         });
         let app = app.await.unwrap();
         app.load_register(&load_register(&pki.participants_file(), 1, &|_| true).unwrap(), [1; 32]).await.unwrap();

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::regular_file::{self, Links};
+use crate::store::embedded::end_process;
 use crate::tls::files;
 
 use super::audit::checkpoint;
@@ -126,7 +127,7 @@ pub async fn run(args: &DemoArgs, out: Output) -> Result<(), CliError> {
 }
 
 async fn start(config: &Config, stage: &mut Stage) -> Result<Serving, CliError> {
-    let serving = Serving::start(config, config.listen).await?;
+    let serving = Serving::start(config, config.listen, end_process()).await?;
     stage.cast.connect(serving.address());
     Ok(serving)
 }

@@ -77,7 +77,7 @@ fn own(gateway: &Gateway, leaf: &Leaf) {
 }
 
 async fn start(config: &Config) -> Result<Serving, String> {
-    Serving::start(config, "127.0.0.1:0".parse().unwrap()).await.map_err(|error| error.to_string())
+    Serving::start(config, "127.0.0.1:0".parse().unwrap(), Arc::new(|what| panic!("{what}"))).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]

@@ -58,10 +58,7 @@ pub fn end_process() -> OnFatal {
     Arc::new(|what| {
         // The last words of the process go out also without a log; that they could not be said changes nothing.
         let _ = writeln!(std::io::stderr(), "samband: the store cannot go on, so the gateway ends: {what}");
-        // A unit test that ends takes its folder from under what it had started, in the one process of all tests.
-        if !cfg!(test) {
-            std::process::exit(FATAL_EXIT_CODE)
-        }
+        std::process::exit(FATAL_EXIT_CODE)
     })
 }
 
