@@ -147,7 +147,7 @@ impl Home {
 
     /// The same about a person who stays in this municipality.
     pub fn notice_at(&self, gateway: &Gateway, name: &str, municipality: &str) -> String {
-        fs::write(self.path(&format!("{name}.json")), notice(name, municipality)).unwrap();
+        self.notice_file(name, municipality);
         let line = format!("send notice ~/{name}.json --receipt-out ~/{name}.tlog-proof");
         let accepted = self.run(gateway, POLICE, &line).well().one();
         accepted["message_id"].as_str().unwrap().to_owned()
@@ -174,6 +174,11 @@ impl Gateway {
         let status = wait(&mut self.child, Duration::from_secs(30));
         assert!(status.success(), "{status:?}\n{}", self.log());
         self.log()
+    }
+
+    /// Writes a notice of its own to `<name>.json`.
+    pub fn notice_file(&self, name: &str, municipality: &str) {
+        fs::write(self.path(&format!("{name}.json")), notice(name, municipality)).unwrap();
     }
 
     pub fn log(&self) -> String {
@@ -203,6 +208,12 @@ fn wait(child: &mut Child, patience: Duration) -> ExitStatus {
             panic!("it did not end within {patience:?}");
         }
         std::thread::sleep(Duration::from_millis(20));
+    /// Exit code and log of one that ends by itself.
+    pub fn ended(&mut self, patience: Duration) -> (Option<i32>, String) {
+        let status = wait(&mut self.child, patience);
+        (status.code(), self.log())
+    }
+
     }
 }
 

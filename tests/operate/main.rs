@@ -9,5 +9,6 @@ mod fetch;
 mod harness;
 mod index;
 mod look;
+mod moved;
 mod recover;
 mod register;
