@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_samband");
+/// Number of a user and a group that own nothing.
+const NOBODY: &str = "65534";
 pub const POLICE: &str = "politi-oslo";
 pub const UNIT: &str = "ru-oslo";
 pub const LABORATORY: &str = "lab-ous";
@@ -44,6 +46,13 @@ impl Ran {
     }
 }
 
+/// The program, as a user to whom file modes apply.
+fn as_nobody() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", PROGRAM]);
+    command
+}
+
 /// Runs `samband` with these arguments.
 pub fn samband(arguments: &[&str]) -> Ran {
     let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
@@ -56,6 +65,8 @@ pub struct Home {
     dir: tempfile::TempDir,
     /// Whether its gateway is started by its configuration, as a real one is; `--dev` mends certificates and register first.
     pub by_configuration: bool,
+    /// Whether it runs as a user to whom file modes apply, where the test itself is root.
+    pub unprivileged: bool,
 }
 
 /// A gateway that serves.
@@ -69,7 +80,7 @@ pub struct Gateway {
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), by_configuration: false }
+        Self { dir: tempfile::tempdir().unwrap(), by_configuration: false, unprivileged: false }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -85,7 +96,7 @@ impl Home {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = if self.unprivileged && rustix::process::geteuid().is_root() { as_nobody() } else { Command::new(PROGRAM) };
         command.args(["--json", "serve"]);
         if self.by_configuration {
             command.args(["--config", &self.text("dev/samband.toml")]);
@@ -117,6 +128,18 @@ impl Home {
         child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         Ran { status, out, err }
+    }
+
+    /// Gives everything to the user that an unprivileged gateway runs as. False where that user may not run the program at all.
+    pub fn give_away(&mut self) -> bool {
+        self.unprivileged = true;
+        if !rustix::process::geteuid().is_root() {
+            return true;
+        }
+        let owner = format!("{NOBODY}:{NOBODY}");
+        assert!(Command::new("chown").args(["-R", &owner]).arg(self.dir.path()).status().unwrap().success());
+        let ran = as_nobody().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        ran.is_ok_and(|status| status.success())
     }
 
     /// A development gateway logs warnings only; a real one everything that an operator wants to know.
@@ -153,6 +176,11 @@ impl Home {
         accepted["message_id"].as_str().unwrap().to_owned()
     }
 
+    /// Writes a notice of its own to `<name>.json`.
+    pub fn notice_file(&self, name: &str, municipality: &str) {
+        fs::write(self.path(&format!("{name}.json")), notice(name, municipality)).unwrap();
+    }
+
     /// Sends it once more, under the same id.
     pub fn again(&self, gateway: &Gateway, name: &str, id: &str) -> Value {
         self.run(gateway, POLICE, &format!("send notice ~/{name}.json --message-id {id}")).well().one()
@@ -176,13 +204,14 @@ impl Gateway {
         self.log()
     }
 
-    /// Writes a notice of its own to `<name>.json`.
-    pub fn notice_file(&self, name: &str, municipality: &str) {
-        fs::write(self.path(&format!("{name}.json")), notice(name, municipality)).unwrap();
-    }
-
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Exit code and log of one that ends by itself.
+    pub fn ended(&mut self, patience: Duration) -> (Option<i32>, String) {
+        let status = wait(&mut self.child, patience);
+        (status.code(), self.log())
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -208,12 +237,6 @@ fn wait(child: &mut Child, patience: Duration) -> ExitStatus {
             panic!("it did not end within {patience:?}");
         }
         std::thread::sleep(Duration::from_millis(20));
-    /// Exit code and log of one that ends by itself.
-    pub fn ended(&mut self, patience: Duration) -> (Option<i32>, String) {
-        let status = wait(&mut self.child, patience);
-        (status.code(), self.log())
-    }
-
     }
 }
 

@@ -1,6 +1,7 @@
 //! The search index goes bad: it costs a rebuild, and the gateway serves meanwhile. What it cannot be asked, the records are.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,4 +86,43 @@ fn a_search_index_that_is_deleted_cut_or_garbled_costs_a_rebuild_while_the_gatew
         }
     }
     home.offline("audit fsck ~/dev/data --storage-key ~/dev/storage-key").well();
+}
+
+/// As after a restore by another user: neither read nor removed.
+#[test]
+fn a_search_index_that_may_not_be_read_costs_searches_their_speed_and_never_the_start() {
+    let mut home = Home::new();
+    home.start().stop();
+    let config = home.path("dev/samband.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("\n[tls]", "erase_within_s = 60\n\n[tls]")).unwrap();
+    let gateway = home.start();
+    let id = home.notice(&gateway, "anna");
+    until(PATIENCE, "a turn", || gateway.log().contains("the search index of a month is built"));
+    let wanted = search(&home, &gateway, &id);
+    gateway.stop();
+    if !home.give_away() {
+        eprintln!("SKIPPED: another user may not run the program here");
+        return;
+    }
+    let index = home.data().join("index");
+    let months: Vec<PathBuf> = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for (what, path) in [("the folder", &index), ("a month", &months[0])] {
+        mode(path, 0);
+        let mut gateway = home.start();
+        assert_eq!(search(&home, &gateway, &id), wanted, "{what}");
+        home.notice(&gateway, "berit");
+        until(PATIENCE, what, || gateway.log().contains("searches in this month read every record"));
+        assert!(gateway.is_running(), "{what}");
+        gateway.stop();
+        mode(path, 0o755);
+    }
+    // Whatever stands in its place goes, although its owner is another.
+    fs::remove_dir_all(&index).unwrap();
+    fs::write(&index, "no folder").unwrap();
+    let gateway = home.start();
+    until(PATIENCE, "a file in its place", || gateway.log().contains("the search index of a month is built"));
+    assert_eq!(search(&home, &gateway, &id), wanted);
+    gateway.stop();
 }
