@@ -4,7 +4,7 @@ use super::*;
 use crate::store::Store as _;
 use crate::store::contract::case_bed::wish;
 use crate::store::embedded::fsck::{FsckReport, fsck};
-use crate::store::embedded::info::in_the_way;
+use crate::store::embedded::info::{in_the_way, info};
 use crate::store::embedded::{Asked, would_open};
 
 /// A base, content, tiles, journals; `turned` without a base when false.
@@ -98,6 +98,30 @@ async fn a_folder_at_a_name_of_the_stores_own_is_named_by_the_check_the_doctor_a
     assert!(error.contains("high-water.tmp") && error.contains("move it out of the way"), "{error}");
     std::fs::remove_dir(home.dir.path().join("high-water.tmp")).unwrap();
     assert_eq!((home.fsck(true).damages, home.fsck(false).damages), (Vec::new(), Vec::new()));
+    home.open();
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_the_tiles_that_the_next_start_writes_is_told_by_the_doctor() {
+    let home = stopped(true).await;
+    for level in ["0", "entries"] {
+        // A start that failed has noted itself in the journal.
+        let size = info(&home.data(), None, noon()).unwrap().log_size.unwrap();
+        for name in ["writing.tmp".into(), (size + 1).to_string()] {
+            let path = home.data().join(format!("log/tile/{level}/000.p/{name}"));
+            std::fs::create_dir(&path).unwrap();
+            let told = home.would_open().unwrap_err().to_string();
+            assert!(told.contains(&home.name(&path)) && told.contains("a folder"), "{told}");
+            let started = (name != "writing.tmp").then(|| home.try_open().unwrap_err().to_string());
+            assert!(started.is_none_or(|error| error.contains(&home.name(&path))));
+            std::fs::remove_dir(&path).unwrap();
+        }
+        // One that no start looks at any more is none of these.
+        let beyond = home.data().join(format!("log/tile/{level}/001.p"));
+        std::fs::create_dir(&beyond).unwrap();
+        assert_eq!(home.would_open().unwrap(), Vec::<String>::new());
+        std::fs::remove_dir(&beyond).unwrap();
+    }
     home.open();
 }
 
