@@ -3,7 +3,7 @@
 //! `key = HMAC-SHA256(month key, field ‖ value), first 16 bytes ‖ log index`, empty values. It holds nothing that cannot be rebuilt from the
 //! records, is never asked for routing, idempotency or receipts, and every hit is compared with its record. Losing it costs a rebuild.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,10 @@ const OPEN_MONTHS: usize = 3;
 /// Cache of an open month, in bytes as sled counts them: as they stand on disk, a third or so of what they take in memory. Searches are rare, and what
 /// they need again is in the kernel's cache; sixteen times as much made the process grow by a kilobyte an entry for a hundred thousand entries.
 const CACHE: u64 = 1 << 20;
+/// Kinds of which a month remembers where its records stand, and how many places of each at most: 280 KiB in 35 months.
+/// What happens a few times a month, reviews and holds, is looked for in every month by each front page; to open a month takes tens of milliseconds.
+const KINDS_REMEMBERED: usize = 4;
+const PLACES_REMEMBERED: usize = 256;
 /// The longest that sled's file of a month may be, in bytes: what is longer is none of its making, and sled would write through all of it.
 const BYTES_MAX: u64 = 1 << 30;
 /// And for each record.
@@ -58,6 +62,8 @@ struct MonthIndex {
     key: hmac::Key,
     count: u64,
     sum: Sum,
+    /// Of kinds that were asked for: how much was indexed then, and all indices. The records they lead to are read anew each time.
+    places: BTreeMap<u16, (u64, Vec<u64>)>,
     /// When it was used last, as a number that grows with each use.
     used: u64,
     /// A search failed; it is built anew.
@@ -210,11 +216,19 @@ impl SearchIndex {
     pub fn candidates(&mut self, month: &Month, filter: &RecordFilter, from: u64, max: usize) -> Option<Vec<u64>> {
         let index = self.months.get_mut(&month.first_day).filter(|index| index.count >= month.count)?;
         let (field, value) = field_of(filter)?;
+        // Not of one that is to be built anew: what it said may be what is wrong with it.
+        let kind = rare_kind(filter).filter(|_| !index.failed.load(Ordering::Relaxed));
+        if let Some(places) = kind.and_then(|kind| index.remembered(kind)) {
+            return Some(places.iter().copied().filter(|place| *place >= from).take(max).collect());
+        }
         index.used = self.uses;
         self.uses += 1;
         let found = catch_unwind(AssertUnwindSafe(|| index.find(field, &value, from, max))).ok().flatten();
-        if found.is_none() {
-            index.failed.store(true, Ordering::Relaxed);
+        match (&found, kind) {
+            (None, _) => index.failed.store(true, Ordering::Relaxed),
+            // All there are: from the month's first on, and fewer than were asked for.
+            (Some(places), Some(kind)) if from <= month.first_index && places.len() < max => index.remember(kind, places),
+            _ => {}
         }
         self.close_all_but(OPEN_MONTHS);
         found
@@ -229,7 +243,7 @@ fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusa
     let path = path(layout, month.first_day).ok_or_else(|| Unusable("this disk has none".into()))?;
     let open = || {
         let db = Some(open_sled(&path, month.count)?);
-        MonthIndex { db, path, key, count: 0, sum: Sum::default(), used: 0, failed: AtomicBool::new(false) }.read()
+        MonthIndex { db, path, key, count: 0, sum: Sum::default(), places: BTreeMap::new(), used: 0, failed: AtomicBool::new(false) }.read()
     };
     catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
 }
@@ -367,6 +381,14 @@ fn field_of(filter: &RecordFilter) -> Option<(Field, Vec<u8>)> {
     }
 }
 
+/// The kind that a filter looks for in the index by nothing else.
+fn rare_kind(filter: &RecordFilter) -> Option<u16> {
+    match (field_of(filter)?.0, filter.kinds.as_slice()) {
+        (Field::Kind, [kind]) => Some(*kind),
+        _ => None,
+    }
+}
+
 impl From<sled::Error> for Unusable {
     fn from(error: sled::Error) -> Self {
         Self(match error {
@@ -407,6 +429,21 @@ impl MonthIndex {
             self.db = Some(db);
         }
         self.db.as_ref().ok_or_else(|| Unusable("it is closed".into()))
+    }
+
+    /// All places of a kind, where nothing was indexed since they were looked for.
+    fn remembered(&self, kind: u16) -> Option<&[u64]> {
+        self.places.get(&kind).filter(|(count, _)| *count == self.count).map(|(_, places)| places.as_slice())
+    }
+
+    fn remember(&mut self, kind: u16, places: &[u64]) {
+        if places.len() > PLACES_REMEMBERED {
+            return;
+        }
+        if self.places.len() >= KINDS_REMEMBERED && !self.places.contains_key(&kind) {
+            self.places.pop_first();
+        }
+        self.places.insert(kind, (self.count, places.to_vec()));
     }
 
     fn close(&mut self) {

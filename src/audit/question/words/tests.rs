@@ -114,6 +114,24 @@ fn what_was_not_judged_is_none_of_the_none() {
 }
 
 #[test]
+fn what_another_settled_is_told_as_what_cannot_be_said() {
+    let of = |open, unresolved| {
+        let finding = Finding::Overdue { open, settled: 1, unresolved };
+        answer((Question::Overdue, finding), Tally { opened: 1000, ..Tally::default() }, Tally::default(), false)
+    };
+    let (none, doubtful, both) = (of(0, 0), of(0, 2), of(3, 2));
+    assert_eq!([&none, &doubtful, &both].map(tone), [Tone::Good, Tone::Look, Tone::Look]);
+    assert_eq!(figure(Lang::En, &doubtful), ("–".to_owned(), Some("cannot be judged".to_owned())));
+    assert_eq!([&none, &both].map(|answer| figure(Lang::En, answer).0), ["0", "3"]);
+    for answer in [&doubtful, &both] {
+        let (nb, en) = (sentence(Lang::Nb, answer), sentence(Lang::En, answer));
+        assert!(en.contains("Of 2 it cannot be said: another settled it, and whether that one took over is erased"), "{en}");
+        assert!(nb.contains("Om 2 kan det ikke sies: en annen ordnet det") && !nb.contains("Ingenting nå"), "{nb}");
+    }
+    assert!(!sentence(Lang::En, &none).contains("cannot be said"));
+}
+
+#[test]
 fn what_is_erased_before_the_period_counts_for_the_questions_that_are_judged_by_it() {
     let before = Tally { opened: 40, erased: 9, closed: 0, failed: 0 };
     for asked in findings() {

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use super::super::keys::Keys;
 use super::super::layout::Layout;
 use super::*;
+use crate::audit::event::{Event, kind};
 use crate::clock::{Clock as _, Entropy as _};
 use crate::domain::id::MessageId;
+use crate::policy::command::Command;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
 use crate::store::{LogEntry, RecordFilter, Store};
 
@@ -206,6 +208,76 @@ fn garble(index: &Path, seed: u64) {
             file.write_all_at(&random[9..9 + bytes], at.min(len.saturating_sub(bytes as u64))).unwrap();
         }
     }
+}
+
+/// Where records of a kind stand, found in the index and read.
+async fn places(store: &EmbeddedStore, kind: u16) -> Vec<u64> {
+    let filter = RecordFilter { kinds: vec![kind], ..RecordFilter::default() };
+    let page = store.records(&filter, 1000).await.unwrap();
+    assert_eq!(page.unreadable, []);
+    page.entries.iter().filter(|entry| entry.record.is_some()).map(|entry| entry.index).collect()
+}
+
+#[tokio::test]
+async fn where_a_rare_kind_stands_is_remembered_without_its_month_until_that_grows_or_goes() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    let mut noticed = Vec::new();
+    for _ in 0..4 {
+        noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
+        bed.take(RU_OSLO).await;
+        store.turn_now().await.unwrap();
+        bed.advance_days(31);
+    }
+    until_whole(&store, "at first").await;
+    store.engine.index.lock().close_all();
+    assert_eq!(places(&store, kind::NOTICE_ACCEPTED).await, noticed);
+    assert!(store.engine.index.lock().open_months() > 0, "they were opened for it");
+    store.engine.index.lock().close_all();
+    for _ in 0..2 {
+        assert_eq!(places(&store, kind::NOTICE_ACCEPTED).await, noticed);
+        assert_eq!(store.engine.index.lock().open_months(), 0, "and not again");
+    }
+    // From the middle, and fewer.
+    let filter = RecordFilter { kinds: vec![kind::NOTICE_ACCEPTED], from_index: noticed[1] + 1, ..RecordFilter::default() };
+    let page = store.records(&filter, 1).await.unwrap();
+    assert_eq!((page.entries[0].index, page.next_index), (noticed[2], Some(noticed[3])));
+    // What stands in a month since is in it, and what other kinds are there is found.
+    noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
+    noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
+    store.turn_now().await.unwrap();
+    until_whole(&store, "after more").await;
+    assert_eq!(places(&store, kind::NOTICE_ACCEPTED).await, noticed);
+    noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
+    store.turn_now().await.unwrap();
+    until_whole(&store, "after more of the same month").await;
+    assert_eq!(places(&store, kind::NOTICE_ACCEPTED).await, noticed);
+    for other in [kind::ACKNOWLEDGED, kind::HANDED_OUT] {
+        assert_eq!(places(&store, other).await.len(), 4);
+    }
+    // A record that is damaged since is told, not remembered.
+    let month = files_below(&home.data().join("records")).remove(0);
+    let at = 32 + 768 * (noticed[0] - store.engine.archive.load().months()[0].first_index) + 100;
+    let mut bytes = std::fs::read(&month).unwrap();
+    bytes[usize::try_from(at).unwrap()] ^= 1;
+    std::fs::write(&month, bytes).unwrap();
+    let filter = RecordFilter { kinds: vec![kind::NOTICE_ACCEPTED], ..RecordFilter::default() };
+    let page = store.records(&filter, 1000).await.unwrap();
+    assert_eq!(page.unreadable.iter().map(|(index, _)| *index).collect::<Vec<_>>(), noticed[..1]);
+    assert_eq!(page.entries.iter().map(|entry| entry.index).collect::<Vec<_>>(), noticed[1..]);
+    // What went with its month is not found by what was remembered of it.
+    for _ in 0..14 {
+        bed.advance_days(31);
+        store.act(Command::Note(Event::Stopped)).await.unwrap();
+        store.turn_now().await.unwrap();
+    }
+    let kept = store.engine.archive.load().first_kept().unwrap();
+    assert!(kept > noticed[0], "a month went");
+    let left: Vec<u64> = noticed.iter().copied().filter(|index| *index >= kept).collect();
+    assert_eq!(places(&store, kind::NOTICE_ACCEPTED).await, left);
+    store.stop().await.unwrap();
 }
 
 #[tokio::test]
