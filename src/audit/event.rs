@@ -3,6 +3,7 @@
 //! An event is what a journal keeps and what a store applies to its state; its [`Record`](super::record::Record) is what auditors read.
 //! Numbers never change meaning and are never used again. Message content is never part of an event.
 
+mod asked;
 pub mod kind;
 
 use std::cell::Cell;
@@ -10,6 +11,7 @@ use std::cell::Cell;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::asked::Asked;
 pub use self::kind::row_of;
 pub use super::message::{ItemNumber, MessageKind};
 pub use super::reload::{ReloadFault, ReloadedFile};
@@ -237,7 +239,7 @@ pub enum Event {
         /// Messages whose content went.
         messages: u64,
     },
-    /// A month of records is gone from disk.
+    /// The same as [`Event::MonthErased`], as earlier versions told it: with how many really went, which shows what holds kept.
     RecordsErased {
         /// First day of the month.
         month: Date,
@@ -414,48 +416,15 @@ pub enum Event {
         /// The last of its successors: one that is not retired.
         successor: ParticipantId,
     },
-}
-
-/// What an auditor asked for. It cannot name a person.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Asked {
-    /// Number of a prepared question.
-    pub question: Option<u16>,
-    /// Not before.
-    pub from_time: Option<Timestamp>,
-    /// Before.
-    pub to_time: Option<Timestamp>,
-    /// First index.
-    pub from_index: Option<u64>,
-    /// One past the last index.
-    pub to_index: Option<u64>,
-    /// Acted, sent or received.
-    pub participant: Option<ParticipantId>,
-    /// Kinds by number; all when empty.
-    pub kinds: Vec<u16>,
-    /// About this message id.
-    pub message_id: Option<MessageId>,
-    /// In this case.
-    pub case_ref: Option<CaseRef>,
-}
-
-impl std::fmt::Display for Asked {
-    /// Everything but participant, message id and case, which the record has places of its own for.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { question, from_time, to_time, from_index, to_index, participant: _, kinds, message_id: _, case_ref: _ } = self;
-        let mut gap = "";
-        let mut word = |f: &mut std::fmt::Formatter<'_>, name: &str, value: Option<&dyn std::fmt::Display>| match value {
-            Some(value) => write!(f, "{}{name} {value}", std::mem::replace(&mut gap, " ")),
-            None => Ok(()),
-        };
-        word(f, "question", question.as_ref().map(|number| number as _))?;
-        word(f, "from", from_time.as_ref().map(|at| at as _))?;
-        word(f, "to", to_time.as_ref().map(|at| at as _))?;
-        word(f, "index", from_index.as_ref().map(|index| index as _))?;
-        word(f, "below", to_index.as_ref().map(|index| index as _))?;
-        let named = kinds.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
-        word(f, "kinds", (!kinds.is_empty()).then_some(&named as _))
-    }
+    /// A month of records is gone from disk. What holds keep of it stands in files of their own; that this tells nothing of it, anyone may read it.
+    MonthErased {
+        /// First day of the month.
+        month: Date,
+        /// Log index of its first entry.
+        from: u64,
+        /// One past that of its last.
+        to: u64,
+    },
 }
 
 /// When an event must be on stable storage, seen from its effect.
@@ -561,7 +530,7 @@ impl Event {
             Self::EndedUndelivered { .. } => 16,
             Self::CaseForgotten { .. } => 17,
             Self::ContentErased { .. } => 18,
-            Self::RecordsErased { .. } => 19,
+            Self::RecordsErased { .. } | Self::MonthErased { .. } => 19,
             Self::Refused { .. } => 20,
             Self::RefusalsSummed { .. } => 21,
             Self::StrangersRefused { .. } => 22,

@@ -116,7 +116,7 @@ pub enum Finding {
         open: u64,
         /// Became overdue in the period and were settled later.
         settled: u64,
-        /// Settled by another than the one it waited for, whose successor that may be: the succession would stand in what was not read.
+        /// What may have settled them stands in what was not read since, or another did whose succession may stand there.
         unresolved: u64,
     },
     /// Of [`Question::Changed`].
@@ -134,8 +134,10 @@ pub enum Finding {
         contents: u64,
         /// Months of records erased.
         months: u64,
-        /// Records in them.
+        /// Records in them, what holds kept of them among it. As earlier versions counted them, without.
         records: u64,
+        /// Copies of records that holds had kept beyond their months.
+        held: u64,
         /// Messages that ended undelivered with their case.
         undelivered: u64,
     },
@@ -349,6 +351,10 @@ pub struct Survey {
     period: Period,
     check: RangeCheck,
     unread: u32,
+    /// Whether the period is over: what is not read from there on is none of it.
+    is_past: bool,
+    /// Whether the range ends where its case's records do, so that what follows it may be of that case too.
+    is_cut: bool,
     asked: Vec<(Question, Asking)>,
     holds: held::Holds,
     counts: Option<super::counts::Counts>,
@@ -371,13 +377,23 @@ impl Survey {
         };
         let asked = questions.iter().map(|question| (*question, asking(question))).collect();
         let check = RangeCheck::new(sight, period, from, edge);
-        Self { period, check, unread: u32::from(from > 0), asked, holds: held::Holds::default(), counts: None }
+        Self {
+            period,
+            check,
+            unread: u32::from(from > 0),
+            is_past: false,
+            is_cut: false,
+            asked,
+            holds: held::Holds::default(),
+            counts: None,
+        }
     }
 
-    /// The range is a bundle's: what is not open in it is told as its word.
+    /// The range is a bundle's, of one case or not: what is not open in it is told as its word.
     #[must_use]
-    pub fn of_bundle(mut self) -> Self {
+    pub fn of_bundle(mut self, is_of_a_case: bool) -> Self {
         self.check = self.check.of_bundle();
+        self.is_cut = is_of_a_case;
         self
     }
 
@@ -391,7 +407,7 @@ impl Survey {
     /// Takes the next entry of the range.
     pub fn take(&mut self, entry: &OpenEntry) {
         let Some((record, visible)) = self.check.take(entry) else {
-            self.unread = self.unread.saturating_add(1);
+            self.unread = self.unread.saturating_add(u32::from(!self.is_past));
             return;
         };
         let seen = Seen { index: entry.index, record, visible, asked_for: self.period.holds(record.time), unread: self.unread };
@@ -399,6 +415,7 @@ impl Survey {
             counts.take(record);
         }
         if !self.period.is_begun(record.time) {
+            self.is_past = true;
             return;
         }
         if visible {
@@ -416,15 +433,16 @@ impl Survey {
     /// Ends, with arguments as [`RangeCheck::finish`].
     #[must_use]
     pub fn finish(self, head: &Checkpoint, consistency: Option<&[Hash]>) -> Findings {
-        let Self { period, check, unread: _, asked, holds, counts } = self;
+        let Self { period, check, unread, is_past: _, is_cut, asked, holds, counts } = self;
         let sight = check.sight().clone();
         let checked = check.finish(head, consistency);
+        let unread = unread.saturating_add(u32::from(is_cut && !checked.ends));
         let answers = asked
             .into_iter()
             .map(|(question, asking)| {
                 let (finding, rows) = match asking {
                     Asking::Elsewhere(asking) => asking.finish(),
-                    Asking::Overdue(asking) => asking.finish(),
+                    Asking::Overdue(asking) => asking.finish(unread),
                     Asking::Simple(asking) => asking.finish(),
                 };
                 let Rows { kept, left_out } = rows;

@@ -91,6 +91,12 @@ impl Record {
         !self.is_a_question() && !matches!(self.kind, kind::HOLD_PLACED | kind::HOLD_LIFTED | kind::HOLD_ENDED | kind::HELD_ERASED)
     }
 
+    /// Whether it tells that a month was erased, and nothing of what holds kept of it: by its places in the log. What earlier versions wrote has none.
+    #[must_use]
+    pub fn is_a_month_by_its_places(&self) -> bool {
+        self.kind == kind::RECORDS_ERASED && self.note.as_deref().is_some_and(|note| note.contains(" index "))
+    }
+
     /// The table's row, if this program knows the kind.
     #[must_use]
     pub fn row(&self) -> Option<EventRow> {
@@ -200,6 +206,10 @@ impl Record {
             Event::RecordsErased { month, records } => {
                 self.count = Some(*records);
                 self.note = Some(month.to_string());
+            }
+            Event::MonthErased { month, from, to } => {
+                self.count = Some(to.saturating_sub(*from));
+                self.note = Some(format!("{month} index {from} below {to}"));
             }
             Event::Refused { caller, key_label, verb, reason, message_id } => {
                 self.by(caller, key_label);

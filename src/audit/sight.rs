@@ -60,8 +60,9 @@ impl Sight {
             | kind::SCOPES_LOADED
             | kind::TRUST_LOADED
             | kind::RELOAD_FAILED
-            | kind::ENTRY_LOST
-            | kind::RECORDS_ERASED => true,
+            | kind::ENTRY_LOST => true,
+            // What earlier versions wrote counts what no hold kept: beside the entries that are erased, that would show who is held.
+            kind::RECORDS_ERASED if record.is_a_month_by_its_places() => true,
             // Who stands for whom: without it nothing that passed on can be judged. What earlier versions wrote counts what passed.
             kind::SUCCEEDED if record.note.is_none() => true,
             kind::AUDIT_READ | kind::AUDIT_ASKED | kind::REVIEWED => {

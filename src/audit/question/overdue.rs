@@ -18,7 +18,7 @@ struct Open {
     asked_for: bool,
     /// Entries before it that were not read. Whoever took over from its recipient since did so after it.
     unread: u32,
-    /// Another settled it, and that one may have taken over: the succession would stand in what was not read.
+    /// Another replaced it, and that one may have taken over from its sender: the succession would stand in what was not read.
     is_unresolved: bool,
 }
 
@@ -51,8 +51,8 @@ impl Overdue {
                 }
             }
             kind::OVERDUE if seen.visible => self.overdue(seen),
-            kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref(), seen.unread),
-            kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref(), seen.unread),
+            kind::ACKNOWLEDGED => self.settle(record.about, record.actor.as_ref()),
+            kind::ENDED_UNDELIVERED => self.settle(record.about, record.recipient.as_ref()),
             kind::SUCCEEDED => {
                 if let (Some(from), Some(to)) = (&record.sender, &record.recipient) {
                     self.pass(from, to);
@@ -99,7 +99,7 @@ impl Overdue {
                     open.is_unresolved |= unread > 0;
                 }
             }
-            gone.iter().for_each(|recipient| self.settle(Some(about), Some(recipient), unread));
+            gone.iter().for_each(|recipient| self.settle(Some(about), Some(recipient)));
         }
     }
 
@@ -112,17 +112,12 @@ impl Overdue {
         self.heirs.insert(from.clone(), to.clone());
     }
 
-    fn settle(&mut self, about: Option<u64>, recipient: Option<&ParticipantId>, unread: u32) {
+    fn settle(&mut self, about: Option<u64>, recipient: Option<&ParticipantId>) {
         let Some((about, recipient)) = about.zip(recipient) else { return };
         self.fetched.remove(&about);
         let Some(waiting) = self.open.get_mut(&about) else { return };
-        let Some(at) = waiting.iter().position(|open| open.recipient == *recipient) else {
-            // Of the message's other delivery, or the successor's.
-            for open in waiting {
-                open.is_unresolved |= is_unread_between(open.unread, unread);
-            }
-            return;
-        };
+        // Else of the message's other delivery, or the successor's, if that stands in what was not read.
+        let Some(at) = waiting.iter().position(|open| open.recipient == *recipient) else { return };
         let Open { row, asked_for, .. } = waiting.remove(at);
         if waiting.is_empty() {
             self.open.remove(&about);
@@ -145,10 +140,13 @@ impl Overdue {
         }
     }
 
-    pub(super) fn finish(self) -> (Finding, Rows) {
+    /// Ends, where so many entries were not read. What settled a message since it was late may stand in any of them, whoever settled it: its recipient,
+    /// who took over from that one, or its sender, who replaced it before anybody fetched it.
+    pub(super) fn finish(self, unread: u32) -> (Finding, Rows) {
         let Self { open, settled, rows: settled_rows, .. } = self;
         let (mut unresolved, mut waits) = (0, 0);
-        let open = open.into_values().flatten().map(|Open { row, is_unresolved, .. }| {
+        let open = open.into_values().flatten().map(|Open { row, is_unresolved, unread: before, .. }| {
+            let is_unresolved = is_unresolved || is_unread_between(before, unread);
             *(if is_unresolved { &mut unresolved } else { &mut waits }) += 1;
             Row { mark: if is_unresolved { Mark::Unresolved } else { Mark::Open }, ..row }
         });
@@ -213,7 +211,8 @@ mod tests {
             let unread = u32::from(unread.is_some_and(|unread| at >= unread));
             asking.take(Seen { index: 100 + at as u64, record, visible: true, asked_for: at >= before.len(), unread });
         }
-        let (finding, rows) = asking.finish();
+        let all = u32::from(unread.is_some_and(|unread| unread <= before.len() + within.len()));
+        let (finding, rows) = asking.finish(all);
         (finding, rows.kept.iter().map(|row| (row.index, row.mark)).collect())
     }
 
@@ -258,6 +257,20 @@ mod tests {
                 "not of this period"
             );
         }
+    }
+
+    #[test]
+    fn a_message_waits_only_where_everything_was_read_since_it_was_late() {
+        let late = records(&[overdue("ru-oslo")]);
+        let (waits, unresolved) =
+            (Finding::Overdue { open: 1, settled: 0, unresolved: 0 }, Finding::Overdue { open: 0, settled: 0, unresolved: 1 });
+        assert_eq!(asked_where(&[], &late, None), (waits, vec![(100, Mark::Open)]));
+        assert_eq!(asked_where(&[], &late, Some(0)).0, waits, "what was not read stood before");
+        assert_eq!(
+            asked_where(&[], &late, Some(1)),
+            (unresolved, vec![(100, Mark::Unresolved)]),
+            "a correction to another unit may stand there"
+        );
     }
 
     #[test]

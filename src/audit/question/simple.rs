@@ -20,7 +20,7 @@ impl Simple {
             Question::Forbidden => Finding::Forbidden { refused: 0, forbidden: 0, summed: 0, strangers: 0, participants: 0 },
             Question::Overdue => Finding::Overdue { open: 0, settled: 0, unresolved: 0 },
             Question::Changed => Finding::Changed { corrected: 0, withdrawn: 0, returned: 0 },
-            Question::Erased => Finding::Erased { contents: 0, months: 0, records: 0, undelivered: 0 },
+            Question::Erased => Finding::Erased { contents: 0, months: 0, records: 0, held: 0, undelivered: 0 },
             Question::Read => Finding::Read { reads: 0, readers: 0, reviews: 0 },
         };
         Self { finding, who: BTreeSet::new(), rows: Rows::default() }
@@ -74,7 +74,7 @@ impl Simple {
             }
             (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
             // What its month had left to a hold; what stands in its month still is not counted by that entry.
-            (Finding::Erased { records, .. }, kind::HELD_ERASED) => *records += many,
+            (Finding::Erased { held, .. }, kind::HELD_ERASED) => *held += many,
             (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
             (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {
                 *reads += 1;

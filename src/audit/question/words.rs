@@ -85,7 +85,7 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
         Finding::Forbidden { forbidden, .. } => forbidden,
         Finding::Overdue { open, .. } => open,
         Finding::Changed { corrected, withdrawn, returned } => corrected + withdrawn + returned,
-        Finding::Erased { contents, records, .. } => contents + records,
+        Finding::Erased { contents, records, held, .. } => contents + records + held,
         Finding::Read { reads, .. } => reads,
     };
     let among = match lang {
@@ -211,7 +211,10 @@ pub fn sentence(lang: Lang, answer: &Answer) -> String {
         return nothing.to_owned() + &silent(lang, &basis);
     }
     // After a colon the sentence goes on.
-    let part = verdict_of_part(lang, &answer.finding);
+    let part = match &answer.finding {
+        finding @ Finding::Erased { .. } => erased(lang, finding, basis.missing().closed > 0),
+        finding => verdict_of_part(lang, finding),
+    };
     let mut rest = part.chars();
     let first = rest.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
     among(lang, &basis) + &first + rest.as_str() + &silent(lang, &basis)
@@ -337,16 +340,12 @@ fn verdict_of_part(lang: Lang, finding: &Finding) -> String {
 }
 
 /// Of how many it cannot be said whether they wait.
-fn settled_by_another(lang: Lang, unresolved: u64) -> String {
+fn unsettled(lang: Lang, unresolved: u64) -> String {
     let many = lang.number(unresolved);
     match (unresolved, lang) {
         (0, _) => String::new(),
-        (_, Lang::Nb) => {
-            format!(" Om {many} kan det ikke sies: en annen ordnet det, og om den har overtatt, er slettet, lukket eller ikke lest.")
-        }
-        (_, Lang::En) => {
-            format!(" Of {many} it cannot be said: another settled it, and whether that one took over is erased, closed or was not read.")
-        }
+        (_, Lang::Nb) => format!(" Om {many} kan det ikke sies: det som kan ha ordnet saken siden, er slettet, lukket eller ikke lest."),
+        (_, Lang::En) => format!(" Of {many} it cannot be said: what may have settled it since is erased, closed or was not read."),
     }
 }
 
@@ -388,7 +387,7 @@ fn counted(lang: Lang, finding: &Finding) -> String {
                     lang.count(settled, ["", ""], ["was", "were"])
                 ),
             };
-            text + &settled_by_another(lang, unresolved)
+            text + &unsettled(lang, unresolved)
         }
         Finding::Changed { corrected, withdrawn, returned } => {
             let (c, w, r) = (lang.number(corrected), lang.number(withdrawn), lang.number(returned));
@@ -397,20 +396,7 @@ fn counted(lang: Lang, finding: &Finding) -> String {
                 Lang::En => format!("{c} corrected, {w} withdrawn by the sender, {r} returned by the unit."),
             }
         }
-        Finding::Erased { contents, months, records, undelivered } => {
-            let c = lang.count(contents, ["melding", "meldinger"], ["message", "messages"]);
-            let m = lang.count(months, ["måned", "måneder"], ["month", "months"]);
-            let r = lang.count(records, ["oppføring", "oppføringer"], ["record", "records"]);
-            let u = lang.count(undelivered, ["melding", "meldinger"], ["message", "messages"]);
-            match lang {
-                Lang::Nb => format!(
-                    "Innholdet i {c}, etter at mottakeren bekreftet. {m} og {r}, etter lagringsregelen. {u} endte uhentet med saken sin."
-                ),
-                Lang::En => format!(
-                    "The content of {c}, once acknowledged. {m} and {r}, by the retention rule. {u} ended undelivered with the case."
-                ),
-            }
-        }
+        Finding::Erased { .. } => erased(lang, finding, false),
         Finding::Read { reads, readers, reviews } => {
             let who = lang.count(readers, ["nøkkel", "nøkler"], ["key", "keys"]);
             let n = lang.count(reads, ["gang", "ganger"], ["time", "times"]);
@@ -421,6 +407,50 @@ fn counted(lang: Lang, finding: &Finding) -> String {
             }
         }
     }
+}
+
+/// What was erased. Where entries are closed, as within a scope or a case, those that count for all are among them: of what they count, nothing is said.
+fn erased(lang: Lang, finding: &Finding, is_part_closed: bool) -> String {
+    let Finding::Erased { contents, months, records, held, undelivered } = *finding else { return String::new() };
+    let mut said = Vec::new();
+    if contents > 0 || !is_part_closed {
+        let c = lang.count(contents, ["melding", "meldinger"], ["message", "messages"]);
+        said.push(match lang {
+            Lang::Nb => format!("Innholdet i {c}, etter at mottakeren bekreftet."),
+            Lang::En => format!("The content of {c}, once acknowledged."),
+        });
+    }
+    if months > 0 || !is_part_closed {
+        let m = lang.count(months, ["måned", "måneder"], ["month", "months"]);
+        let r = lang.count(records, ["oppføring", "oppføringer"], ["record", "records"]);
+        said.push(match lang {
+            Lang::Nb => format!("{m} med {r}, etter lagringsregelen, unntatt det sperringer beholdt."),
+            Lang::En => format!("{m} with {r}, by the retention rule, but for what legal holds kept."),
+        });
+    } else {
+        let none = ("Ingen av dem forteller om en slettet måned.", "None of them tells of an erased month.");
+        said.push(lang.say(none.0, none.1).to_owned());
+    }
+    if held > 0 {
+        let copies = lang.count(held, ["kopi", "kopier"], ["copy", "copies"]);
+        said.push(match lang {
+            Lang::Nb => format!("{copies} som sperringer hadde beholdt, er slettet siden."),
+            Lang::En => format!("{copies} that legal holds had kept went later."),
+        });
+    }
+    let u = lang.count(undelivered, ["melding", "meldinger"], ["message", "messages"]);
+    said.push(match lang {
+        Lang::Nb => format!("{u} endte uhentet med saken sin."),
+        Lang::En => format!("{u} ended undelivered with the case."),
+    });
+    if contents == 0 && is_part_closed {
+        let whole = (
+            "Slettet innhold telles bare for hele Samband, og vises ikke innenfor et avgrenset innsyn eller en sak.",
+            "Erased content is counted for the whole of Samband only, and is not shown within a scope or a case.",
+        );
+        said.push(lang.say(whole.0, whole.1).to_owned());
+    }
+    said.join(" ")
 }
 
 /// What a row stands for, besides its record.

@@ -176,7 +176,7 @@ async fn each_question_is_answered_from_checked_records_alike_in_both_stores() {
                 Finding::Forbidden { refused: 2, forbidden: 2, summed: 0, strangers: 0, participants: 2 },
                 Finding::Overdue { open: 0, settled: 0, unresolved: 0 },
                 Finding::Changed { corrected: 1, withdrawn: 0, returned: 1 },
-                Finding::Erased { contents: 0, months: 0, records: 0, undelivered: 0 },
+                Finding::Erased { contents: 0, months: 0, records: 0, held: 0, undelivered: 0 },
                 Finding::Read { reads: 6, readers: 1, reviews: 0 },
             ]
         );

@@ -47,8 +47,8 @@ fn numbers(finding: &Finding) -> Vec<(&'static str, u64)> {
         Finding::Changed { corrected, withdrawn, returned } => {
             vec![("corrected", corrected), ("withdrawn", withdrawn), ("returned", returned)]
         }
-        Finding::Erased { contents, months, records, undelivered } => {
-            vec![("contents", contents), ("months", months), ("records", records), ("undelivered", undelivered)]
+        Finding::Erased { contents, months, records, held, undelivered } => {
+            vec![("contents", contents), ("months", months), ("records", records), ("held", held), ("undelivered", undelivered)]
         }
         Finding::Read { reads, readers, reviews } => vec![("reads", reads), ("readers", readers), ("reviews", reviews)],
     }

@@ -1,6 +1,6 @@
 //! The turn: snapshot, compaction and erasure as one act. The start-up replay itself makes the new base.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -215,7 +215,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     let on_disk = replayed.contents.values().filter(|location| !location.is_lost()).count() as u64;
     let erased = on_disk - kept;
     let turned = Turned { size: rolled.size, kept, lost: written.len() as u64 - kept, erased, months: outlived.len() as u64 };
-    let mut owed = owed(&replayed.owed, erased, &outlived, &held);
+    let mut owed = owed(&replayed.owed, erased, &outlived);
     owed.extend(held_erased);
     // Nothing of the log may depend on journals that are about to go.
     while engine.publish()? < rolled.size {}
@@ -252,15 +252,13 @@ fn give_up(engine: &Engine) {
     }
 }
 
-/// What the log is told once it is done. Of a month, what holds keep was not erased.
-fn owed(still: &[Event], erased: u64, outlived: &[Month], held: &[HeldFile]) -> Vec<Event> {
-    let kept: BTreeSet<u64> = held.iter().flat_map(|file| file.indices.iter().copied()).collect();
-    let gone = |month: &Month| month.count - kept.range(month.first_index..month.end()).count() as u64;
+/// What the log is told once it is done. Of a month that is the same whether a hold kept any of it or not.
+fn owed(still: &[Event], erased: u64, outlived: &[Month]) -> Vec<Event> {
     let mut owed = still.to_vec();
     if erased > 0 {
         owed.push(Event::ContentErased { messages: erased });
     }
-    owed.extend(outlived.iter().map(|month| Event::RecordsErased { month: month.first_day, records: gone(month) }));
+    owed.extend(outlived.iter().map(|month| Event::MonthErased { month: month.first_day, from: month.first_index, to: month.end() }));
     owed
 }
 

@@ -12,7 +12,7 @@ fn findings() -> Vec<(Question, Finding)> {
             (Question::Forbidden, Finding::Forbidden { refused: n, forbidden: n, summed: n, strangers: n, participants: n }),
             (Question::Overdue, Finding::Overdue { open: 0, settled: n, unresolved: 0 }),
             (Question::Changed, Finding::Changed { corrected: n, withdrawn: n, returned: n }),
-            (Question::Erased, Finding::Erased { contents: n, months: n, records: n, undelivered: n }),
+            (Question::Erased, Finding::Erased { contents: n, months: n, records: n, held: n, undelivered: n }),
             (Question::Read, Finding::Read { reads: n, readers: n, reviews: n }),
         ]
     };
@@ -186,14 +186,18 @@ fn over_the_whole_log_a_verdict_is_flat() {
         "1 participant was refused 401 times, 401 of them for what they had no right to. 340 of the times are summed by the minute."
     );
     assert!(say(Lang::Nb, sums).ends_with("av dem for noe de ikke hadde rett til. 340 av gangene er talt opp per minutt."));
-    let month =
-        answer((Question::Erased, Finding::Erased { contents: 1, months: 1, records: 152, undelivered: 1 }), all, Tally::default(), false);
+    let month = answer(
+        (Question::Erased, Finding::Erased { contents: 1, months: 1, records: 152, held: 0, undelivered: 1 }),
+        all,
+        Tally::default(),
+        false,
+    );
     assert_eq!(figure(Lang::En, &month).0, "153", "contents and records both were erased");
     assert_eq!(
         sentence(Lang::En, &month),
-        "The content of 1 message, once acknowledged. 1 month and 152 records, by the retention rule. 1 message ended undelivered with the case."
+        "The content of 1 message, once acknowledged. 1 month with 152 records, by the retention rule, but for what legal holds kept. 1 message ended undelivered with the case."
     );
-    assert!(sentence(Lang::Nb, &month).contains(" 1 måned og 152 oppføringer, "), "{}", sentence(Lang::Nb, &month));
+    assert!(sentence(Lang::Nb, &month).contains(" 1 måned med 152 oppføringer, "), "{}", sentence(Lang::Nb, &month));
     assert_eq!(figure(Lang::En, &answer((Question::Forbidden, sums), all, Tally::default(), false)).0, "401");
     assert_eq!(say(Lang::En, forbidden(0, 0)), "Nobody was refused anything.");
     assert!(say(Lang::En, forbidden(0, 3)).contains("turned away 3 times"), "strangers are somebody");
@@ -231,4 +235,38 @@ fn what_a_bundle_marks_as_erased_or_closed_is_never_told_as_fact() {
         "{}",
         sentence(Lang::Nb, &overdue)
     );
+}
+
+#[test]
+fn what_counts_for_all_is_not_told_as_none_where_it_is_closed() {
+    let said = |lang, months, held, source| {
+        let finding = Finding::Erased { contents: 0, months, records: 33 * months, held, undelivered: 0 };
+        sentence(lang, &of((Question::Erased, finding), Tally { opened: 9, erased: 33, closed: 4, failed: 0 }, Tally::default(), source))
+    };
+    let whole = "Erased content is counted for the whole of Samband only, and is not shown within a scope or a case.";
+    for source in [Source::Scope, Source::Bundle] {
+        let en = said(Lang::En, 1, 2, source);
+        assert!(
+            en.starts_with(&format!(
+                "Among the 9 entries checked: 1 month with 33 records, by the retention rule, but for what legal holds kept. 2 copies that legal holds had kept went later. 0 messages ended undelivered with the case. {whole} Of the others"
+            )),
+            "{en}"
+        );
+        assert!(said(Lang::Nb, 1, 0, source).contains(" Slettet innhold telles bare for hele Samband, "));
+        let en = said(Lang::En, 0, 0, source);
+        assert!(en.starts_with("Among the 9 entries checked: none of them tells of an erased month. 0 messages ended"), "{en}");
+    }
+    let finding = Finding::Erased { contents: 0, months: 0, records: 0, held: 0, undelivered: 0 };
+    let of_all = sentence(Lang::En, &answer((Question::Erased, finding), Tally { opened: 9, ..Tally::default() }, Tally::default(), false));
+    assert!(of_all.starts_with("The content of 0 messages, once acknowledged. 0 months with 0 records"), "{of_all}");
+}
+
+#[test]
+fn of_what_may_be_settled_nothing_is_said() {
+    let finding = Finding::Overdue { open: 0, settled: 1, unresolved: 1 };
+    let tally = Tally { opened: 9, closed: 4, ..Tally::default() };
+    let part = of((Question::Overdue, finding), tally, Tally::default(), Source::Bundle);
+    let en = sentence(Lang::En, &part);
+    assert!(en.contains(" Of 1 it cannot be said: what may have settled it since is erased, closed or was not read."), "{en}");
+    assert_eq!(figure(Lang::En, &part), ("–".to_owned(), Some("cannot be judged".to_owned())));
 }

@@ -218,7 +218,8 @@ pub fn check_stream(input: impl Read, demands: &Demands<'_>, tick: &mut dyn FnMu
     let before = edge(manifest.from, parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
     let consistency = parse_hash_lines(&tar.text()?).map_err(|error| wrong(&error))?;
 
-    let mut survey = Survey::new(Sight::ALL, demands.period, demands.questions, manifest.from, Some(before)).of_bundle();
+    let survey = Survey::new(Sight::ALL, demands.period, demands.questions, manifest.from, Some(before));
+    let mut survey = survey.of_bundle(manifest.case_ref.is_some());
     let (mut jsonl, mut csv) = (Context::new(&SHA256), Context::new(&SHA256));
     csv.update(CSV_HEAD.as_bytes());
     let (mut next, mut counts) = (manifest.from, [0_u64; 3]);

@@ -10,18 +10,24 @@ use crate::store::contract::case_bed::NoticeWish;
 
 /// An auditor of the unit in Oslo and the laboratory.
 const OF_TWO: &str = "revisor-to";
+/// An auditor of the unit that another takes over from.
+const OF_HAMAR: &str = "revisor-hamar";
 
-fn three_auditors(participants: &mut Vec<Participant>) {
+fn four_auditors(participants: &mut Vec<Participant>) {
     auditors(participants);
     let mut two = participants.iter().find(|entry| entry.id == id(OF_LAB)).unwrap().clone();
     (two.id, two.scope) = (id(OF_TWO), Some(AuditScope::Participants([id(RU_OSLO), id(LAB)].into())));
     two.keys[0].hash = KeyHash::from_bytes([3; 32]);
     two.keys[0].label = "leser-3".into();
-    participants.push(two);
+    let mut hamar = two.clone();
+    (hamar.id, hamar.scope) = (id(OF_HAMAR), Some(AuditScope::Participants([id(RU_HAMAR)].into())));
+    hamar.keys[0].hash = KeyHash::from_bytes([4; 32]);
+    hamar.keys[0].label = "leser-4".into();
+    participants.extend([two, hamar]);
 }
 
 fn merged(participants: &mut Vec<Participant>) {
-    three_auditors(participants);
+    four_auditors(participants);
     for (who, successor) in [(OSLO, INNLANDET), (RU_HAMAR, RU_OSLO)] {
         let one = participants.iter_mut().find(|one| one.id == id(who)).unwrap();
         (one.standing, one.successor) = (Standing::Retired, Some(id(successor)));
@@ -52,7 +58,8 @@ async fn reported(bed: &Bed, gateway: &Arc<Gateway>, who: &str, case_ref: Option
     let mut export = gateway.export(&bed.caller(who), ExportOf { case_ref, ..ExportOf::default() }).await.unwrap();
     let frame = export.frame().clone();
     let head = Checkpoint::open(std::str::from_utf8(&frame.checkpoint).unwrap(), &bed.world.verifier).unwrap();
-    let mut survey = Survey::new(Sight::ALL, ALWAYS, &ASKED, frame.from, Some(edge(frame.from, frame.edge).unwrap())).of_bundle();
+    let before = edge(frame.from, frame.edge).unwrap();
+    let mut survey = Survey::new(Sight::ALL, ALWAYS, &ASKED, frame.from, Some(before)).of_bundle(case_ref.is_some());
     while let Some(entries) = export.next().await.unwrap() {
         entries.iter().for_each(|entry| survey.take(entry));
     }
@@ -61,7 +68,7 @@ async fn reported(bed: &Bed, gateway: &Arc<Gateway>, who: &str, case_ref: Option
 
 /// A case whose result reached the requisitioner's successor, and one whose notice was late for one unit and acknowledged by the next.
 async fn two_cases(bed: &Bed, gateway: &Arc<Gateway>, merge: impl AsyncFnOnce()) -> (CaseRef, CaseRef) {
-    bed.load(register(1, three_auditors)).await;
+    bed.load(register(1, four_auditors)).await;
     let (_, answered) = bed.send_notice(&wish(), None).await.unwrap();
     bed.take(RU_OSLO).await;
     let (_, late) = bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, None).await.unwrap();
@@ -76,6 +83,7 @@ async fn two_cases(bed: &Bed, gateway: &Arc<Gateway>, merge: impl AsyncFnOnce())
 
 const NONE: [u64; 4] = [1, 2, 0, 0];
 const SETTLED: [u64; 3] = [0, 1, 0];
+const UNRESOLVED: [u64; 3] = [0, 0, 1];
 const NOTHING_LATE: [u64; 3] = [0, 0, 0];
 
 #[tokio::test]
@@ -95,6 +103,11 @@ async fn a_successor_is_no_other_on_the_page_in_an_export_or_when_the_month_is_e
     assert_eq!(live(&bed, &gateway, OF_LAB).await, (NONE, NOTHING_LATE));
     for case in [None, Some(answered)] {
         assert_eq!(reported(&bed, &gateway, OF_LAB, case).await, ([1, 2, 0, 3], NOTHING_LATE));
+    }
+    // What the successor acknowledged is closed in the export of an auditor of the one before it: it may wait or not.
+    assert_eq!(live(&bed, &gateway, OF_HAMAR).await, ([0; 4], SETTLED));
+    for case in [None, Some(late)] {
+        assert_eq!(reported(&bed, &gateway, OF_HAMAR, case).await, ([0; 4], UNRESOLVED));
     }
 
     for case in [answered, late] {
@@ -142,4 +155,20 @@ async fn a_succession_of_an_earlier_version_counts_what_passed_and_is_closed_to_
     let seen = gateway.search(&bed.caller(OF_TWO), &filter, None, 10).await.unwrap();
     let seen: Vec<_> = seen.entries.into_iter().map(|entry| entry.record.unwrap().recipient).collect();
     assert_eq!(seen, [Some(id(RU_OSLO))]);
+}
+
+#[tokio::test]
+async fn a_late_message_that_a_closed_correction_may_have_taken_elsewhere_is_not_told_as_waiting() {
+    let bed = memory_bed();
+    let gateway = gateway(&bed);
+    bed.load(register(1, four_auditors)).await;
+    let (late, _) = bed.send_notice(&wish(), None).await.unwrap();
+    bed.advance_days(6);
+    gateway.sweep().await.unwrap();
+    bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, Some(late)).await.unwrap();
+    for who in [ALL, OF_TWO] {
+        assert_eq!(live(&bed, &gateway, who).await, ([0; 4], SETTLED), "{who}");
+    }
+    assert_eq!(reported(&bed, &gateway, ALL, None).await, ([0; 4], SETTLED));
+    assert_eq!(reported(&bed, &gateway, OF_TWO, None).await, ([0; 4], UNRESOLVED), "the correction names the other unit");
 }

@@ -14,7 +14,8 @@ async fn exported(bed: &Bed, gateway: &Arc<Gateway>, who: &str, of: ExportOf, pe
     let frame = export.frame().clone();
     let head = Checkpoint::open(std::str::from_utf8(&frame.checkpoint).unwrap(), &bed.world.verifier).unwrap();
     let edge = edge(frame.from, frame.edge).unwrap();
-    let mut survey = Survey::new(crate::audit::sight::Sight::ALL, period, &Question::ALL, frame.from, Some(edge)).of_bundle();
+    let mut survey =
+        Survey::new(crate::audit::sight::Sight::ALL, period, &Question::ALL, frame.from, Some(edge)).of_bundle(of.case_ref.is_some());
     while let Some(entries) = export.next().await.unwrap() {
         entries.iter().for_each(|entry| survey.take(entry));
     }

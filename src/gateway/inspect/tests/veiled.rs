@@ -6,6 +6,7 @@ use super::holds::two_cases;
 use super::*;
 use crate::domain::hold::HoldReason;
 use crate::domain::id::CaseRef;
+use crate::store::contract::case_bed::NoticeWish;
 
 /// The records about a case that `who` is shown from before `end`, by each way there is.
 async fn shown(gateway: &Arc<Gateway>, caller: &Caller, case_ref: CaseRef, end: u64) -> [BTreeSet<u64>; 6] {
@@ -92,4 +93,40 @@ async fn what_a_scoped_auditor_once_asked_about_a_case_that_is_held_shows_no_hol
         let all = shown(&gateway, &bed.caller(ALL), case, end).await;
         assert!(all.iter().all(|indices| indices.contains(&index) == (case != nobodys)), "{all:?}");
     }
+}
+
+/// What `OF_UNIT` is told of what was erased, when it asked often about a case of another unit that is held, or about one that is not.
+async fn told_of_erasures(asks_about_the_held: bool) -> (Finding, crate::audit::range::Tally, Vec<(Option<u64>, Option<String>)>) {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    let (_, hamar) = two_cases(&bed).await;
+    let (_, free) = bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, None).await.unwrap();
+    let caller = bed.caller(OF_UNIT);
+    for _ in 0..25 {
+        gateway.timeline(&caller, if asks_about_the_held { hamar } else { free.case_ref.unwrap() }).await.unwrap();
+    }
+    gateway.place_hold(&bed.caller(ALL), hamar, HoldReason::Complaint, date("2029-01-31")).await.unwrap();
+    store.turn_now().await.unwrap();
+    months_pass(&store, &bed, 16).await;
+    // As an earlier version told it: 25 fewer, or not.
+    gateway.note(Event::RecordsErased { month: date("2026-10-01"), records: if asks_about_the_held { 8 } else { 33 } }).await.unwrap();
+    let answer = ask(&gateway, &caller, Question::Erased).await;
+    assert!(answer.checked.holds());
+    let filter = RecordFilter { kinds: vec![kind::RECORDS_ERASED], ..RecordFilter::default() };
+    let months = gateway.search(&caller, &filter, None, 100).await.unwrap().entries;
+    let whole = gateway.search(&bed.caller(ALL), &filter, None, 100).await.unwrap().entries;
+    assert_eq!(whole.len(), months.len() + 1, "whoever sees everything is shown the earlier version's too");
+    let months: Vec<_> = months.into_iter().filter_map(|entry| entry.record).map(|record| (record.count, record.note)).collect();
+    let first_kept = gateway.log_state(&caller).await.unwrap().first_kept;
+    assert_eq!(months.iter().filter_map(|(count, _)| *count).sum::<u64>(), first_kept, "every place of the months that went");
+    (answer.finding, answer.checked.period, months)
+}
+
+#[tokio::test]
+async fn how_much_was_erased_tells_a_scoped_auditor_nothing_of_what_a_hold_kept() {
+    let [held, free] = [told_of_erasures(true).await, told_of_erasures(false).await];
+    assert_eq!(held, free);
+    let Finding::Erased { months, records, .. } = held.0 else { panic!("{held:?}") };
+    assert!(months > 0 && records > 25, "{held:?}");
 }

@@ -292,6 +292,7 @@ pub(crate) fn note(lang: Lang, kind: u16, note: &str) -> String {
             None => format!("{} {note}", lang.say("versjon", "version")),
         }),
         kind::NOTICE_ACCEPTED => note.strip_prefix("moved from ").map(|unit| format!("{} {unit}", lang.say("flyttet fra", "moved from"))),
+        kind::RECORDS_ERASED => month(lang, note),
         kind::SUCCEEDED => succession(lang, note),
         kind::AUDIT_ASKED => asked(lang, note),
         kind::REVIEWED => note.split_once(" to ").map(|(from, to)| if from == to { from.to_owned() } else { format!("{from} – {to}") }),
@@ -304,6 +305,14 @@ pub(crate) fn note(lang: Lang, kind: u16, note: &str) -> String {
         _ => None,
     };
     words.unwrap_or_else(|| note.to_owned())
+}
+
+/// Which month went, by its places.
+fn month(lang: Lang, note: &str) -> Option<String> {
+    let (month, places) = note.split_once(" index ")?;
+    let (from, to) = places.split_once(" below ")?;
+    let last = to.parse::<u64>().ok()?.checked_sub(1)?;
+    Some(format!("{} {month}, {} {from}–{last}", lang.say("måneden fra", "the month from"), lang.say("oppføring", "entries")))
 }
 
 /// How much a successor took over.
@@ -400,6 +409,8 @@ mod tests {
         assert_eq!(note(Lang::Nb, kind::SUCCEEDED, "items 1 cases 2000"), "1 ubekreftet melding, 2000 saker");
         assert_eq!(note(Lang::Nb, kind::HOLD_PLACED, "until 2027-06-30"), "til og med 2027-06-30");
         assert_eq!(note(Lang::En, kind::HOLD_PLACED, "until 2027-06-30 under § 9"), "until and including 2027-06-30, under: § 9");
+        assert_eq!(note(Lang::En, kind::RECORDS_ERASED, "2027-01-01 index 8 below 41"), "the month from 2027-01-01, entries 8–40");
+        assert_eq!(note(Lang::Nb, kind::RECORDS_ERASED, "2027-01-01"), "2027-01-01", "as earlier versions told it");
         // What is of another form stays as it is.
         for odd in ["question 99", "whence 7", "from", "kinds x"] {
             assert_eq!(note(Lang::Nb, kind::AUDIT_ASKED, odd), odd);

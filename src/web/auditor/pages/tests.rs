@@ -79,7 +79,7 @@ pub(super) fn findings() -> Vec<(Question, Finding)> {
             (Question::Forbidden, Finding::Forbidden { refused: n, forbidden: n, summed: n, strangers: n, participants: n }),
             (Question::Overdue, Finding::Overdue { open: n, settled: n, unresolved: 0 }),
             (Question::Changed, Finding::Changed { corrected: n, withdrawn: n, returned: n }),
-            (Question::Erased, Finding::Erased { contents: n, months: n, records: n, undelivered: n }),
+            (Question::Erased, Finding::Erased { contents: n, months: n, records: n, held: n, undelivered: n }),
             (Question::Read, Finding::Read { reads: n, readers: n, reviews: n }),
         ]
     };
