@@ -15,7 +15,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   1   refused by the gateway, or a verification failed
   2   wrong usage, or a file given does not hold what it should
   3   the gateway cannot be reached, or the connection was lost
-  74  the gateway ended because its disk failed (serve)
+  74  the gateway ended because its disk failed, or its data folder was moved or replaced (serve)
   78  configuration, certificate or key cannot be used";
 
 /// Why a command ends without having done what was asked.

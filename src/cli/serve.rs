@@ -23,7 +23,7 @@ pub const HELP: &str = "Examples:
   samband serve --dev --dir dev --listen 127.0.0.1:0
 
 SIGTERM and SIGINT stop it: calls at work end, everything acted is durable and published. Certificates, CAs, revocation lists and the
-participant register are taken when their files change, and on SIGHUP; what cannot be used changes nothing and is an entry of the log. It ends with exit code 74, answering nothing more, when its disk fails.";
+participant register are taken when their files change, and on SIGHUP; what cannot be used changes nothing and is an entry of the log. It ends with exit code 74, answering nothing more, when its disk fails or its data folder is moved, removed or replaced.";
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]

@@ -127,6 +127,9 @@ pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs;
 /// What undelivered items whose content is damaged want of the operator.
 pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck` names the file; put it back from the newest copy where something of it is left, or have the senders withdraw and send anew (docs/recovery.md)";
 
+/// What a file or key that is not there wants of the operator.
+pub const GONE: &str = "is gone, or is no key any more: put it back from the newest copy, `samband audit fsck` shows all of it";
+
 /// What can no longer be done for it.
 pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";
 
@@ -140,6 +143,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
         stats,
         oldest_undelivered,
         unread,
+        gone,
         contents,
         oldest_content,
         last_event,
@@ -177,6 +181,7 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
     if *unread > 0 {
         lines.push(format!("DAMAGED      {unread} undelivered items {UNREAD}"));
     }
+    lines.extend(gone.iter().map(|name| format!("GONE         {name} {GONE}")));
     lines
 }
 
@@ -220,6 +225,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
         stats,
         oldest_undelivered,
         unread,
+        gone,
         contents,
         oldest_content,
         last_event,
@@ -235,7 +241,7 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
     } = sealed;
     let time = |at: &Option<Timestamp>| at.map(|at| at.to_string());
     json!({
-        "undelivered": stats.undelivered, "overdue": stats.overdue, "undelivered_unreadable": unread, "oldest_undelivered": time(oldest_undelivered),
+        "undelivered": stats.undelivered, "overdue": stats.overdue, "undelivered_unreadable": unread, "gone": gone, "oldest_undelivered": time(oldest_undelivered),
         "contents": contents, "oldest_content": time(oldest_content), "cases": stats.cases, "message_ids": stats.ids,
         "last_event": last_event.to_string(), "stopped_cleanly": stopped_cleanly, "last_stop": time(last_stop), "holds": holds,
         "holds_not_whole": holds_not_whole, "held_records_lost": lost, "held_records": held, "unreadable": unreadable, "records_looked_at": looked_at,

@@ -21,7 +21,8 @@ pub const HELP: &str = "Examples:
 
 Nothing is changed, and the gateway may run. Without the storage key the published log and the journal's chain are checked; with it also
 every record against its leaf and all content that is still kept. Prints every damage with file and offset, files that the store did not make,
-legal holds that lack records (which is no damage of its own), and how fast it went. The exit code is 1 for damage. A torn tail is none: it is what a kill leaves, and was never durable.";
+legal holds that lack records (which is no damage of its own), and how fast it went. The exit code is 1 for damage. A torn tail is none: it is what a kill leaves, and was never durable;
+`left behind` names those of earlier kills, `lost seal` an empty mark that the next start writes again.";
 
 /// Arguments of `audit fsck`.
 #[derive(Debug, Args)]

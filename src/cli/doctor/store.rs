@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::audit::note::LogSigner;
 use crate::cli::folder::no_store;
-use crate::cli::store::{LOST, NOT_WHOLE, UNREAD};
+use crate::cli::store::{GONE, LOST, NOT_WHOLE, UNREAD};
 use crate::config::Config;
 use crate::config::keys::{read_log_key, read_storage_key};
 use crate::domain::time::{DAY_MILLIS, Timestamp};
@@ -59,6 +59,9 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings.push(state(running, &found));
     findings.extend(erasure(config, running, &found, now));
     if let Some(sealed) = &found.sealed {
+        // Of a stopped store the start's own look has told them.
+        let gone = sealed.gone.iter().filter(|_| running);
+        findings.extend(gone.map(|name| Finding::new("store", Health::Bad, format!("{name} {GONE}"), json!({}))));
         findings.push(undelivered(config, sealed, now));
         findings.push(last_event(sealed, now));
         findings.extend(holds(sealed));
@@ -83,8 +86,7 @@ fn unfit(config: &Config, running: bool) -> Result<Vec<Finding>, Finding> {
     let bad = |text: String| Finding::new("store", Health::Bad, text, json!({}));
     if !running {
         let gone = would_open(config).map_err(|why| bad(format!("the gateway would not start: {why}")))?;
-        let told = |name: &String| bad(format!("{name} is gone; put it back from the newest copy, `samband audit fsck` shows all of it"));
-        return Ok(gone.iter().map(told).collect());
+        return Ok(gone.iter().map(|name| bad(format!("{name} {GONE}"))).collect());
     }
     let damages = in_the_way(&config.data_dir).map_err(|error| bad(error.to_string()))?;
     Ok(damages.iter().map(|damage| bad(format!("{damage}; until then nothing that was acknowledged is erased"))).collect())
@@ -241,5 +243,34 @@ mod tests {
         assert_eq!(overdue(&config, SystemClock.now(), [23, 25]), [None, Some(Health::Bad)]);
         store.stop().await.unwrap();
         assert_eq!(overdue(&config, SystemClock.now(), [23, 25]), [None, None], "no gateway runs");
+    }
+
+    #[tokio::test]
+    async fn a_file_or_key_of_a_month_that_is_gone_is_told_of_a_running_and_of_a_stopped_gateway() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = Config::load(&home.config_file()).unwrap();
+        let options = store_options(&config, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).unwrap();
+        let store = EmbeddedStore::open(options).unwrap();
+        store.turn_now().await.unwrap();
+        let month = fs::read_dir(config.data_dir.join("records")).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+        let (file, key) = (format!("records/{month}"), format!("keys/records-{month}.key"));
+        let told = || -> Vec<String> {
+            let findings = look(&config, SystemClock.now()).into_iter();
+            findings.filter(|finding| finding.check == "store" && finding.health == Health::Bad).map(|finding| finding.text).collect()
+        };
+        assert_eq!(told(), Vec::<String>::new());
+        let each = |when: &str| {
+            for name in [&file, &key] {
+                let (path, aside) = (config.data_dir.join(name), dir.path().join("aside"));
+                fs::rename(&path, &aside).unwrap();
+                assert_eq!(told(), [format!("{name} {GONE}")], "{when}");
+                fs::rename(&aside, &path).unwrap();
+            }
+        };
+        each("running");
+        store.stop().await.unwrap();
+        drop(store);
+        each("stopped");
     }
 }

@@ -16,9 +16,10 @@ use super::frame::{HEADER_LEN, Header, JournalEntry};
 use super::holds;
 use super::journal::Reader;
 use super::keys::Keys;
-use super::layout::{Current, Format, Layout, journal_name};
+use super::layout::{Current, Format, Layout, content_name, journal_name};
 use super::records::{Archive, month_of_name};
 use super::replay::begin;
+use super::turn::in_force;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::event::Event;
 use crate::audit::note::LogVerifier;
@@ -104,6 +105,8 @@ pub struct SealedInfo {
     pub oldest_undelivered: Option<Timestamp>,
     /// Undelivered items whose content cannot be read.
     pub unread: u64,
+    /// Files of records and of content in force that are not there, and keys of such that are not there or open nothing.
+    pub gone: Vec<String>,
     /// Messages whose content is on disk, acknowledged or not.
     pub contents: u64,
     /// When the oldest of these was accepted.
@@ -324,6 +327,10 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     let Glance { state, size, archive, held, contents, base_contents, oldest_content, last_stop } =
         glance(layout, keys, subject_key, current)?;
     let unread = unread(layout, keys, &state, &base_contents);
+    let mut in_force = in_force(archive.months(), archive.held().files());
+    in_force.extend(current.base.map(content_name));
+    let mut gone = keys.unusable(&in_force);
+    gone.extend(in_force.into_iter().filter(|name| !layout.disk().exists(&layout.path(name))));
     let held_now = archive.held().all_now();
     let lacking = holds::lacking(&held_now);
     let records = held + archive.months().iter().map(|month| month.count).sum::<u64>();
@@ -338,6 +345,7 @@ fn sealed(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current
     Ok(SealedInfo {
         oldest_undelivered: state.oldest_undelivered(),
         unread,
+        gone,
         contents,
         oldest_content,
         last_event: state.last_time(),

@@ -66,6 +66,12 @@ impl Keys {
         unwrap(&self.storage_key, file, &wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
     }
 
+    /// Names of the keys of these files that are not there or open nothing.
+    #[must_use]
+    pub fn unusable(&self, files: &[String]) -> Vec<String> {
+        files.iter().filter(|file| matches!(self.secret(file), Err(OpenError::Damaged(_)))).map(|file| key_name(file)).collect()
+    }
+
     /// Overwrites a key in its place. False when there is none.
     fn blank(&self, key: &Path) -> Result<bool, OpenError> {
         match self.layout.disk().open(key, Open::Write) {

@@ -338,7 +338,8 @@ pub struct Strangers {
     pub own: Vec<String>,
     /// Files that the store never made: reported, never deleted.
     pub foreign: Vec<String>,
-    /// Files in force that are not there, with or without their keys: those are never destroyed, so that a file that comes back can be read.
+    /// Files in force that are not there, with or without their keys: those are never destroyed, so that a file that comes back can be read. And, where
+    /// it was looked for, keys in force that are not there or open nothing.
     pub gone: Vec<String>,
     /// What stands at names of this store's own and is no file.
     pub blocked: Vec<Damage>,
@@ -364,6 +365,8 @@ impl Layout {
     /// record files and files of held records in force.
     pub fn strangers(&self, current: &Current, records: &[String]) -> Result<Strangers, OpenError> {
         let (mut found, mut names) = (Strangers::default(), Vec::new());
+        // A turn makes the base that follows the one in force, as often as it is tried.
+        let is_of_a_turn = |number: u64| number <= current.base.unwrap_or(0).saturating_add(1);
         for name in self.names("journal")? {
             names.push(format!("journal/{name}"));
             match number_of(&name, ".j") {
@@ -376,8 +379,8 @@ impl Layout {
             names.push(format!("base/{name}"));
             match number_of(&name, ".state").or_else(|| number_of(&name, ".content")) {
                 Some(n) if Some(n) == current.base => {}
-                Some(_) => found.own.push(format!("base/{name}")),
-                None => found.foreign.push(format!("base/{name}")),
+                Some(n) if is_of_a_turn(n) => found.own.push(format!("base/{name}")),
+                _ => found.foreign.push(format!("base/{name}")),
             }
         }
         for name in self.names("records")? {
@@ -394,8 +397,8 @@ impl Layout {
             names.push(path.clone());
             match super::holds::base_of_name(&path) {
                 Some(_) if records.contains(&path) => {}
-                Some(_) => found.own.push(path),
-                None => found.foreign.push(path),
+                Some(n) if is_of_a_turn(n) => found.own.push(path),
+                _ => found.foreign.push(path),
             }
         }
         let contents = current.base.map(content_name);

@@ -19,7 +19,7 @@ use super::error::{Damage, IoContext as _, OpenError};
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
-use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, make_folder, store_id, write_checked};
+use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, content_name, make_folder, store_id, write_checked};
 use super::lookups::Lookups;
 use super::publishing::Publishing;
 use super::queue::Queue;
@@ -225,7 +225,10 @@ fn judge(layout: &Layout, keys: &Keys, format: &Format, asked: &Asked<'_>) -> Re
     let mark = mark(layout, asked, format)?;
     let replayed = replay((layout, keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
-    let strangers = layout.strangers(&current, &in_force(&replayed.months, &replayed.held))?;
+    let mut records = in_force(&replayed.months, &replayed.held);
+    let mut strangers = layout.strangers(&current, &records)?;
+    records.extend(current.base.map(content_name));
+    strangers.gone.extend(keys.unusable(&records));
     if let Some(journal) = strangers.gone.iter().find(|name| name.starts_with("journal/")) {
         return Err(OpenError::damage(
             journal,
@@ -344,9 +347,17 @@ fn sweep(layout: &Layout, keys: &Keys, strangers: &Strangers) -> Result<(), Open
     Ok(())
 }
 
-/// Names files in force that are not there.
+/// Names files in force that are not there, and keys that are not there or open nothing.
 pub(super) fn tell_gone(gone: &[String]) {
     for name in gone {
+        if name.starts_with("keys/") {
+            tracing::error!(
+                file = %name,
+                "a key of the store is gone or damaged, and what stands in its file cannot be read: stop the gateway, put the key back from the newest \
+                 copy of the keys, and run `samband audit fsck`"
+            );
+            continue;
+        }
         tracing::error!(
             file = %name,
             "a file of the store is gone, and what stands in it cannot be read; its key is kept: stop the gateway, put the file back from the newest copy, \

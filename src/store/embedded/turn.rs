@@ -164,8 +164,10 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
 fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
     let current = Current::of(&engine.layout)?;
     let archive = engine.archive.load();
-    let strangers = engine.layout.strangers(&current, &in_force(archive.months(), archive.held().files()))?;
+    let records = in_force(archive.months(), archive.held().files());
+    let strangers = engine.layout.strangers(&current, &records)?;
     tell_gone(&strangers.gone);
+    tell_gone(&engine.keys.unusable(&records));
     if let Some(damage) = strangers.blocked.into_iter().next() {
         return Err(damage.into());
     }

@@ -10,6 +10,7 @@ use crate::audit::tile_nodes::TileRead as _;
 use crate::audit::tiles::{TileId, TileKind};
 use crate::audit::tree::Hash;
 use crate::domain::time::parse_date;
+use crate::regular_file::Kind;
 use crate::store::embedded::calendar;
 use crate::store::embedded::error::{Damage, OpenError};
 use crate::store::embedded::layout::{BEHIND, Current, FOLDERS, Layout};
@@ -27,7 +28,9 @@ pub fn foreign(layout: &Layout) -> Result<Vec<String>, OpenError> {
     // Months that are not in force are leftovers and no strangers; which of both does not matter here.
     let mut found = layout.strangers(&current, &[])?.foreign;
     for name in layout.names(".")? {
-        let own = OWN.contains(&name.as_str()) || FOLDERS.contains(&name.as_str()) || name.ends_with(".tmp");
+        // A link to a folder elsewhere serves as one, and the store made none.
+        let folder = || FOLDERS.contains(&name.as_str()) && layout.disk().other_at(&layout.path(&name)) != Some(Kind::Link);
+        let own = OWN.contains(&name.as_str()) || folder() || name.ends_with(".tmp");
         if !own {
             found.push(name);
         }

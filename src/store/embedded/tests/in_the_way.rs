@@ -261,3 +261,51 @@ async fn a_content_file_that_is_gone_is_told_once() {
     let report = home.fsck(true);
     assert_eq!(report.damages.iter().filter(|damage| damage.file == "base/000000000001.content").count(), 1, "{report:?}");
 }
+
+/// It serves as the folder that it leads to, so the start takes it.
+#[tokio::test]
+async fn a_link_in_the_place_of_a_folder_of_the_stores_is_named_by_the_check() {
+    let home = stopped(true).await;
+    for name in ["index", "records"] {
+        let (path, aside) = (home.data().join(name), home.dir.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        std::os::unix::fs::symlink(&aside, &path).unwrap();
+        for key in [true, false] {
+            let damages = home.fsck(key).damages;
+            assert!(damages.len() == 1 && damages[0].file == name && damages[0].what.contains("did not make"), "{name}: {damages:?}");
+        }
+        home.open().stop().await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(&aside, &path).unwrap();
+        assert_eq!(home.fsck(true).damages, []);
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_an_older_month_that_is_gone_or_damaged_is_told_at_the_start_and_to_whoever_looks() {
+    let home = stopped(true).await;
+    let store = home.open();
+    home.clock.advance_millis(40 * 24 * 60 * 60 * 1000);
+    home.bed(&store).send_notice(&wish(), None).await.unwrap();
+    store.turn_now().await.unwrap();
+    store.stop().await.unwrap();
+    drop(store);
+    let months = files_below(&home.data().join("records"));
+    assert_eq!(months.len(), 2);
+    let name = format!("keys/{}.key", home.name(&months[0]).replace('/', "-"));
+    let (path, info) =
+        (home.data().join(&name), || info(&home.data(), Some(Zeroizing::new(KEY)), home.clock.now()).unwrap().sealed.unwrap());
+    let key = std::fs::read(&path).unwrap();
+    assert_eq!((home.would_open().unwrap(), info().gone), (Vec::new(), Vec::new()));
+    let harms: [&dyn Fn(); 3] = [&|| std::fs::remove_file(&path).unwrap(), &|| std::fs::write(&path, vec![0; key.len()]).unwrap(), &|| {
+        std::fs::write(&path, &key[1..]).unwrap()
+    }];
+    for harm in harms {
+        harm();
+        assert_eq!((home.would_open().unwrap(), info().gone), (vec![name.clone()], vec![name.clone()]));
+        assert!(home.fsck(true).damages.iter().any(|damage| damage.file == name));
+        home.open().stop().await.unwrap();
+        std::fs::write(&path, &key).unwrap();
+    }
+    assert_eq!(home.fsck(true).damages, []);
+}

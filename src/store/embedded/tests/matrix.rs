@@ -312,6 +312,10 @@ async fn foreign_files_are_named_by_the_check_and_left_alone_by_the_start() {
         "journal/000000000001.j.bak",
         "journal/1.j",
         "base/old.state",
+        // No turn of this store has come so far.
+        "base/000000000099.state",
+        "base/000000000002.content",
+        "holds/000000000001-000000000099.rec",
         "records/2026-13.rec",
         "keys/id_rsa",
         "log/tile/0/000.orig",

@@ -325,12 +325,12 @@ async fn files_of_others_are_left_alone_and_own_leftovers_are_swept() {
     let home = Home::new();
     drop(home.open());
     std::fs::write(home.data().join("journal/notes.txt"), "mine").unwrap();
-    std::fs::write(home.data().join("base/000000000099.state"), "a turn that never came to its end").unwrap();
-    std::fs::write(home.data().join("keys/base-000000000099.state.key"), [1; 60]).unwrap();
+    std::fs::write(home.data().join("base/000000000001.state"), "a turn that never came to its end").unwrap();
+    std::fs::write(home.data().join("keys/base-000000000001.state.key"), [1; 60]).unwrap();
     drop(home.open());
     assert!(home.data().join("journal/notes.txt").exists());
-    assert!(!home.data().join("base/000000000099.state").exists());
-    assert!(!home.data().join("keys/base-000000000099.state.key").exists());
+    assert!(!home.data().join("base/000000000001.state").exists());
+    assert!(!home.data().join("keys/base-000000000001.state.key").exists());
 }
 
 #[tokio::test]
