@@ -30,7 +30,7 @@ pub use inspect::{
 pub use register::{LoadError, Loaded, NotInForce, RegisterFile};
 pub use settings::Settings;
 pub use status::{Change, Changes, Evidence, Statuses};
-pub use submit::{Draft, Submitted, content_commit};
+pub use submit::{Draft, Submitted, Unfit, content_commit};
 pub use witnesses::{Cosigned, Heard, NotHeard, Saw, WitnessCall, WitnessState, WitnessStatus, Witnesses, ask};
 
 use crate::audit::event::Event;

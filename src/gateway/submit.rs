@@ -12,7 +12,7 @@ use crate::policy::command::{Body, Command, Reference, Searched, Submission};
 use crate::policy::permit::{Caller, Denial, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::{FLOWS, Verb};
-use crate::store::{Accepted, Outcome};
+use crate::store::{Accepted, Outcome, StoreError};
 
 /// A message as the wire gave it, parsed.
 pub struct Draft {
@@ -30,6 +30,18 @@ pub struct Draft {
     pub body: Body,
     /// The request written again without its handle, salt and `validate_only`.
     pub canonical: Content,
+}
+
+/// A message whose content is refused as it stands.
+pub struct Unfit<'d> {
+    /// Which of the three.
+    pub kind: MessageKind,
+    /// The sender's handle.
+    pub message_id: MessageId,
+    /// The sender's salt.
+    pub salt: &'d [u8; 32],
+    /// As in a [`Draft`].
+    pub canonical: &'d Content,
 }
 
 /// What became of a message.
@@ -61,6 +73,33 @@ impl Gateway {
         match self.try_submit(caller, verb, draft).await {
             Ok(submitted) => Ok(submitted),
             Err(denial) => Err(self.refuse(caller, verb, denial, Some(message_id)).await),
+        }
+    }
+
+    /// What a message was answered that is refused today for its content alone, if the very same was accepted before under this id: a day or a rule
+    /// may have changed since, and its sender is owed the receipt.
+    ///
+    /// # Errors
+    /// The store cannot tell now.
+    pub async fn accepted_before(&self, caller: &Caller, draft: Unfit<'_>) -> Result<Option<Accepted>, Refusal> {
+        let Unfit { kind, message_id, salt, canonical } = draft;
+        let (verb, commit) = (send_verb(kind), content_commit(salt, canonical));
+        let Ok(permit) = authorize(caller, verb, commit, &self.store.register()) else { return Ok(None) };
+        let submission = Submission {
+            kind,
+            message_id,
+            commit,
+            replaces: None,
+            validate_only: false,
+            body: Body::Unfit,
+            canonical: Content::default(),
+            mailbox_items_max: self.settings.mailbox_items_max,
+            searched: Searched::Unknown,
+        };
+        match self.store.act(Command::Submit { permit, submission: Box::new(submission) }).await {
+            Ok(Outcome::Accepted(accepted)) => Ok(Some(accepted)),
+            Ok(Outcome::Done { .. }) | Err(StoreError::Denied(_)) => Ok(None),
+            Err(error) => Err(self.failed(caller, verb, error, Some(message_id)).await),
         }
     }
 

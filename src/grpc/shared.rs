@@ -15,7 +15,9 @@ use crate::domain::participant::{Contact, MunicipalityNumber, Role, Standing};
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::domain::violation::Choice;
-use crate::gateway::{Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Evidence, Gateway, ReceiveOptions, Submitted};
+use crate::gateway::{
+    Changes, Counterpart, CounterpartFilter, Deliveries, Delivery, Draft, Evidence, Gateway, ReceiveOptions, Submitted, Unfit,
+};
 use crate::policy::case::DeliveryStatus;
 use crate::policy::command::Body;
 use crate::policy::permit::Caller;
@@ -102,22 +104,26 @@ pub(super) async fn send<R: SendRequest>(
     #[cfg(debug_assertions)]
     super::provoke::panic_if_told(&head.message_id, &canonical);
     let id = message_id("message_id", &head.message_id)?;
-    let draft = draft(R::KIND, id, &head, canonical, || body(request)).map_err(|error| status::naming(error, id))?;
+    let (salt, replaces) = envelope(&head).map_err(|error| status::naming(error, id))?;
+    let body = match body(request) {
+        Ok(body) => body,
+        Err(error) => {
+            let unfit = Unfit { kind: R::KIND, message_id: id, salt: &salt, canonical: &canonical };
+            let before =
+                if head.validate_only { None } else { gateway.accepted_before(caller, unfit).await.map_err(status::of_refusal)? };
+            return before.map(Submitted::Accepted).ok_or_else(|| status::naming(error, id));
+        }
+    };
+    let draft = Draft { kind: R::KIND, message_id: id, salt, replaces, validate_only: head.validate_only, body, canonical };
     gateway.submit(caller, draft).await.map_err(status::of_refusal)
 }
 
-fn draft(
-    kind: MessageKind,
-    message_id: MessageId,
-    head: &Head,
-    canonical: Content,
-    body: impl FnOnce() -> Result<Body, Status>,
-) -> Result<Draft, Status> {
+/// Salt and the message that is replaced.
+fn envelope(head: &Head) -> Result<(Zeroizing<[u8; 32]>, Option<MessageId>), Status> {
     let salt = <[u8; 32]>::try_from(head.content_salt.as_ref()).ok().filter(|salt| *salt != [0; 32]).map(Zeroizing::new);
     let salt =
         salt.ok_or_else(|| status::of_argument("content_salt", Reason::BadContentSalt, "send 32 random bytes, fresh for each message_id"))?;
-    let replaces = head.replaces.as_deref().map(|text| self::message_id("replaces", text)).transpose()?;
-    Ok(Draft { kind, message_id, salt, replaces, validate_only: head.validate_only, body: body()?, canonical })
+    Ok((salt, head.replaces.as_deref().map(|text| message_id("replaces", text)).transpose()?))
 }
 
 /// The refusal of a Send request without content or withdrawal.

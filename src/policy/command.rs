@@ -25,6 +25,8 @@ pub enum Body {
     Result(ResultFacts),
     /// A withdrawal of the message named in `replaces`.
     Withdrawal(WithdrawalCode),
+    /// What breaks a rule that it can be checked against alone. It is never accepted; but the same may have been, by another day or another rule.
+    Unfit,
 }
 
 /// What the records say of an id that the state does not know and may have forgotten.
@@ -69,7 +71,7 @@ impl Submission {
         match &self.body {
             Body::Report(facts) => Reference::Case(facts.case_ref),
             Body::Result(facts) => Reference::Requisition(facts.requisition_id),
-            Body::Notice(_) | Body::Withdrawal(_) => Reference::None,
+            Body::Notice(_) | Body::Withdrawal(_) | Body::Unfit => Reference::None,
         }
     }
 }

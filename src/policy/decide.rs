@@ -126,6 +126,7 @@ fn submit(view: &View<'_>, permit: &Permit, submission: &Submission, at: Timesta
         Body::Report(facts) => report::decide(view, permit, submission, facts, at)?,
         Body::Result(facts) => result::decide(view, permit, submission, facts, at)?,
         Body::Withdrawal(reason) => withdrawal::decide(view, permit, submission, *reason, at)?,
+        Body::Unfit => return Err(Reason::ContentInvalid.into()),
     };
     // A correction or a withdrawal takes the place of what it replaces, and is never kept out.
     let fills = submission.replaces.is_none().then(|| event.acceptance()).flatten();

@@ -5,9 +5,11 @@ use samband::domain::time::DAY_MILLIS;
 use samband::grpc::pb;
 use samband::grpc::pb::send_condition_notice_request::Body;
 use samband::grpc::pb::send_condition_notice_response::Outcome;
+use samband::grpc::server::ServerLimits;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
-use crate::harness::{World, accepted_notice, noon, notice, refused};
+use crate::harness::{Kind, World, accepted_notice, noon, notice, refused, settings};
 
 #[tokio::test]
 async fn the_same_message_again_gets_the_first_answer_byte_for_byte() {
@@ -20,6 +22,42 @@ async fn the_same_message_again_gets_the_first_answer_byte_for_byte() {
     let receipt = world.prosecution().get_receipt(receipt).await.unwrap().into_inner();
     assert_eq!(receipt.accepted.unwrap(), first);
     assert_eq!(world.unit_polls("r").await.len(), 1, "one message, one item");
+}
+
+/// A notice that was decided on this day.
+fn dated(day: &str) -> pb::ConditionNotice {
+    let mut notice = notice();
+    (notice.decision_date, notice.probation_start) = (day.to_owned(), day.to_owned());
+    let control = notice.control.as_mut().unwrap();
+    (control.from_date, control.subject_informed_on) = (day.to_owned(), day.to_owned());
+    notice
+}
+
+/// A clock that was ahead let dates pass that lie in the future; the sender did not hear the answer and asks again when the clock is right.
+#[tokio::test]
+async fn what_was_accepted_gets_its_receipt_also_when_its_dates_would_be_refused_today_and_nothing_else_does() {
+    const AHEAD: i64 = 12 * DAY_MILLIS;
+    for kind in [Kind::Memory, Kind::Embedded] {
+        let world = World::on(kind, settings(), ServerLimits::default()).await;
+        let dated = dated("2026-11-25");
+        let send = || pb::SendConditionNoticeRequest { body: Some(Body::Content(dated.clone())), ..world.send_notice() };
+        world.clock.advance_millis(AHEAD);
+        let request = send();
+        let first = accepted_notice(world.prosecution().send_condition_notice(request.clone()).await.unwrap().into_inner());
+        world.clock.advance_millis(-AHEAD);
+        let again = world.prosecution().send_condition_notice(request.clone()).await.unwrap().into_inner();
+        assert_eq!(accepted_notice(again), first, "{kind:?}");
+        let unknown = send();
+        let salted = pb::SendConditionNoticeRequest { content_salt: Bytes::from_static(&[8; 32]), ..request.clone() };
+        let other = pb::SendConditionNoticeRequest { body: Some(Body::Content(self::dated("2026-11-26"))), ..request.clone() };
+        let validated = pb::SendConditionNoticeRequest { validate_only: true, ..request };
+        for refusable in [unknown, salted, other, validated] {
+            let status = refused(world.prosecution().send_condition_notice(refusable).await, Code::InvalidArgument, "CONTENT_INVALID");
+            let fields = status.get_details_bad_request().unwrap().field_violations;
+            assert!(fields.iter().any(|field| field.field.contains("decision_date")), "{fields:?}");
+        }
+        assert_eq!(world.unit_polls("r").await.len(), 1, "{kind:?}: one message, one item");
+    }
 }
 
 #[tokio::test]

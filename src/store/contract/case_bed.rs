@@ -324,7 +324,7 @@ pub(crate) fn submission(message_id: MessageId, body: Body, replaces: Option<Mes
     let kind = match &body {
         Body::Report(_) => MessageKind::NonAttendanceReport,
         Body::Result(_) => MessageKind::LabResult,
-        Body::Notice(_) | Body::Withdrawal(_) => MessageKind::ConditionNotice,
+        Body::Notice(_) | Body::Withdrawal(_) | Body::Unfit => MessageKind::ConditionNotice,
     };
     let canonical = if matches!(body, Body::Withdrawal(_)) { Content::default() } else { b"innhold som ingen skal lese".to_vec().into() };
     Submission {

@@ -55,7 +55,8 @@ impl Unread {
         self.items.load(Ordering::Relaxed)
     }
 
-    fn is_due(&self, now: i64) -> bool {
+    /// Whether all is to be read, by the clock that nobody sets.
+    pub fn is_due(&self, now: i64) -> bool {
         let since = now.saturating_sub(self.looked_at.load(Ordering::Relaxed));
         let again = self.is_met.load(Ordering::Relaxed) || self.items() > 0;
         let rest = LOOKED_AGAIN_MILLIS.max(self.took.load(Ordering::Relaxed).saturating_mul(REST));
@@ -139,5 +140,26 @@ fn look_through(engine: &Engine) {
         ),
         None if before > 0 => tracing::info!("all undelivered items can be read again, or are no longer to be delivered"),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_due_at_first_each_hour_and_sooner_while_something_is_damaged_but_never_all_the_time() {
+        let unread = Unread::default();
+        assert!(unread.is_due(0));
+        unread.looked_at.store(0, Ordering::Relaxed);
+        let due = |times: [i64; 3]| times.map(|at| unread.is_due(at));
+        assert_eq!(due([LOOKED_AGAIN_MILLIS, LOOKED_EVERY_MILLIS - 1, LOOKED_EVERY_MILLIS]), [false, false, true]);
+        for (is_met, items) in [(true, 0), (false, 1)] {
+            unread.is_met.store(is_met, Ordering::Relaxed);
+            unread.items.store(items, Ordering::Relaxed);
+            assert_eq!(due([0, LOOKED_AGAIN_MILLIS - 1, LOOKED_AGAIN_MILLIS]), [false, false, true]);
+        }
+        unread.took.store(LOOKED_AGAIN_MILLIS, Ordering::Relaxed);
+        assert_eq!(due([LOOKED_AGAIN_MILLIS, REST * LOOKED_AGAIN_MILLIS - 1, REST * LOOKED_AGAIN_MILLIS]), [false, false, true]);
     }
 }

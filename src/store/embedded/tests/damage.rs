@@ -245,8 +245,16 @@ async fn undelivered_content_that_cannot_be_read_is_counted_and_told_until_it_is
         store.stats().await.unwrap().unreadable
     };
     assert_eq!((counted().await, look()), (1, 1));
+    assert!(store.engine.unread.is_due(home.clock.elapsed_millis() + 60_000), "looked for again soon");
     flip(&path, 5);
     assert_eq!((counted().await, look()), (0, 0));
+    // Whoever meets damage calls for a look.
+    assert!(!store.engine.unread.is_due(home.clock.elapsed_millis() + 60_000));
+    flip(&path, 5);
+    let first = home.bed(&store).waiting(RU_OSLO).await[0].item;
+    store.content(first).await.unwrap_err();
+    assert!(store.engine.unread.is_due(home.clock.elapsed_millis() + 60_000));
+    flip(&path, 5);
     // A key that is damaged is all of them.
     let (key, _) = one(&home, "keys", ".content.key");
     flip(&key, 20);

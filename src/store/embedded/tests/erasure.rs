@@ -409,6 +409,7 @@ async fn one_is_told_as_damaged(home: &Home, store: &Arc<EmbeddedStore>, item: I
     assert_eq!(store.stats().await.unwrap().unreadable, 1);
     let sealed = info(&home.data(), Some(Zeroizing::new(KEY)), home.clock.now()).unwrap().sealed.unwrap();
     assert_eq!((sealed.unread, sealed.contents), (1, 1));
+    assert_eq!(store.engine.contents.lock().bytes(), 24 + 16, "those of the sound one");
     let damages = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap().damages;
     assert!(damages.len() == 1 && damages[0].file == file && damages[0].what.contains("nothing of it is left"), "{damages:?}");
 }
