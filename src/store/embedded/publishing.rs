@@ -11,8 +11,6 @@ use parking_lot::{Condvar, Mutex};
 
 /// Entries that may be decided and not published while a message is still accepted.
 pub const LAG_MAX: u64 = 24_576;
-/// So many call for a publication at once, though its second is not over.
-const LAG_SOON: u64 = LAG_MAX / 2;
 /// Places that a recovery leaves free: what may have been answered unpublished, and the acts of one round that were let in together.
 pub const MARGIN: u64 = 32_768;
 // An act that is let in has a few entries, or ends a case with all its messages.
@@ -86,14 +84,16 @@ impl Publishing {
     pub fn let_follow(&self, lag: impl Fn() -> u64, is_over: impl Fn() -> bool) {
         let mut left = PATIENCE;
         let step = Duration::from_millis(100);
-        if lag() < LAG_SOON || !self.runs.load(Ordering::SeqCst) {
+        let most = self.lag_max.load(Ordering::Relaxed).max(1);
+        // Half of it calls for a publication at once, though its second is not over.
+        if lag() < most / 2 || !self.runs.load(Ordering::SeqCst) {
             return;
         }
         self.ask();
-        while lag() >= LAG_MAX && !left.is_zero() && !is_over() && self.runs.load(Ordering::SeqCst) {
+        while lag() >= most && !left.is_zero() && !is_over() && self.runs.load(Ordering::SeqCst) {
             let mut due = self.due.lock();
             // Looked at again under the lock that `published` takes, so that no publication is missed; the step bounds it in any case.
-            if lag() >= LAG_MAX {
+            if lag() >= most {
                 self.done.wait_for(&mut due, step);
             }
             left = left.saturating_sub(step);

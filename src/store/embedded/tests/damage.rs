@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
+use crate::store::embedded::by_hand;
 use crate::store::embedded::fsck::{FsckReport, fsck};
 use crate::store::embedded::info::info;
+use crate::store::embedded::turn::turn;
 use crate::store::embedded::unread;
 use crate::store::{Page, RecordFilter, Store, StoreError};
 
@@ -229,6 +231,25 @@ async fn a_turn_waits_for_a_damaged_file_to_be_put_back_each_time_and_not_for_ev
     assert_eq!((turned.kept, turned.lost), (0, 265));
     unread::look_now(&store.engine);
     assert_eq!((store.stats().await.unwrap().unreadable, check(&home).damages.len()), (265, 265));
+}
+
+/// The first meeting of a process may be a disk's bad moment, however long something waited before it.
+#[tokio::test]
+async fn a_new_process_leaves_nothing_behind_at_its_first_meeting() {
+    let home = rich().await;
+    let store = home.open();
+    let bed = home.bed(&store);
+    let items: Vec<_> = bed.waiting(RU_OSLO).await.iter().map(|item| item.item).collect();
+    bed.hand_out(RU_OSLO, "r1", vec![items[0]]).await.unwrap();
+    bed.acknowledge(RU_OSLO, vec![items[0]]).await.unwrap();
+    drop((bed, store));
+    flip(&one(&home, "base", ".content").0, 27 + 16 + 5);
+    home.clock.advance_millis(13 * 60 * 60 * 1000);
+    // Without the threads, which would meet it first.
+    let store = by_hand::open(home.options()).unwrap();
+    let error = turn(&store.engine, None).unwrap_err().to_string();
+    assert!(error.contains(".content, offset 43"), "{error}");
+    assert_eq!(turn(&store.engine, None).unwrap().lost, 1);
 }
 
 #[tokio::test]

@@ -205,6 +205,20 @@ async fn a_journal_of_which_only_the_key_is_left_stops_the_start_and_the_file_ca
     goes_on(&home, &loss, &kept).await;
 }
 
+/// Publication comes once a second by itself, which is late for whoever sends fast.
+#[tokio::test]
+async fn who_runs_ahead_of_publication_waits_for_it_and_is_not_refused() {
+    let home = Home::new();
+    let store = home.open();
+    let bed = home.bed(&store);
+    bed.ready().await;
+    store.publish_now().await.unwrap();
+    store.engine.publishing.set_lag_max(8);
+    for _ in 0..100 {
+        bed.send_notice(&wish(), None).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn no_message_is_accepted_further_beyond_what_is_published_than_a_recovery_leaves_free() {
     let home = Home::new();
