@@ -96,6 +96,9 @@ impl Store for NoStore {
     async fn unreadable(&self) -> Result<u64, StoreError> {
         Ok(0)
     }
+    async fn held(&self, _: CaseRef) -> Result<Vec<u64>, StoreError> {
+        Ok(Vec::new())
+    }
     async fn hold_copy(&self, _: CaseRef) -> Result<HoldCopy, StoreError> {
         Ok(HoldCopy::Whole)
     }

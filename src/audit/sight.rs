@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::event::kind;
 use super::record::Record;
-use crate::domain::id::ParticipantId;
+use crate::domain::id::{CaseRef, ParticipantId};
 use crate::domain::participant::Register;
 use crate::domain::scope::AuditScope;
 
@@ -14,11 +14,13 @@ pub struct Sight {
     reader: Option<ParticipantId>,
     /// None is everyone.
     parties: Option<BTreeSet<ParticipantId>>,
+    /// Cases that are or were held, of which something else is seen.
+    held: BTreeSet<CaseRef>,
 }
 
 impl Sight {
     /// Everything: for whoever holds the whole log, as an offline check does.
-    pub const ALL: Self = Self { reader: None, parties: None };
+    pub const ALL: Self = Self { reader: None, parties: None, held: BTreeSet::new() };
 
     /// What the auditor `reader` sees under `register`. An entry without a scope sees nothing but its own reading.
     #[must_use]
@@ -37,7 +39,14 @@ impl Sight {
             parties.extend(before);
             parties
         });
-        Self { reader: Some(reader.clone()), parties }
+        Self { reader: Some(reader.clone()), parties, held: BTreeSet::new() }
+    }
+
+    /// The same, for one who sees something of these cases besides that they are held: then what is told of the holds on them is seen too, whoever it
+    /// names. A case may have more parties than the entry of its hold names.
+    #[must_use]
+    pub fn with_holds_on(self, cases: impl IntoIterator<Item = CaseRef>) -> Self {
+        Self { held: cases.into_iter().collect(), ..self }
     }
 
     /// Whose records are seen, by id; none means everyone's.
@@ -70,6 +79,11 @@ impl Sight {
                 record.actor == self.reader || is_party(&record.recipient) || !asked_for_one
             }
             kind::HOLD_PLACED | kind::HOLD_LIFTED if record.actor == self.reader => true,
+            kind::HOLD_PLACED | kind::HOLD_LIFTED | kind::HOLD_ENDED | kind::HELD_ERASED
+                if record.case_ref.is_some_and(|case| self.held.contains(&case)) =>
+            {
+                true
+            }
             _ => [&record.actor, &record.sender, &record.recipient].into_iter().any(is_party),
         }
     }

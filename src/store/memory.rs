@@ -358,6 +358,10 @@ impl Store for MemoryStore {
         Ok(0)
     }
 
+    async fn held(&self, _: CaseRef) -> Result<Vec<u64>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn hold_copy(&self, _: CaseRef) -> Result<HoldCopy, StoreError> {
         Ok(HoldCopy::Whole)
     }

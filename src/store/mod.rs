@@ -344,6 +344,9 @@ pub trait Store: Send + Sync + 'static {
     /// How many records that are kept cannot be read. Reads all of them.
     async fn unreadable(&self) -> Result<u64, StoreError>;
 
+    /// Log indices of the records that the hold on a case has copies of.
+    async fn held(&self, case: CaseRef) -> Result<Vec<u64>, StoreError>;
+
     /// What there is of the copy of a held case, each record of which is read for it.
     async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError>;
 

@@ -55,7 +55,11 @@ impl Gateway {
     pub async fn browse(&self, caller: &Caller, filter: RecordFilter, turn: Turn, max: usize) -> Result<Browsed, Refusal> {
         let page = if turn == Turn::Newest { PageOf::First } else { PageOf::Further };
         let size = self.ask(caller, Verb::ListRecords, asked(&filter), page).await?;
-        let (sight, max) = (self.sight(caller), max.min(self.settings.records_per_call_max));
+        let sight = match self.seeing(caller).await {
+            Ok(sight) => sight,
+            Err(error) => return Err(self.failed(caller, Verb::ListRecords, error, None).await),
+        };
+        let max = max.min(self.settings.records_per_call_max);
         let names_one = filter.case_ref.is_some() || filter.message_id.is_some();
         let unjudged = self.unjudged(&sight, &filter).await;
         let turned = async {

@@ -92,7 +92,7 @@ impl Gateway {
     }
 
     async fn export_frame(&self, caller: &Caller, of: ExportOf, end: u64) -> Result<Result<ExportFrame, Reason>, StoreError> {
-        let sight = self.sight(caller);
+        let sight = self.seeing(caller).await?;
         let Range { from, to, head, mut checkpoint } = self.range(&sight, of.period, false, of.tree_size).await?;
         let mut size = of.tree_size.unwrap_or_else(|| head.size());
         if size == 0 || size > head.size() {
@@ -179,7 +179,7 @@ impl Export {
             return Err(damaged(self.next));
         }
         // The scope that the export began with, unless it was narrowed since.
-        let now = self.gateway.sight(&self.caller);
+        let now = self.gateway.seeing(&self.caller).await?;
         self.gateway.veil(&now).await?.over(&mut entries);
         if now != self.frame.sight {
             self.gateway.veil(&self.frame.sight).await?.over(&mut entries);

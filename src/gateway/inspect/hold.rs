@@ -2,6 +2,8 @@
 //!
 //! Auditors and not operators: what has to be kept may be needed to look into what an operator did.
 
+use std::collections::BTreeSet;
+
 use super::PageOf;
 use crate::audit::event::{Asked, kind};
 use crate::audit::record::Record;
@@ -18,6 +20,8 @@ use crate::store::{RecordFilter, StoreError};
 
 /// Records of a case that are looked at at once.
 const LOOKED_AT: usize = 1000;
+/// The kinds that tell of a hold.
+const OF_A_HOLD: [u16; 4] = [kind::HOLD_PLACED, kind::HOLD_LIFTED, kind::HOLD_ENDED, kind::HELD_ERASED];
 
 /// A hold in force, as auditors are shown it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +152,26 @@ impl Gateway {
                 None => return Ok(last),
             }
         }
+    }
+
+    /// What `caller` sees now, and the holds on cases of which it sees something.
+    pub(super) async fn seeing(&self, caller: &Caller) -> Result<Sight, StoreError> {
+        let sight = self.sight(caller);
+        if sight.parties().is_none() {
+            return Ok(sight);
+        }
+        let (mut known, mut within, mut next) = (BTreeSet::new(), Vec::new(), Some(0));
+        while let Some(from_index) = next {
+            let filter = RecordFilter { kinds: OF_A_HOLD.to_vec(), from_index, ..RecordFilter::default() };
+            let page = self.store.records(&filter, LOOKED_AT).await?;
+            for case in page.entries.iter().filter_map(|entry| entry.record.as_ref()?.case_ref) {
+                if known.insert(case) && self.case_within(&sight, case).await?.0.is_some() {
+                    within.push(case);
+                }
+            }
+            next = page.next_index;
+        }
+        Ok(sight.with_holds_on(within))
     }
 
     /// Whether `case_ref` is a case of which `sight` sees something. To whoever sees a part, a reference of which it sees nothing may be one of its own

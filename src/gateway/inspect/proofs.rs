@@ -60,9 +60,12 @@ impl Gateway {
     /// # Errors
     /// [`Reason::EntryUnknown`], not the caller's call, or the store's refusal.
     pub async fn proofs(&self, caller: &Caller, of: ProofOf) -> Result<Proofs, Refusal> {
-        let sight = self.sight(caller);
-        let veil = match self.veil(&sight).await {
-            Ok(veil) => veil,
+        let seen = async {
+            let sight = self.seeing(caller).await?;
+            Ok::<_, StoreError>((self.veil(&sight).await?, sight))
+        };
+        let (veil, sight) = match seen.await {
+            Ok(seen) => seen,
             Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
         };
         let (asked, page) = match of {

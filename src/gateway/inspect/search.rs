@@ -130,7 +130,9 @@ impl Gateway {
         let from_index = at.unwrap_or(0).max(filter.from_index);
         let to_index = Some(filter.to_index.unwrap_or(size).min(size));
         let max = max.min(self.settings.records_per_call_max);
-        match self.visible(&self.sight(caller), RecordFilter { from_index, to_index, ..filter.clone() }, max).await {
+        let filter = RecordFilter { from_index, to_index, ..filter.clone() };
+        let found = async { self.visible(&self.seeing(caller).await?, filter, max).await };
+        match found.await {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed(caller, Verb::ListRecords, error, None).await),
         }
@@ -157,8 +159,10 @@ impl Gateway {
         let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
         self.ask(caller, Verb::GetTimeline, asked(&filter), PageOf::First).await?;
         let filter = RecordFilter { kinds, ..filter };
-        let sight = self.sight(caller);
-        let found = async { Ok((self.unjudged(&sight, &filter).await?, self.visible(&sight, filter.clone(), TIMELINE_MAX).await?)) };
+        let found = async {
+            let sight = self.seeing(caller).await?;
+            Ok((self.unjudged(&sight, &filter).await?, self.visible(&sight, filter.clone(), TIMELINE_MAX).await?))
+        };
         match found.await {
             Ok((unjudged, Found { entries, next_index, erased, unreadable })) => {
                 let unreadable = Found::indices(&unreadable).collect();
@@ -189,8 +193,15 @@ impl Gateway {
         // One more than is wanted is looked for: that there is a next page, and where, is told of what is seen and of nothing else.
         while let Some(next) = found.next_index {
             filter.from_index = next;
-            let Page { entries, next_index, erased, unreadable } =
+            let Page { mut entries, mut next_index, erased, mut unreadable } =
                 self.store.records(&filter, (max - found.entries.len()).saturating_add(1).max(PAGE.min(max))).await?;
+            // Of a hundred there may be more than are named, and those that are hidden take none of the room.
+            if let Some((last, _)) = unreadable.get(UNREADABLE_MAX - 1).filter(|_| unreadable.iter().any(|(index, _)| veil.hides(*index))) {
+                let end = last.saturating_add(1);
+                entries.retain(|entry| entry.index < end);
+                next_index = Some(end);
+            }
+            unreadable.retain(|(index, _)| !veil.hides(*index));
             if is_first {
                 found.erased = erased + veil.many(filter.from_index, filter.to_index);
             }
@@ -237,8 +248,11 @@ impl Rows {
             return Ok(Some(Page { entries: Vec::new(), next_index: Some(self.filter.from_index), erased: 0, unreadable: Vec::new() }));
         }
         // The scope in force now, as the permit is.
-        let sight = self.gateway.sight(&self.caller);
-        match self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.map(Found::up_to_the_last_named) {
+        let found = async {
+            let sight = self.gateway.seeing(&self.caller).await?;
+            self.gateway.visible(&sight, self.filter.clone(), self.left.min(PAGE)).await.map(Found::up_to_the_last_named)
+        };
+        match found.await {
             Ok(Found { entries, next_index, erased, unreadable }) => {
                 self.left = self.left.saturating_sub(entries.len());
                 self.left_unreadable = self.left_unreadable.saturating_sub(unreadable.len());

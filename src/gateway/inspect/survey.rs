@@ -125,7 +125,7 @@ impl Gateway {
         let _turn = self.inspecting.scans.acquire().await.map_err(|_| StoreError::Stopped)?;
         let begun = Instant::now();
         let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
-        let sight = self.sight(caller);
+        let sight = self.seeing(caller).await?;
         let Range { from, to, head, checkpoint } = self.range(&sight, period, looks_back, None).await?;
         let edge = self.store.edge(from).await?;
         let mut survey = Survey::new(sight.clone(), period, questions, from, edge);

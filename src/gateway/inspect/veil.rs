@@ -1,5 +1,6 @@
 //! What only a hold keeps of who read about a case, or held it. To an auditor outside whose scope the case lies it is erased with its month, its own
-//! reading too: else what it once asked about a case would show it, for as long as it is held, that it is.
+//! reading too: else what it once asked about a case would show it, for as long as it is held, that it is. So is what cannot be read any more of what
+//! only such a hold keeps, as it may be one of those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use crate::audit::tlog_proof::TlogProof;
 use crate::domain::id::CaseRef;
 use crate::domain::time::Timestamp;
 use crate::gateway::Gateway;
-use crate::store::{EntryProof, RecordFilter, StoreError};
+use crate::store::{EntryProof, RecordFilter, StoreError, UNREADABLE_MAX};
 
 use bytes::Bytes;
 
@@ -62,6 +63,7 @@ impl Gateway {
         // Below it, nothing is kept but by holds.
         let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
         let (mut within, mut from_index) = (BTreeMap::<CaseRef, bool>::new(), 0);
+        let mut unreadable = BTreeSet::new();
         while from_index < first_kept {
             let filter = RecordFilter { kinds: ABOUT_A_CASE.to_vec(), from_index, to_index: Some(first_kept), ..RecordFilter::default() };
             let page = self.store.records(&filter, LOOKED_AT).await?;
@@ -76,10 +78,23 @@ impl Gateway {
                     veil.0.insert(entry.index);
                 }
             }
-            match page.next_index {
+            // Of a hundred there may be more than are named: from the last on, they are looked for again.
+            let last_named = page.unreadable.get(UNREADABLE_MAX - 1).map(|(last, _)| last.saturating_add(1));
+            unreadable.extend(page.unreadable.iter().map(|(index, _)| *index));
+            match last_named.or(page.next_index) {
                 Some(next) => from_index = next,
                 None => break,
             }
+        }
+        if !unreadable.is_empty() {
+            for hold in self.store.holds().await? {
+                let case = hold.case.case_ref;
+                if self.case_within(sight, case).await?.0.is_some() {
+                    let own = self.store.held(case).await?;
+                    own.iter().for_each(|index| _ = unreadable.remove(index));
+                }
+            }
+            veil.0.append(&mut unreadable);
         }
         Ok(veil)
     }

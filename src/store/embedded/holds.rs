@@ -202,6 +202,12 @@ impl HeldRecords {
         &self.files
     }
 
+    /// Log indices of the records that the hold on a case has copies of.
+    #[must_use]
+    pub fn indices_of(&self, case: CaseRef) -> Vec<u64> {
+        self.files.iter().filter(|file| file.case.case_ref == case).flat_map(|file| file.indices.iter().copied()).collect()
+    }
+
     /// What there is of the copy of a held case, as the last turn found it.
     #[must_use]
     pub fn copy_of(&self, case: CaseRef) -> HoldCopy {

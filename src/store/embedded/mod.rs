@@ -369,6 +369,10 @@ impl Store for EmbeddedStore {
         self.off_thread(|engine| Ok(search::unreadable(engine))).await
     }
 
+    async fn held(&self, case: CaseRef) -> Result<Vec<u64>, StoreError> {
+        Ok(self.engine.archive.load_full().held().indices_of(case))
+    }
+
     async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError> {
         self.off_thread(move |engine| {
             loop {

@@ -166,3 +166,46 @@ async fn a_held_case_is_asked_followed_and_exported_when_its_months_are_gone() {
     crate::audit::receipt::AuditorProof::verify(std::str::from_utf8(&proof.proof).unwrap(), &bed.world.verifier, &bed.world.origin)
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_hold_is_seen_by_whoever_sees_its_case_whichever_of_its_parties_the_entry_names() {
+    let home = Home::new();
+    for bed in [memory_bed(), home.open(1).1] {
+        let gateway = gateway(&bed);
+        let (oslo, hamar) = two_cases(&bed).await;
+        bed.load(register(2, |participants| {
+            auditors(participants);
+            // Of the unit that the case moves to, in the place of the laboratory's.
+            let entry = participants.iter_mut().find(|entry| entry.id == id(OF_LAB)).unwrap();
+            entry.scope = Some(AuditScope::Participants([id(RU_HAMAR)].into()));
+        }))
+        .await;
+        let (moved, notice) = bed.send_notice(&wish(), None).await.unwrap();
+        let case = notice.case_ref.unwrap();
+        bed.send_notice(&NoticeWish { municipality: "3403", ..wish() }, Some(moved)).await.unwrap();
+        for case in [oslo, hamar, case] {
+            gateway.place_hold(&bed.caller(ALL), case, HoldReason::Complaint, date("2027-06-30")).await.unwrap();
+        }
+        for (who, sees) in [(OF_UNIT, [oslo, case]), (OF_LAB, [hamar, case])] {
+            let caller = bed.caller(who);
+            let held = gateway.holds(&caller).await.unwrap();
+            let shown: std::collections::BTreeSet<_> = held.iter().map(|held| held.hold.case.case_ref).collect();
+            assert_eq!(shown, sees.into(), "{who}");
+            for HoldInForce { hold, terms, .. } in held {
+                let proof = gateway.proofs(&caller, ProofOf::Index(terms)).await.unwrap().proofs.remove(0);
+                assert_eq!(proof.record.unwrap().case_ref, Some(hold.case.case_ref), "{who}: what is linked is shown");
+                let timeline = gateway.timeline(&caller, hold.case.case_ref).await.unwrap();
+                assert!(timeline.entries.iter().any(|entry| entry.index == terms), "{who}");
+                let mut export =
+                    gateway.export(&caller, ExportOf { case_ref: Some(hold.case.case_ref), ..ExportOf::default() }).await.unwrap();
+                let entries = export.next().await.unwrap().unwrap();
+                assert!(entries.iter().any(|entry| entry.index == terms && matches!(entry.held, Held::Record(_))), "{who}");
+            }
+            let placed = RecordFilter { kinds: vec![kind::HOLD_PLACED], ..RecordFilter::default() };
+            let listed = gateway.search(&caller, &placed, None, 10).await.unwrap().entries;
+            let listed: std::collections::BTreeSet<_> =
+                listed.iter().map(|entry| entry.record.as_ref().unwrap().case_ref.unwrap()).collect();
+            assert_eq!(listed, sees.into(), "{who}: and no other");
+        }
+    }
+}

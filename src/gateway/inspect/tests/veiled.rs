@@ -52,6 +52,10 @@ async fn what_a_scoped_auditor_once_asked_about_a_case_that_is_held_shows_no_hol
     months_pass(&store, &bed, 16).await;
     let first_kept = gateway.log_state(&bed.caller(ALL)).await.unwrap().first_kept;
     assert!(first_kept > end, "their months are gone");
+    // That of the case placed last.
+    let mut copies: Vec<_> = std::fs::read_dir(home.dir.path().join("data/holds")).unwrap().map(|file| file.unwrap().path()).collect();
+    copies.sort();
+    let copy = copies.pop().unwrap();
     for (who, case, index) in asked {
         let caller = bed.caller(who);
         let one = RecordFilter { from_index: index, to_index: Some(index + 1), ..RecordFilter::default() };
@@ -88,6 +92,24 @@ async fn what_a_scoped_auditor_once_asked_about_a_case_that_is_held_shows_no_hol
             assert_eq!((found.entries.len(), erased), (0, [1, 1]), "{who} {case}");
             assert!(matches!(entry.held, Held::Erased) && proof.record.is_none() && parsed.extra().is_none(), "{who} {case}");
             assert!(!about.iter().any(names_place), "{who} {case}: the asking for its proof names no case either");
+        }
+        // That its copy cannot be read any more tells no more of the hold.
+        if case == hamar {
+            for offset in (0..4).map(|slot| 32 + 768 * slot + 100).filter(|offset| *offset < std::fs::metadata(&copy).unwrap().len()) {
+                flip(&copy, offset);
+            }
+            let found = gateway.search(&caller, &one, None, 10).await.unwrap();
+            assert_eq!((found.entries.len(), found.erased, found.unreadable.len()), (0, 1, 0), "{who}");
+            let listed = gateway.records(&caller, one.clone(), None).await.unwrap().next().await.unwrap().unwrap();
+            assert_eq!((listed.erased, listed.unreadable.len()), (1, 0), "{who}");
+            let proof = gateway.proofs(&caller, ProofOf::Index(index)).await.unwrap().proofs.remove(0);
+            assert!(!proof.unreadable && proof.record.is_none(), "{who}");
+            assert!(ask(&gateway, &caller, Question::Read).await.checked.holds(), "{who}");
+            let seen = gateway.search(&bed.caller(ALL), &one, None, 10).await.unwrap();
+            assert_eq!(seen.unreadable.len(), 1, "who sees everything is told");
+            for offset in (0..4).map(|slot| 32 + 768 * slot + 100).filter(|offset| *offset < std::fs::metadata(&copy).unwrap().len()) {
+                flip(&copy, offset);
+            }
         }
         // The evidence itself is whole to whoever sees everything.
         let all = shown(&gateway, &bed.caller(ALL), case, end).await;
