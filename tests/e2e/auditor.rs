@@ -160,6 +160,11 @@ async fn nothing_but_reading_is_answered_and_the_root_leads_to_a_language() {
     assert_eq!((home.status, home.header("location")), (StatusCode::SEE_OTHER, "/nb"));
     assert_eq!(site.get(AUDITOR, "/en/nowhere").await.status, StatusCode::NOT_FOUND);
     assert_eq!(site.get(AUDITOR, "/en/entry/999999").await.status, StatusCode::NOT_FOUND);
+    for page in ["/en", "/en/question/erased", "/en/counts"] {
+        let turned_round = site.get(AUDITOR, &format!("{page}?from=2028-02-20&to=2028-02-10")).await;
+        assert_eq!(turned_round.status, StatusCode::BAD_REQUEST, "{page}");
+        assert!(turned_round.text().contains("The last day is before the first."), "{page}");
+    }
     let wrong = site.get(AUDITOR, "/en/search?name=Kari").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert!(wrong.text().contains("none of them is about persons"));

@@ -176,7 +176,11 @@ impl Site {
         let answered = match route {
             Some(Route::Checkpoint) => self.gateway.published_checkpoint(&caller).await.map(answer::checkpoint),
             Some(Route::Tile(tile)) => self.gateway.tile(&caller, tile).await.map(answer::tile),
-            Some(Route::Asset(_)) | None => self.unknown(&caller, lang).await,
+            None => match route::wrong_days(request.uri.path(), request.uri.query().unwrap_or_default()) {
+                Some((lang, wrong)) => self.admit(&caller).await.map(|()| pages::wrong_days(&caller, lang, &wrong)),
+                None => self.unknown(&caller, lang).await,
+            },
+            Some(Route::Asset(_)) => self.unknown(&caller, lang).await,
             Some(Route::Home) => self.home(&caller, lang).await,
             Some(Route::Page(lang, page)) => pages::answer(self, &caller, lang, *page).await,
         };

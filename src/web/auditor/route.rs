@@ -2,7 +2,7 @@
 
 use super::assets::{self, Asset};
 use super::lang::Lang;
-use super::pages::period::Days;
+use super::pages::period::{Days, WrongDays};
 use super::pages::search::Form;
 use crate::audit::question::Question;
 use crate::audit::tiles::TileId;
@@ -74,6 +74,19 @@ impl Route {
                 PageRoute::parse(rest, query).map(|page| Self::Page(lang, Box::new(page)))
             }
         }
+    }
+}
+
+/// The page of a period whose address names days that are none, or are turned round.
+pub(super) fn wrong_days(path: &str, query: &str) -> Option<(Lang, WrongDays)> {
+    if query.len() > QUERY_BYTES_MAX {
+        return None;
+    }
+    match Route::parse(path, "")? {
+        Route::Page(lang, page) if matches!(*page, PageRoute::Front(_) | PageRoute::Question(..) | PageRoute::Counts(_)) => {
+            WrongDays::of(*page, query).map(|wrong| (lang, wrong))
+        }
+        _ => None,
     }
 }
 
@@ -215,6 +228,14 @@ mod tests {
             assert!(Route::parse("/nb/question/read", query).is_none(), "{query}");
         }
         assert!(Route::parse("/nb/question/who", "").is_none());
+        for page in ["/nb", "/en/question/read", "/nb/counts"] {
+            let turned = "from=2026-02-02&to=2026-02-01";
+            assert!(Route::parse(page, turned).is_none() && wrong_days(page, turned).is_some(), "{page}");
+            assert!(wrong_days(page, "name=Kari").is_none(), "{page}");
+        }
+        for page in ["/nb/log", "/nb/search", "/nb/nowhere"] {
+            assert!(wrong_days(page, "from=2026-02-30").is_none(), "{page}");
+        }
         assert!(matches!(Route::parse("/tile/0/000.p/7", ""), Some(Route::Tile(_))));
         assert!(matches!(Route::parse("/tile/entries/x001/234", ""), Some(Route::Tile(_))));
         assert!(matches!(Route::parse("/checkpoint", ""), Some(Route::Checkpoint)));

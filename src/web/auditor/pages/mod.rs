@@ -73,6 +73,11 @@ impl Reader {
     }
 }
 
+/// The days of a page's address are none.
+pub(super) fn wrong_days(caller: &Caller, lang: Lang, wrong: &period::WrongDays) -> Answer {
+    answer::page(lang, StatusCode::BAD_REQUEST, full(lang, &Reader::of(caller), wrong))
+}
+
 /// Makes a page; whoever may not read is refused by the gateway, which asks for every page before its first row.
 pub(super) async fn answer(site: &Site, caller: &Caller, lang: Lang, page: PageRoute) -> Result<Answer, Refusal> {
     let reader = Reader::of(caller);

@@ -3,6 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::lang::Lang;
+use super::super::route::PageRoute;
+use super::search::Problem;
+use super::{Page, Place};
 use crate::audit::question::{Period, Question, Survey};
 use crate::domain::time::{Date, Timestamp, parse_date};
 
@@ -110,17 +113,26 @@ impl Days {
 
     /// The form; `action` is the page's path without a query, and `all` what it then shows.
     pub(super) fn form(self, lang: Lang, action: &str, all: &str) -> Markup {
-        let value = |day: Option<Date>| day.map(|day| day.to_string());
+        self.form_with(lang, action, all, &[])
+    }
+
+    /// The same, with what is wrong with a field beside it.
+    fn form_with(self, lang: Lang, action: &str, all: &str, problems: &[Problem]) -> Markup {
+        let field = |name: &'static str, label: &str, day: Option<Date>| {
+            let problem = problems.iter().find(|problem| problem.field() == name);
+            html! {
+                div class="ds-field" {
+                    label class="ds-label" for=(name) { (label) }
+                    input class="ds-input" type="date" id=(name) name=(name) value=[day.map(|day| day.to_string())]
+                        aria-describedby=[problem.map(|_| format!("{name}-problem"))] aria-invalid=[problem.map(|_| "true")];
+                    @if let Some(problem) = problem { p class="ds-validation-message" id={ (name) "-problem" } { (problem.text(lang)) } }
+                }
+            }
+        };
         html! {
             form class="search period" method="get" action=(action) aria-label=(lang.say("Velg periode", "Choose a period")) {
-                div class="ds-field" {
-                    label class="ds-label" for="from" { (lang.say("Fra og med", "From")) }
-                    input class="ds-input" type="date" id="from" name="from" value=[value(self.from)];
-                }
-                div class="ds-field" {
-                    label class="ds-label" for="to" { (lang.say("Til og med", "To, inclusive")) }
-                    input class="ds-input" type="date" id="to" name="to" value=[value(self.to)];
-                }
+                (field("from", lang.say("Fra og med", "From"), self.from))
+                (field("to", lang.say("Til og med", "To, inclusive"), self.to))
                 div class="buttons" {
                     button class="ds-button" type="submit" { (lang.say("Vis perioden", "Show the period")) }
                     @if self.from.is_some() || self.to.is_some() {
@@ -129,5 +141,102 @@ impl Days {
                 }
             }
         }
+    }
+}
+
+/// The days of an address that are none, or turned round: what a form for a period may be sent with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct WrongDays {
+    /// The page without a period.
+    page: PageRoute,
+    days: Days,
+    problems: Vec<Problem>,
+}
+
+impl WrongDays {
+    /// Of a query string in which nothing but the days is wrong.
+    pub(in super::super) fn of(page: PageRoute, query: &str) -> Option<Self> {
+        let (mut from, mut to, mut rest) = (String::new(), String::new(), form_urlencoded::Serializer::new(String::new()));
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "from" if from.is_empty() => value.trim().clone_into(&mut from),
+                "to" if to.is_empty() => value.trim().clone_into(&mut to),
+                _ => _ = rest.append_pair(&name, &value),
+            }
+        }
+        Days::parse(&rest.finish())?;
+        let days = Days { from: parse_date(&from), to: parse_date(&to), ..Days::default() };
+        let none = |text: &str, day: Option<Date>, problem| (!text.is_empty() && day.is_none()).then_some(problem);
+        let is_turned_round = days.from.zip(days.to).is_some_and(|(from, to)| to < from);
+        let problems = [none(&from, days.from, Problem::From), none(&to, days.to, Problem::To), is_turned_round.then_some(Problem::Order)];
+        let problems: Vec<Problem> = problems.into_iter().flatten().collect();
+        (!problems.is_empty()).then_some(Self { page, days, problems })
+    }
+}
+
+impl Page for WrongDays {
+    fn title(&self, lang: Lang) -> String {
+        lang.say("Perioden kan ikke vises", "That period cannot be shown").to_owned()
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self.page {
+            PageRoute::Counts(_) => Some(Place::Counts),
+            _ => Some(Place::Front),
+        }
+    }
+
+    fn route(&self) -> Option<PageRoute> {
+        Some(self.page.clone())
+    }
+
+    fn main(&self, lang: Lang) -> Markup {
+        html! {
+            section class="ds-error-summary" aria-labelledby="problems" tabindex="-1" {
+                h2 class="ds-heading" data-size="xs" id="problems" { (lang.say("Rett datoene", "Mend the days")) }
+                ul class="ds-list" {
+                    @for problem in &self.problems {
+                        li { a class="ds-link" href={ "#" (problem.field()) } { (problem.text(lang)) } }
+                    }
+                }
+            }
+            (self.days.form_with(lang, &self.page.path(lang), lang.say("Uten periode", "Without a period"), &self.problems))
+        }
+    }
+}
+
+#[cfg(test)]
+impl WrongDays {
+    pub(super) fn samples() -> Vec<Self> {
+        let of = |page, query| Self::of(page, query).unwrap();
+        vec![
+            of(PageRoute::Front(Days::default()), "from=2028-02-20&to=2028-02-10"),
+            of(PageRoute::Counts(Days::default()), "from=x&to=2028-02-30"),
+            of(PageRoute::Question(Question::Erased, Days::default()), "from=2028-02-30"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_are_none_or_turned_round_are_told_with_the_form_to_mend_them() {
+        let front = || PageRoute::Front(Days::default());
+        let of = |query| WrongDays::of(front(), query).map(|wrong| wrong.problems);
+        for (query, wanted) in [
+            ("from=2028-02-20&to=2028-02-10", vec![Problem::Order]),
+            ("to=2028-02-30&from=", vec![Problem::To]),
+            ("from=x&to=y&anew=1", vec![Problem::From, Problem::To]),
+        ] {
+            assert_eq!(of(query), Some(wanted), "{query}");
+        }
+        for query in ["", "from=2028-02-10&to=2028-02-20", "from=x&who=1", "from=x&from=y", "from=x&page=-1"] {
+            assert_eq!(of(query), None, "{query}");
+        }
+        let page = WrongDays::samples().remove(0).main(Lang::En).into_string();
+        assert!(page.contains("The last day is before the first.") && page.contains(r#"value="2028-02-20""#), "{page}");
+        assert!(page.contains(r#"action="/en""#) && page.contains(r#"aria-invalid="true""#), "{page}");
     }
 }

@@ -146,7 +146,7 @@ impl Problem {
     ];
 
     /// The field to go to.
-    const fn field(self) -> &'static str {
+    pub(super) const fn field(self) -> &'static str {
         match self {
             Self::From => "from",
             Self::To | Self::Order => "to",
@@ -159,7 +159,7 @@ impl Problem {
         }
     }
 
-    const fn text(self, lang: Lang) -> &'static str {
+    pub(super) const fn text(self, lang: Lang) -> &'static str {
         match self {
             Self::From => lang.say("Fra-datoen må skrives som 2026-11-20.", "Write the first day as 2026-11-20."),
             Self::To => lang.say("Til-datoen må skrives som 2026-11-20.", "Write the last day as 2026-11-20."),

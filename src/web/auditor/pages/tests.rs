@@ -94,6 +94,7 @@ fn samples() -> Vec<Box<dyn Page>> {
     let mut samples: Vec<Box<dyn Page>> =
         vec![Box::new(NotFound), Box::new(ReadOnly), Box::new(NoEntry { index: 7 }), Box::new(help::Help)];
     samples.extend(Refused::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
+    samples.extend(period::WrongDays::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
     samples.extend(front::Front::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
     samples.extend(question::Asked::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
     samples.extend(search::Search::samples().into_iter().map(|page| Box::new(page) as Box<dyn Page>));
