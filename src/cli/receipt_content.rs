@@ -31,8 +31,9 @@ pub fn in_words(proved: &Proved, log: &str, key: &str, content: Option<bool>) ->
     let record = &proved.record;
     let field = |name| line(record, name).unwrap_or("?");
     let mut text = format!(
-        "This shows: the entry below stood in the log {log} at place {}, no later than when the log had {} entries, signed by {key}.\n\
-         The log dated it {}; that is the log's own word. Nobody can have put another entry in its place since.",
+        "This shows: the entry above stood in the log {log} at place {}, no later than when the log had {} entries, signed by {key}.\n\
+         The log dated it {}; that is the log's own word. In no log that goes on from that head can another stand in its place.\n\
+         Whoever has the log's key can sign a second log beside it: witnesses, or a head that others keep, show that, and this alone does not.",
         proved.index,
         proved.size,
         field("time"),
@@ -110,5 +111,20 @@ fn canonical(kind: Sending, bytes: &[u8]) -> Option<Vec<u8>> {
         "notice" => Some(pb::SendConditionNoticeRequest::decode(bytes).ok()?.encode_to_vec()),
         "report" => Some(pb::ReportNonAttendanceRequest::decode(bytes).ok()?.encode_to_vec()),
         _ => Some(pb::SendLabResultRequest::decode(bytes).ok()?.encode_to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::leaf::Leaf;
+
+    #[test]
+    fn a_receipt_is_said_to_show_no_more_than_one_signed_head_does() {
+        let record = "samband/v1\nevent=NOTICE_ACCEPTED\ntime=2027-01-01T00:00:00Z\n".to_owned();
+        let proved = Proved { index: 5, size: 9, leaf: Leaf::from_bytes([1; 33]).unwrap(), record };
+        let said = in_words(&proved, "log.example/x", "log.example/x+1", None);
+        assert!(said.starts_with("This shows: the entry above stood in the log log.example/x at place 5, "), "{said}");
+        assert!(said.contains("Whoever has the log's key can sign a second log beside it") && !said.contains("Nobody can"), "{said}");
     }
 }

@@ -115,11 +115,12 @@ pub async fn run(args: &ExportArgs, out: Output) -> Result<(), CliError> {
     named_as_bundle(&args.out)?;
     let (verifier, origin) = read_vkey(&args.vkey)?;
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
-    let begun = Instant::now();
     let (writer, hold) = match (&args.data_dir, &args.storage_key) {
         (Some(dir), Some(key)) => from_folder(args, dir, key, &verifier, out)?,
         _ => from_gateway(args, &verifier, out).await?,
     };
+    // From the first of it on: how long the gateway waited for its witnesses before tells nothing of the export.
+    let begun = writer.begun();
     let written = writer.finish(origin)?;
     let (manifest, bytes) = (written.manifest.clone(), written.bytes);
     let exported = begun.elapsed();

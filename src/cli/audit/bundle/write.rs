@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::people::{CSV_HEAD, lines};
 use crate::audit::evidence::{FILES, Manifest, README, hash_lines, is_manifest, push_entry};
@@ -72,6 +73,7 @@ pub struct Writer {
     erased: u64,
     closed: u64,
     line: String,
+    begun: Instant,
 }
 
 impl Writer {
@@ -83,7 +85,24 @@ impl Writer {
         let mut csv = Part::create(out, "csv")?;
         csv.push(CSV_HEAD)?;
         let (entries, jsonl) = (Part::create(out, "entries")?, Part::create(out, "jsonl")?);
-        Ok(Self { out: out.to_owned(), frame, entries, jsonl, csv, open: 0, erased: 0, closed: 0, line: String::new() })
+        Ok(Self {
+            out: out.to_owned(),
+            frame,
+            entries,
+            jsonl,
+            csv,
+            open: 0,
+            erased: 0,
+            closed: 0,
+            line: String::new(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// When it began, with the range at hand.
+    #[must_use]
+    pub const fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Takes the next entry.
@@ -112,7 +131,7 @@ impl Writer {
     /// # Errors
     /// The disk, or a file too large for the format.
     pub fn finish(self, origin: crate::audit::checkpoint::Origin) -> Result<Written, CliError> {
-        let Self { out, frame, entries, jsonl, csv, open, erased, closed, line: _ } = self;
+        let Self { out, frame, entries, jsonl, csv, open, erased, closed, line: _, begun: _ } = self;
         let manifest =
             Manifest { origin, from: frame.from, to: frame.to, size: frame.size, case_ref: frame.case_ref, open, erased, closed };
         let mut part = Part::create(&out, "tar")?;

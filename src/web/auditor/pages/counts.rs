@@ -229,6 +229,7 @@ impl Counted {
             }
             p class="quiet" { (words::checked(lang, &self.checked.basis())) "." }
             p class="quiet" {
+                (lang.say("Meldinger og prøvesvar telles med rettelser og tilbaketrekkinger av dem, hver for seg. ", "Notices, reports and results are counted with their corrections and withdrawals, each by itself. "))
                 (lang.say("Nektelser som loggen summerer per minutt, telles med så mange som de var.", "Refusals that the log sums by the minute count as many as they were."))
             }
             (self.table(lang))
@@ -364,6 +365,10 @@ mod tests {
     #[test]
     fn a_day_below_a_bar_is_written_as_each_language_does() {
         let [by_day, by_month] = [0, 1].map(|at: usize| Counted::samples().remove(at));
+        assert!(
+            by_day.main(Lang::En).into_string().contains("are counted with their corrections and withdrawals"),
+            "a series is of two kinds"
+        );
         let day = Date::constant(2026, 11, 20);
         assert_eq!(Lang::ALL.map(|lang| by_day.tick(lang, day)), ["20.11.", "20 Nov"]);
         assert_eq!(Lang::ALL.map(|lang| by_month.tick(lang, day)), ["2026-11"; 2]);
