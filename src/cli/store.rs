@@ -251,7 +251,15 @@ fn sealed_json(sealed: &SealedInfo) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::cli::dev_home::DevHome;
+    use crate::cli::gateway::store_options;
+    use crate::clock::SystemEntropy;
+    use crate::config::Config;
+    use crate::store::Store as _;
+    use crate::store::embedded::EmbeddedStore;
 
     #[test]
     fn only_a_damaged_record_that_stands_in_its_month_is_said_to_keep_it() {
@@ -262,6 +270,28 @@ mod tests {
         );
         assert!(said.contains("where its month is gone it stands in its file in holds/ alone"), "{said}");
         assert!(said.ends_with(&format!("; 1 {LOST}")) && lacking(0, 0).is_empty(), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_or_gone_stands_on_lines_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = Config::load(&home.config_file()).unwrap();
+        let store =
+            EmbeddedStore::open(store_options(&config, Arc::new(SystemClock), Arc::new(SystemEntropy::default())).unwrap()).unwrap();
+        store.stop().await.unwrap();
+        drop(store);
+        let now = SystemClock.now();
+        let mut found = info(&config.data_dir, Some(read_storage_key(&config.storage_key_file).unwrap()), now).unwrap();
+        let told = |found: &StoreInfo| -> Vec<String> {
+            let said = text(found, None, now);
+            said.lines().filter(|line| line.starts_with("DAMAGED") || line.starts_with("GONE")).map(ToOwned::to_owned).collect()
+        };
+        assert_eq!(told(&found), Vec::<String>::new());
+        let sealed = found.sealed.as_mut().unwrap();
+        (sealed.unread, sealed.gone) = (2, vec!["records/2026-01.rec".to_owned()]);
+        let wanted = [format!("DAMAGED      2 undelivered items {UNREAD}"), format!("GONE         records/2026-01.rec {GONE}")];
+        assert_eq!(told(&found), wanted);
     }
 
     #[test]
