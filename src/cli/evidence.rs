@@ -81,7 +81,7 @@ fn whole(is_damaged: bool) -> Result<(), CliError> {
     if !is_damaged {
         return Ok(());
     }
-    let what = "a step may be lacking, as a record at the gateway is damaged; ask the operator to stop it, run `samband audit fsck` and bring back \
+    let what = "a step may be lacking, as a record at the gateway is damaged; ask the operator to stop it, run `samband audit fsck DATA_DIR --storage-key FILE` and bring back \
                 the newest copy, then run this again";
     Err(CliError::Failed(what.to_owned()))
 }

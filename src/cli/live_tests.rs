@@ -196,6 +196,7 @@ async fn a_notice_goes_out_comes_in_and_is_proved_with_the_commands_of_the_manua
         fs::write(&tiles[0], good).unwrap();
     }
     run_line(&format!("samband audit verify {at}/dev/data/log --vkey {at}/dev/log.vkey")).await.unwrap();
+    run_line(&format!("samband audit fsck {at}/dev/data")).await.unwrap();
     // One byte of one entry.
     let bundles = fs::read_dir(format!("{at}/dev/data/log/tile/entries/000.p")).unwrap().map(|entry| entry.unwrap().path());
     let width = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().parse::<u16>().unwrap();

@@ -220,7 +220,7 @@ pub fn denial_of(error: &StoreError) -> Denial {
         StoreError::Stopped => (Reason::Unavailable, Some(1_000)),
         StoreError::Busy => (Reason::Overloaded, Some(250)),
         StoreError::Damaged { place } => {
-            tracing::error!(%place, "damaged data; stop the gateway and run `samband audit fsck`");
+            tracing::error!(%place, "damaged data; stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`");
             // Trying again helps nobody, a sender whose id may stand in a damaged record neither; whoever asks can tell the operator what to do.
             (Reason::DataDamaged, None)
         }

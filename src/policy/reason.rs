@@ -187,7 +187,7 @@ reasons! {
     /// Another reader's stream took over.
     StreamTakenOver = 99, "STREAM_TAKEN_OVER", "a newer stream with the same reader_id took over; let only one run";
     /// What an answer needs cannot be read as it was written.
-    DataDamaged = 100, "DATA_DAMAGED", "the gateway's own data is damaged where this answer needs it; ask the operator to stop the gateway, run `samband audit fsck`, which names file and place, and bring back the newest copy; ask again after that, and send no message anew for it; a mailbox is read again as ever, all else in it is handed out";
+    DataDamaged = 100, "DATA_DAMAGED", "the gateway's own data is damaged where this answer needs it; ask the operator to stop the gateway, run `samband audit fsck DATA_DIR --storage-key FILE`, which names file and place, and bring back the newest copy; ask again after that, and send no message anew for it; a mailbox is read again as ever, all else in it is handed out";
     /// Too many calls at work.
     TooManyCalls = 110, "TOO_MANY_CALLS", "this participant has as many calls at work as it may; wait for an answer, then send the next";
     /// Too many bytes of requests at work.

@@ -47,7 +47,7 @@ pub enum StoreError {
     #[error("too many acts are waiting; try again")]
     Busy,
     /// What is on disk cannot be read as it was written.
-    #[error("damaged data: {place}; stop the gateway and run `samband audit fsck`")]
+    #[error("damaged data: {place}; stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`")]
     Damaged {
         /// File and offset, never content.
         place: String,

@@ -27,7 +27,7 @@ pub(super) struct Figures {
 
 /// What a reader of `/readyz` is told of items that cannot be read. The gateway is ready: it hands out all others.
 pub(super) fn unreadable_detail(items: u64) -> Option<String> {
-    let what = "undelivered items cannot be read and are not handed out; the gateway's log and `samband audit fsck` name the file";
+    let what = "undelivered items cannot be read and are not handed out; the gateway's log and `samband audit fsck DATA_DIR --storage-key FILE` name the file";
     (items > 0).then(|| format!("warning: {items} {what}, docs/recovery.md says what to do\n"))
 }
 

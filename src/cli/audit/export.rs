@@ -212,7 +212,7 @@ fn unreadable(first: u64, last: u64, from: u64, to: u64) -> CliError {
     let around = if first == last { around.replace("them", "it") } else { around };
     CliError::Failed(format!(
         "not written, as a bundle says nothing of a damaged record: {which} cannot be read. `samband audit prove {first}` proves \
-         that the entry stands in the log, `samband audit fsck` at the stopped gateway tells why; {around}"
+         that the entry stands in the log, `samband audit fsck DATA_DIR --storage-key FILE` at the stopped gateway tells why; {around}"
     ))
 }
 
@@ -350,7 +350,7 @@ fn from_folder(
             }
             if entry.leaf.is_none() {
                 return Err(CliError::Storage(format!(
-                    "the published log cannot be read at entry {}; run `samband audit fsck`",
+                    "the published log cannot be read at entry {}; run `samband audit fsck DATA_DIR --storage-key FILE`",
                     entry.index
                 )));
             }

@@ -92,15 +92,40 @@ pub fn run(args: &FsckArgs, out: Output) -> Result<(), CliError> {
     if !report.is_sound() {
         return Err(CliError::Failed(format!("{}: {} damaged places", args.data_dir.display(), report.damages.len())));
     }
-    let text = format!(
-        "sound: log {}, {} entries published, {} frames, {} records and {} contents compared in {seconds:.1} s, {rate} entries a second",
-        report.origin, report.published, report.frames, report.records, report.contents
-    );
+    let text = verdict(&report, seconds, rate);
     let json = json!({
-        "sound": true, "log": report.origin, "log_key": report.log_key, "published": report.published, "journaled": report.journaled,
+        "sound": report.sealed.then_some(true), "log_sound": true, "log": report.origin, "log_key": report.log_key, "published": report.published, "journaled": report.journaled,
         "frames": report.frames, "records": report.records, "contents": report.contents,
         "seconds": seconds, "entries_per_second": rate,
     });
     out.result(&text, &json);
     Ok(())
+}
+
+/// What is said where nothing is damaged: without the storage key, of the log alone.
+fn verdict(report: &FsckReport, seconds: f64, rate: u64) -> String {
+    if report.sealed {
+        format!(
+            "sound: log {}, {} entries published, {} frames, {} records and {} contents compared in {seconds:.1} s, {rate} entries a second",
+            report.origin, report.published, report.frames, report.records, report.contents
+        )
+    } else {
+        format!(
+            "the log is sound, records and contents were NOT looked at: name --storage-key; log {}, {} entries published, {} frames compared in {seconds:.1} s, {rate} entries a second",
+            report.origin, report.published, report.frames
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_storage_key_nothing_is_called_sound_but_the_log() {
+        let of = |sealed| verdict(&FsckReport { sealed, ..FsckReport::default() }, 0.1, 7);
+        assert!(of(true).starts_with("sound: ") && of(true).contains(" records and "), "{}", of(true));
+        let unsealed = of(false);
+        assert!(unsealed.starts_with("the log is sound, records and contents were NOT looked at: name --storage-key"), "{unsealed}");
+    }
 }

@@ -183,13 +183,13 @@ pub async fn run(args: &ListArgs, out: Output) -> Result<(), CliError> {
     if unjudged > 0 {
         return Err(CliError::Failed(format!(
             "{unjudged} entries of the log cannot be read, and whether one of them is of this list nobody can tell: it may not be whole. `samband audit \
-             list` without a filter names them; ask the operator to stop the gateway and run `samband audit fsck`"
+             list` without a filter names them; ask the operator to stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`"
         )));
     }
     let Some(first) = damaged.first() else { return Ok(()) };
     Err(CliError::Failed(format!(
         "the list is not whole: {} of its entries cannot be read, the first is {first}. `samband audit prove {first}` proves that it stands in the \
-         log; ask the operator to stop the gateway and run `samband audit fsck`",
+         log; ask the operator to stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`",
         damaged.len()
     )))
 }

@@ -78,7 +78,7 @@ pub async fn run(args: &ProveArgs, out: Output) -> Result<(), CliError> {
             None => {
                 return Err(CliError::Failed(format!(
                     "entry {}: the proof shows that it stands in the log and does not open it, as its record cannot be read; ask the operator to stop \
-                     the gateway, run `samband audit fsck` and bring back the newest copy",
+                     the gateway, run `samband audit fsck DATA_DIR --storage-key FILE` and bring back the newest copy",
                     damaged.join(", ")
                 )));
             }

@@ -70,7 +70,9 @@ pub async fn run(args: &ReviewArgs, out: Output) -> Result<(), CliError> {
     let unreadable: Vec<String> = list("unreadable").iter().map(ToString::to_string).collect();
     if !unreadable.is_empty() {
         let which = unreadable.join(", ");
-        shown.push(format!("not read    entries {which}: ask the operator to stop the gateway and run `samband audit fsck`"));
+        shown.push(format!(
+            "not read    entries {which}: ask the operator to stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`"
+        ));
     }
     out.result(&shown.join("\n"), &answer);
     Ok(())

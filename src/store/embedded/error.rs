@@ -143,7 +143,7 @@ pub enum OpenError {
         seen_size: u64,
     },
     /// Bytes are not what was written.
-    #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck` to see all of it")]
+    #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck DATA_DIR --storage-key FILE` to see all of it")]
     Damaged(#[from] Damage),
     /// The operating system refused.
     #[error("{what} {}: {source}", path.display())]
@@ -158,7 +158,7 @@ pub enum OpenError {
     /// The path of what is open and locked here leads elsewhere.
     #[error(
         "{} is no longer what this gateway opened: it was moved, removed or replaced while the gateway ran. Nothing more is written or answered. \
-         What was answered until now stands where it was moved to; see that the right folder is in place, with `samband audit fsck`, and start again",
+         What was answered until now stands where it was moved to; see that the right folder is in place, with `samband audit fsck DATA_DIR --storage-key FILE`, and start again",
         .0.display()
     )]
     Replaced(PathBuf),

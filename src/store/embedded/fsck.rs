@@ -57,6 +57,8 @@ pub struct FsckReport {
     pub origin: String,
     /// The key that verifies it.
     pub log_key: String,
+    /// Whether what is sealed was looked at: with the storage key only.
+    pub sealed: bool,
     /// Published entries, all of which were read.
     pub published: u64,
     /// Entries after the base that the journals hold; with the storage key only.
@@ -120,7 +122,12 @@ pub(super) fn check(
 ) -> Result<FsckReport, OpenError> {
     let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
     let verifier: LogVerifier = format.log_key.parse().map_err(|_| OpenError::NotAStore { file: "FORMAT".into() })?;
-    let mut report = FsckReport { origin: format.origin.clone(), log_key: format.log_key.clone(), ..FsckReport::default() };
+    let mut report = FsckReport {
+        origin: format.origin.clone(),
+        log_key: format.log_key.clone(),
+        sealed: storage_key.is_some(),
+        ..FsckReport::default()
+    };
     let head = check_published(&layout, &verifier, &mut report, progress);
     let strangers = strays::check_foreign(&layout, &mut report);
     report.take(strangers)?;
@@ -247,8 +254,8 @@ fn check_bundle(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
     let hashes = tile(TileKind::Hashes(0), id.index(), id.width());
     let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
     let Ok(level0) = folder.read(hashes) else { return report.found(format!("log/{hashes}"), 0, "it cannot be read") };
-    if level0.len() != usize::from(id.width()) * Hash::LEN {
-        let end = usize::from(id.width()) * Hash::LEN;
+    let end = usize::from(id.width()) * Hash::LEN;
+    if level0.len() != end {
         report.found(format!("log/{hashes}"), level0.len().min(end) as u64, "it has another length than its name says");
     }
     let entries = match bundle::decode(&content, id.width()) {
@@ -261,7 +268,8 @@ fn check_bundle(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
     };
     let mut offset = 0;
     for (entry, at) in entries.into_iter().zip(0_usize..) {
-        if level0.get(at * Hash::LEN..(at + 1) * Hash::LEN) != Some(Hash::leaf(entry).as_ref()) {
+        // Of a tile that is cut short that is said, and not of each entry beyond that it is another.
+        if level0.len() >= (at + 1) * Hash::LEN && level0.get(at * Hash::LEN..(at + 1) * Hash::LEN) != Some(Hash::leaf(entry).as_ref()) {
             report.found(name.clone(), offset, format!("this entry is not the one hashed in log/{hashes} at offset {}", at * Hash::LEN));
         }
         offset += 2 + entry.len() as u64;
@@ -303,6 +311,7 @@ fn check_chain(
     let current = Current::of(layout)?;
     let ends = ends::look(layout, &current)?;
     ends::of_state(layout, &current, report)?;
+    held::check_there(layout, report)?;
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
     // The base knows what the first frame follows, but it is sealed; CURRENT says it too, if the last turn was not one of the first programs.
     // Without a base it is known.

@@ -419,7 +419,7 @@ fn look_through(layout: &Layout, keys: &Keys, (months, files): (&[Month], &[Held
         if damaged > 0 {
             tracing::error!(
                 file = %month.name(), damaged,
-                "records cannot be read, so a hold is not whole; their month stays meanwhile, to the end of its lawful time: run `samband audit fsck`, \
+                "records cannot be read, so a hold is not whole; their month stays meanwhile, to the end of its lawful time: run `samband audit fsck DATA_DIR --storage-key FILE`, \
                  and put the file back from a copy"
             );
             unread.insert(month.first_day, damaged);
@@ -472,7 +472,7 @@ fn give_back((layout, keys): (&Layout, &Keys), file: &HeldFile, standing: &Stand
         };
         let lost = lacking.len() - mended;
         if lost > 0 {
-            tracing::error!(file = %month.name(), mended, lost, "records of a hold that is over stay damaged; run `samband audit fsck`");
+            tracing::error!(file = %month.name(), mended, lost, "records of a hold that is over stay damaged; run `samband audit fsck DATA_DIR --storage-key FILE`");
         } else {
             tracing::warn!(file = %month.name(), mended, "damaged records are mended from the copy of a hold that is over");
         }
@@ -515,7 +515,7 @@ fn carry_one(
         file.lacks.damaged = damaged.len() as u64;
         if !damaged.is_empty() && over == 0 {
             // Left as it is: what is damaged is to be found, and may be put back from a copy.
-            tracing::error!(file = %file.name(), damaged = damaged.len(), "held records cannot be read; run `samband audit fsck`");
+            tracing::error!(file = %file.name(), damaged = damaged.len(), "held records cannot be read; run `samband audit fsck DATA_DIR --storage-key FILE`");
             slots.retain(|index, _| !file.indices.contains(index));
             // What neither the copy nor its month gives may come back in either: the month stays for it, as for what was never copied.
             standing.months_of(&damaged).for_each(|first_day| _ = carried.unread.entry(first_day).or_insert(1));

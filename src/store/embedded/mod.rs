@@ -412,7 +412,7 @@ impl Store for EmbeddedStore {
                 Err(OpenError::Stopped) => return Err(StoreError::Stopped),
                 // The published log holds its leaf and proves that, as it does for what is erased.
                 Err(error) => {
-                    tracing::error!(index, %error, "the record of an entry cannot be read; stop the gateway and run `samband audit fsck`");
+                    tracing::error!(index, %error, "the record of an entry cannot be read; stop the gateway and run `samband audit fsck DATA_DIR --storage-key FILE`");
                     (None, true)
                 }
             };

@@ -361,7 +361,7 @@ pub(super) fn tell_gone(gone: &[String]) {
         tracing::error!(
             file = %name,
             "a file of the store is gone, and what stands in it cannot be read; its key is kept: stop the gateway, put the file back from the newest copy, \
-             and run `samband audit fsck`"
+             and run `samband audit fsck DATA_DIR --storage-key FILE`"
         );
     }
 }

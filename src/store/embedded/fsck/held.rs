@@ -52,3 +52,27 @@ fn leaf_at(folder: &TileFolder, index: u64, published: u64) -> Option<[u8; Leaf:
     let entries = bundle::decode(&bytes, wide).ok()?;
     (*entries.get(usize::try_from(index - first).ok()?)?).try_into().ok()
 }
+
+/// Whether the files of records are there whose keys are: without the storage key nothing tells which are in force, but none goes before its key does.
+pub fn check_there(layout: &Layout, report: &mut FsckReport) -> Result<(), OpenError> {
+    let file_of = |key: &str| {
+        let (folder, name) = key.strip_suffix(".key")?.split_once('-')?;
+        matches!(folder, "records" | "holds").then(|| (folder.to_owned(), name.to_owned()))
+    };
+    let mut gone = Vec::new();
+    for key in layout.names("keys")? {
+        let Some((folder, name)) = file_of(&key) else { continue };
+        if !layout.names(&folder)?.contains(&name) {
+            gone.push((key, format!("{folder}/{name}")));
+        }
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    // What a running store destroyed meanwhile has no key any more.
+    let keys = layout.names("keys")?;
+    for (_, file) in gone.into_iter().filter(|(key, _)| keys.contains(key)) {
+        report.found(file, 0, "the file is gone, and its key is there");
+    }
+    Ok(())
+}

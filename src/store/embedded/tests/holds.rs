@@ -104,6 +104,29 @@ async fn a_month_counts_its_places_whatever_holds_keep_and_each_copy_is_counted_
     assert_eq!(counted(32).await, 4);
 }
 
+#[tokio::test]
+async fn a_hold_s_file_that_is_gone_is_told_without_the_storage_key_too_and_a_cut_tile_once() {
+    let home = Home::new();
+    let (store, _, _) = held(&home).await;
+    store.stop().await.unwrap();
+    drop(store);
+    let found = || {
+        let report = fsck(&home.data(), None, &mut |_| ()).unwrap();
+        assert!(!report.sealed, "nothing that is sealed was looked at");
+        report.damages.into_iter().map(|damage| damage.file).collect::<Vec<_>>()
+    };
+    assert_eq!(found(), [""; 0]);
+    let file = files(&home).remove(0);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(found(), [name(&home, &file)]);
+    let tiles = std::fs::read_dir(home.data().join("log/tile/0/000.p")).unwrap().map(|entry| entry.unwrap().path());
+    let tile = tiles.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    std::fs::File::options().write(true).open(&tile).unwrap().set_len(40).unwrap();
+    let named = found();
+    let of_bundle = named.iter().filter(|file| file.starts_with("log/tile/entries")).count();
+    assert!(of_bundle == 0 && named.iter().any(|file| file.starts_with("log/tile/0/")), "{named:?}");
+}
+
 /// How many held records each erasure of held records told of.
 async fn erasures_told(store: &EmbeddedStore) -> Vec<Option<u64>> {
     let filter = RecordFilter { kinds: vec![32], ..RecordFilter::default() };

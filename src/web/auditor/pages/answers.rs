@@ -92,7 +92,7 @@ fn places(lang: Lang, stretches: &[(u64, u64)], many: u64) -> Markup {
 }
 
 fn to_the_operator(lang: Lang) -> Markup {
-    html! { p { (lang.say("Be driften stoppe Samband og kjøre ", "Ask the operator to stop Samband and run ")) code { "samband audit fsck" } "." } }
+    html! { p { (lang.say("Be driften kjøre ", "Ask the operator to run ")) code { "samband audit fsck DATA_DIR --storage-key FILE" } "." } }
 }
 
 /// What failed, as a sentence with where.

@@ -81,8 +81,8 @@ impl Page for Entry {
                         p { strong { (lang.say("Skadet. ", "Damaged. ")) } (lang.say("Oppføringen er ikke slettet, men kan ikke leses slik den ble skrevet.", "The record is not erased, but cannot be read as it was written.")) }
                         p { (lang.say("Bladet under beviser at her sto en oppføring; hva den var, kan det ikke si før den er lest. Ingen kan bytte den ut uten at det synes: bare den som ble skrevet, åpner bladet.", "The leaf below proves that there was an entry here; which one it cannot say until it is read. Nobody can put another in its place unseen: only the one that was written opens the leaf.")) }
                         p {
-                            (lang.say("Be driften stoppe Samband, kjøre ", "Ask the operator to stop Samband, run ")) code { "samband audit fsck" }
-                            (lang.say(", som sier hvor skaden er, og hente tilbake den nyeste kopien av dataene.", ", which says where the damage is, and bring back the newest copy of the data."))
+                            (lang.say("Be driften kjøre ", "Ask the operator to run ")) code { "samband audit fsck DATA_DIR --storage-key FILE" }
+                            (lang.say(", som sier hvor skaden er, så stoppe Samband og hente tilbake den nyeste kopien av dataene.", ", which says where the damage is, then to stop Samband and bring back the newest copy of the data."))
                         }
                     }))
                 }
