@@ -17,6 +17,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Milliseconds that have passed since a fixed moment, by a clock that nobody sets and that also runs while the machine sleeps.
     fn elapsed_millis(&self) -> i64;
+
+    /// The same in microseconds.
+    fn elapsed_micros(&self) -> i64 {
+        self.elapsed_millis().saturating_mul(1000)
+    }
 }
 
 /// A source of random bytes.
@@ -107,6 +112,11 @@ impl Clock for SystemClock {
     fn elapsed_millis(&self) -> i64 {
         let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         since_boot.tv_sec.saturating_mul(1000).saturating_add(since_boot.tv_nsec / 1_000_000)
+    }
+
+    fn elapsed_micros(&self) -> i64 {
+        let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        since_boot.tv_sec.saturating_mul(1_000_000).saturating_add(since_boot.tv_nsec / 1000)
     }
 }
 

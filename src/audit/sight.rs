@@ -49,6 +49,12 @@ impl Sight {
         Self { held: cases.into_iter().collect(), ..self }
     }
 
+    /// Whose sight it is; none where the whole log is at hand.
+    #[must_use]
+    pub const fn reader(&self) -> Option<&ParticipantId> {
+        self.reader.as_ref()
+    }
+
     /// Whose records are seen, by id; none means everyone's.
     #[must_use]
     pub const fn parties(&self) -> Option<&BTreeSet<ParticipantId>> {

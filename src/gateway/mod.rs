@@ -10,6 +10,7 @@ mod directory;
 mod inspect;
 mod leases;
 mod published;
+mod reading;
 mod refusals;
 mod register;
 mod settings;
@@ -43,10 +44,12 @@ use crate::policy::command::Command;
 use crate::policy::permit::{Caller, Denial, NO_CONTENT, Permit, authorize};
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
+use crate::store::turns::Turns;
 use crate::store::{Store, StoreError};
 use calls::Calls;
 use leases::Leases;
 use published::TileReaders;
+use reading::Pace;
 use refusals::Refusals;
 
 /// A denial that is in the log already, or counted for it: answer it as it is.
@@ -65,6 +68,8 @@ pub struct Gateway {
     calls: Buckets<ParticipantId>,
     leases: Arc<Leases>,
     inspecting: inspect::Inspecting,
+    reading: Arc<Turns>,
+    pace: Pace,
     tile_readers: TileReaders,
     loading: tokio::sync::Mutex<()>,
     register_file: Arc<RegisterFile>,
@@ -88,7 +93,9 @@ impl Gateway {
             references: Buckets::new(settings.wrong_references),
             calls: Buckets::new(settings.calls),
             leases: Arc::new(Leases::new(settings.readers_per_participant_max)),
-            inspecting: inspect::Inspecting::new(),
+            inspecting: inspect::Inspecting::new(Arc::clone(&clock)),
+            reading: Turns::new(Arc::clone(&clock), reading::PAGES),
+            pace: Pace::new(Arc::clone(&clock)),
             tile_readers: TileReaders::default(),
             loading: tokio::sync::Mutex::new(()),
             register_file: Arc::default(),

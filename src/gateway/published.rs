@@ -76,7 +76,7 @@ impl Gateway {
     /// the store's refusal.
     pub async fn tile(&self, caller: &Caller, tile: TileId) -> Result<Bytes, Refusal> {
         let verb = self.read_tiles(caller).await?;
-        match self.store.tile(tile).await {
+        match self.read(caller.id(), move |store| async move { store.tile(tile).await }).await {
             Ok(Some(content)) => Ok(content),
             Ok(None) => Err(Refusal(Reason::EntryUnknown.into())),
             Err(error) => Err(self.failed(caller, verb, error, None).await),

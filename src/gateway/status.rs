@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::leases::Ending;
+use super::reading::Given;
 use super::{Gateway, Refusal};
 use crate::audit::event::kind;
 use crate::audit::record::Record;
@@ -12,7 +13,7 @@ use crate::domain::participant::{Register, Role};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{Accepted, Cursor, EntryProof, RecordFilter, StatusEntry, StoreError};
+use crate::store::{Accepted, Cursor, EntryProof, LogEntry, RecordFilter, StatusEntry, Store, StoreError};
 
 /// Changes read from the store at once.
 const PAGE: usize = 64;
@@ -127,12 +128,14 @@ impl Gateway {
             // By kind: refused calls name messages too, anybody's, and would stand in the way of what is asked for.
             while let Some(from_index) = next_index.filter(|_| proofs.len() < EVIDENCE_MAX) {
                 let filter = RecordFilter { message_id: Some(message_id), kinds: STEPS.to_vec(), from_index, ..RecordFilter::default() };
-                let page = self.store.records(&filter, EVIDENCE_MAX - proofs.len()).await?;
+                let max = EVIDENCE_MAX - proofs.len();
+                let page = self.read(caller.id(), move |store| async move { store.records(&filter, max).await }).await?;
                 // Its acceptance is none of its steps.
                 is_damaged |= page.unreadable.iter().any(|(index, _)| Some(*index) != accepted);
-                for entry in page.entries {
-                    if entry.record.is_some_and(|record| is_evidence(&record, caller, &register)) {
-                        proofs.extend(self.store.prove_for_sender(entry.index).await?);
+                for LogEntry { index, record } in page.entries {
+                    if record.is_some_and(|record| is_evidence(&record, caller, &register)) {
+                        let prove = move |store: Arc<dyn Store>| async move { store.prove_for_sender(index).await };
+                        proofs.extend(self.read(caller.id(), prove).await?);
                     }
                 }
                 next_index = page.next_index;
@@ -189,6 +192,7 @@ impl Changes {
                 Err(error) => return Err(self.gateway.failed(&self.caller, self.verb, error, None).await),
             }
             if !self.page.is_empty() {
+                self.gateway.pace.give(self.caller.id(), Given::Change, self.page.len()).await;
                 continue;
             }
             if !self.follow {

@@ -16,6 +16,7 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::expiry;
+use super::lanes::{Lane, Lanes};
 use super::request::{OneMessage, check_head};
 use super::room::{Kind, Owner, Place, Room};
 use super::status::{self, Refused};
@@ -73,6 +74,7 @@ struct Shared {
     tls: Arc<TlsSettings>,
     limits: CallLimits,
     room: Arc<Room>,
+    lanes: Lanes,
     strangers: Buckets<IpAddr>,
 }
 
@@ -90,7 +92,8 @@ impl GateLayer {
     /// A gate that asks `gateway` for the register and the log, and `tls` for revoked certificates.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, tls: Arc<TlsSettings>, limits: CallLimits) -> Self {
-        Self(Arc::new(Shared { gateway, tls, limits, room: Room::new(limits), strangers: Buckets::new(limits.stranger_calls) }))
+        let (room, strangers) = (Room::new(limits), Buckets::new(limits.stranger_calls));
+        Self(Arc::new(Shared { gateway, tls, limits, room, lanes: Lanes::default(), strangers }))
     }
 }
 
@@ -224,6 +227,10 @@ impl Shared {
         } else {
             tracing::debug!(reason = code, millis, "answered");
         }
+        // What a flood is told is an answer that leaves by the many, too.
+        if reason.is_some_and(Reason::is_a_bound) {
+            self.gateway.pace_refusal(&caller).await;
+        }
         response
     }
 
@@ -278,7 +285,10 @@ impl Shared {
         };
         match status::refused(response.headers()) {
             Some(refused) => self.settle(caller, verb, refused).await,
-            None => response.map(|inner| Body::new(Held { inner, _place: place, _working: Some(working) })),
+            None => {
+                let lane = is_stream(verb).then(|| self.lanes.of(caller.id()));
+                response.map(|inner| Body::new(Held { inner, lane, _place: place, _working: Some(working) }))
+            }
         }
     }
 
@@ -311,7 +321,7 @@ impl Shared {
         };
         match status::refused(response.headers()) {
             Some(refused) => refused.status.into_http(),
-            None => response.map(|inner| Body::new(Held { inner, _place: place, _working: working })),
+            None => response.map(|inner| Body::new(Held { inner, lane: None, _place: place, _working: working })),
         }
     }
 
@@ -386,7 +396,8 @@ impl Shared {
             Asked::Call(verb) => {
                 let span =
                     tracing::info_span!("call", verb = verb.call(), participant = caller.id().as_str(), key = caller.key_label.as_str());
-                self.call(inner, request, &peer, caller, verb).instrument(span).await
+                let lane = self.lanes.of(caller.id());
+                lane.run(self.call(inner, request, &peer, caller, verb)).instrument(span).await
             }
             Asked::Reflection | Asked::Health => self.plain(inner, request, &peer, Some(&caller)).await,
             Asked::Unknown => {
@@ -404,6 +415,8 @@ impl Shared {
 /// An answer's body that keeps its call's place until it is sent or dropped.
 struct Held {
     inner: Body,
+    /// Of a stream, each answer of which is worked on.
+    lane: Option<Lane>,
     _place: Arc<Place>,
     _working: Option<Working>,
 }
@@ -413,7 +426,12 @@ impl http_body::Body for Held {
     type Error = tonic::Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, tonic::Status>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let Self { inner, lane, .. } = &mut *self;
+        let next = |cx: &mut Context<'_>| Pin::new(inner).poll_frame(cx);
+        match lane {
+            Some(lane) => lane.poll(cx, next),
+            None => next(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

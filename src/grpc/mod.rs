@@ -6,6 +6,7 @@ pub mod codec;
 pub mod convert;
 pub mod expiry;
 mod laboratory;
+mod lanes;
 mod municipal;
 pub mod pb;
 mod prosecution;

@@ -6,8 +6,10 @@ pub(crate) mod contract;
 pub mod embedded;
 pub mod evidence;
 pub mod memory;
+pub mod readers;
 pub mod sealer;
 pub mod state;
+pub mod turns;
 
 use std::sync::Arc;
 

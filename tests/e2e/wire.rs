@@ -145,6 +145,29 @@ async fn too_many_calls_are_told_how_long_to_wait() {
 }
 
 #[tokio::test]
+async fn who_crosses_bounds_by_the_thousand_hears_of_it_at_a_pace_and_others_do_not_wait() {
+    let limited = Settings { calls: Rate::one_in_millis(2, 3_600_000), ..settings() };
+    let world = World::with(limited, ServerLimits::default()).await;
+    let laboratory = world.laboratory();
+    let flood = tokio::spawn(async move {
+        let began = std::time::Instant::now();
+        let calls = (0..2500).map(|_| {
+            let mut laboratory = laboratory.clone();
+            async move { laboratory.look_up(pb::LaboratoryServiceLookUpRequest::default()).await.is_err() }
+        });
+        let refusals = futures_util::future::join_all(calls).await.into_iter().filter(|refused| *refused).count();
+        (refusals, began.elapsed())
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    world.prosecution().look_up(pb::ProsecutionServiceLookUpRequest::default()).await.unwrap();
+    assert!(!flood.is_finished(), "another's answer does not wait for them");
+    let (refusals, took) = flood.await.unwrap();
+    assert_eq!(refusals, 2498);
+    // The clock of the gateway stands: 250 at once, then one in 800 µs.
+    assert!(took > Duration::from_millis(1700), "{took:?}");
+}
+
+#[tokio::test]
 async fn a_stream_past_its_deadline_ends_with_a_reason_before_the_client_gives_up() {
     let world = World::start().await;
     let mut request = tonic::Request::new(pb::MunicipalServiceReceiveRequest { reader_id: "a".to_owned(), ..Default::default() });

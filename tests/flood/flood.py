@@ -8,7 +8,8 @@ all its work are held to a share of one processor. Opening sockets is mostly the
 against a program that accepts sockets and does nothing else, and what that costs is told apart. Fails if a call of the other failed, or if its 99th percentile is more
 than --most times its quiet one, or the one beside that other program (2; where other work shares the machine, more).
 
-With --years a flood of questions for receipts is measured, too, of messages so old that the gateway has forgotten their ids and looks for each in a month of records: in HOME,
+With --years floods of questions are measured, too: for receipts and evidence of messages so old that the gateway has forgotten their ids and looks for each in a month of
+records, an auditor's searches for such messages, and status feeds that are read from their beginning again and again: in HOME,
 which `cargo bench --bench scale -- generate --home HOME --entries 60_000 --undelivered 0 --recent-cases 100 --months 8` makes.
 """
 
@@ -129,6 +130,13 @@ def measure(name: str, gateway: Gateway, victim: Victim, commands: dict, rounds:
 
 # Whose ids a history of eight months has forgotten, and of whose month it keeps all records: 15,000 of 60,000.
 OLD_DAYS = 190
+# Floods of questions, what each is called, and how those are answered that were gone into.
+QUESTIONS = {
+    "receipts": ("a flood of old ids", "MESSAGE_UNKNOWN"),
+    "evidence": ("a flood of old ids' evidence", "MESSAGE_UNKNOWN"),
+    "searches": ("an auditor's flood of searches", "OK"),
+    "feeds": ("a flood of status feeds", "OK"),
+}
 
 
 def rest(pid: int, seconds: float = 60.0) -> None:
@@ -141,8 +149,8 @@ def rest(pid: int, seconds: float = 60.0) -> None:
             return
 
 
-def old_ids(home: Path, wish: argparse.Namespace) -> dict:
-    """Calls for ids of a past month beside another's notices, in a home that has such months."""
+def questions(home: Path, wish: argparse.Namespace) -> dict:
+    """Floods of questions beside another's notices, in a home that has past months."""
     gateway = Gateway(home)
     gateway.start()
     gateway.wait_until_serving()
@@ -150,18 +158,21 @@ def old_ids(home: Path, wish: argparse.Namespace) -> dict:
     victim = Victim(gateway)
     victim.start()
     time.sleep(1)
-    command = ["receipts", str(gateway.port), str(gateway.certs()), str(wish.share), str(OLD_DAYS)]
-    result = measure("a flood of old ids", gateway, victim, {"flood": command}, (wish.rounds + 1) // 2, wish.seconds)
+    results = {}
+    for kind, (what, counted) in QUESTIONS.items():
+        command = [kind, str(gateway.port), str(gateway.certs()), str(wish.share), str(OLD_DAYS)]
+        result = measure(what, gateway, victim, {"flood": command}, wish.rounds, wish.seconds)
+        answered = sum(did["answers"].get(counted, 0) for did in result["did"])
+        print(f"{what}: {answered} were answered {counted}")
+        if not answered:
+            result["errors"].append("nothing was answered, so nothing was measured")
+        results[what] = result
     victim.over = True
     victim.join()
     victim.party.channel.close()
-    looked = sum(did["answers"].get("MESSAGE_UNKNOWN", 0) for did in result["did"])
-    print(f"a flood of old ids: {looked} were looked for")
-    if not looked:
-        result["errors"].append("no id was looked for, so nothing was measured")
     if gateway.stop() != 0:
-        result["errors"].append("the gateway did not stop as it should")
-    return result
+        results[what]["errors"].append("the gateway did not stop as it should")
+    return results
 
 
 def main() -> int:
@@ -179,7 +190,7 @@ def main() -> int:
     failed, results = [], {}
     # By itself, as the other's notices to two gateways would be in each other's way.
     if wish.years and wish.only in (None, "years"):
-        results["a flood of old ids"] = old_ids(wish.years, wish)
+        results.update(questions(wish.years, wish))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gateway = Gateway(folder / "home")

@@ -2,6 +2,9 @@
 
     flooder.py calls PORT CERTS SHARE TEMPLATE     as many durable notices as its share allows, on eight connections
     flooder.py receipts PORT CERTS SHARE DAYS      asks as fast for receipts of messages of so many days ago, which nobody sent: a search of a month of records each
+    flooder.py evidence PORT CERTS SHARE DAYS      the same for what became of them
+    flooder.py searches PORT CERTS SHARE DAYS      an auditor's, for records of such messages, 16 under way
+    flooder.py feeds PORT CERTS SHARE DAYS         24 feeds of a prosecution's statuses, read from their beginning again and again
     flooder.py sockets PORT COUNT SHARE            sockets that never speak, from a hundred addresses of 127.0.0.0/8; those closed are opened again
     flooder.py greetings PORT COUNT SHARE          the same, but each begins a handshake and does not go on with it: the server's half is the dear one
     flooder.py sink FILE                           no flood: a program that accepts such sockets and does nothing else; writes its port to FILE
@@ -22,6 +25,9 @@ from collections import deque
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "abuse")]
+
+
+ASKED = ("receipts", "evidence", "searches", "feeds")
 
 
 class Share:
@@ -51,9 +57,17 @@ def message_id(days_ago: float = 0.0) -> bytes:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])).encode()
 
 
-def receipts(port: int, certs: Path, share: float, days: float) -> dict:
-    # Field 1, of 36 bytes.
-    return calls(port, certs, share, "GetReceipt", lambda: b"\x0a\x24" + message_id(days))
+def asking(kind: str, days: float):
+    """Who floods with a kind of question, for what it asks, and how many it has under way on how many connections."""
+    # Fields 1 and 7, of 36 bytes, and at most ten records.
+    by_id, of_message = (lambda: b"\x0a\x24" + message_id(days)), (lambda: b"\x3a\x24" + message_id(days) + b"\x48\x0a")
+    return {
+        "receipts": ("politi-innlandet", "ProsecutionService/GetReceipt", by_id, 120, 8),
+        "evidence": ("politi-innlandet", "ProsecutionService/GetEvidence", by_id, 120, 8),
+        # A feed from its beginning on, again and again.
+        "feeds": ("politi-innlandet", "ProsecutionService/WatchStatus", lambda: b"", 6, 4),
+        "searches": ("tilsyn", "AuditService/ListRecords", of_message, 4, 4),
+    }[kind]
 
 
 def notices(port: int, certs: Path, share: float, template: Path) -> dict:
@@ -66,29 +80,30 @@ def notices(port: int, certs: Path, share: float, template: Path) -> dict:
         body[id_at : id_at + 36], body[salt_at : salt_at + 32] = message_id(), os.urandom(32)
         return bytes(body)
 
-    return calls(port, certs, share, "SendConditionNotice", fresh)
+    return calls(port, certs, share, "politi-innlandet", "ProsecutionService/SendConditionNotice", fresh, 120, 8)
 
 
-def calls(port: int, certs: Path, share: float, method: str, fresh) -> dict:
-    """Calls of a prosecution with the bodies that `fresh` makes."""
+def calls(port: int, certs: Path, share: float, who: str, path: str, fresh, window: int, connections: int) -> dict:
+    """Calls with the bodies that `fresh` makes, as many under way as fit, their answers read as fast as they come."""
     from wire import H2, message
 
     held, sent, refused = Share(share), 0, {}
-    path = f"/samband.v1.ProsecutionService/{method}"
 
     def connect():
-        h2 = H2(port, certs, "politi-innlandet")
+        h2 = H2(port, certs, who, settings={4: 2**31 - 1})
+        # The connection's own window; else a few hundred answers close it, and with it every stream.
+        h2.out += struct.pack(">I", 4)[1:] + b"\x08\x00" + struct.pack(">II", 0, 2**31 - 70_000)
         # Without the table of headers, so that the same block is good again and again.
         h2.encoder.header_table_size = 0
-        h2.block = h2.headers(path)
+        h2.block = h2.headers(f"/samband.v1.{path}")
         return h2
 
-    everyone = [connect() for _ in range(8)]
+    everyone = [connect() for _ in range(connections)]
     failures = 0
     while not told_to_end():
         for at, h2 in enumerate(everyone):
             seen = h2.seen
-            for _ in range(max(0, 120 - (h2.next // 2 - len(seen.answers) - len(seen.resets)))):
+            for _ in range(max(0, window - (h2.next // 2 - len(seen.answers) - len(seen.resets)))):
                 stream = h2.next
                 h2.next += 2
                 body = message(fresh())
@@ -109,7 +124,7 @@ def calls(port: int, certs: Path, share: float, method: str, fresh) -> dict:
     for h2 in everyone:
         for reason, count in h2.seen.reasons().items():
             refused[reason] = refused.get(reason, 0) + count
-    return {"sent": sent, "answers": refused, "closed": failures, "share": held.said()}
+    return {"sent": sent, "answers": refused, "closed": failures, "share": round(held.said(), 3)}
 
 
 def greeting() -> bytes:
@@ -172,7 +187,7 @@ def sockets(port: int, count: int, share: float, hello: bytes = b"") -> dict:
         held.keep()
         time.sleep(0.01)
     told = {"handshakes that the gateway worked on": answered} if hello else {}
-    return {"at once": most, "opened": opened, "failed": failed, **told, "share": held.said()}
+    return {"at once": most, "opened": opened, "failed": failed, **told, "share": round(held.said(), 3)}
 
 
 def sink(port_file: Path) -> None:
@@ -201,8 +216,8 @@ def main() -> None:
     kind, port = sys.argv[1], int(sys.argv[2])
     if kind == "calls":
         did = notices(port, Path(sys.argv[3]), float(sys.argv[4]), Path(sys.argv[5]))
-    elif kind == "receipts":
-        did = receipts(port, Path(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]))
+    elif kind in ASKED:
+        did = calls(port, Path(sys.argv[3]), float(sys.argv[4]), *asking(kind, float(sys.argv[5])))
     else:
         did = sockets(port, int(sys.argv[3]), float(sys.argv[4]), greeting() if kind == "greetings" else b"")
     print(json.dumps(did), flush=True)

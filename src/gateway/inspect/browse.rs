@@ -65,7 +65,8 @@ impl Gateway {
         let turned = async {
             let browsed = self.turned(&sight, filter, size, turn, max).await?;
             // Asked last: a month that went meanwhile is no damage.
-            let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+            let first_kept =
+                self.read_by(&sight, move |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await }).await?;
             Ok(Browsed { first_kept, unjudged: unjudged?, ..browsed })
         };
         match if names_one { self.evenly(&sight, turned).await } else { turned.await } {
@@ -75,23 +76,25 @@ impl Gateway {
     }
 
     /// Indices in which the filter's period lies. What was erased may have been of it.
-    async fn bounds(&self, filter: &RecordFilter, size: u64) -> Result<(u64, u64), StoreError> {
+    async fn bounds(&self, sight: &Sight, filter: &RecordFilter, size: u64) -> Result<(u64, u64), StoreError> {
         let mut first = filter.from_index;
         if let Some(from) = filter.from_time {
-            let found = self.store.first_not_before(from).await?;
-            if found > self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await? {
+            let found = self.read_by(sight, move |store| async move { store.first_not_before(from).await }).await?;
+            if found
+                > self.read_by(sight, move |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await }).await?
+            {
                 first = first.max(found);
             }
         }
         let mut end = filter.to_index.unwrap_or(size).min(size);
         if let Some(to) = filter.to_time {
-            end = end.min(self.store.first_not_before(to).await?);
+            end = end.min(self.read_by(sight, move |store| async move { store.first_not_before(to).await }).await?);
         }
         Ok((first, end.max(first)))
     }
 
     async fn turned(&self, sight: &Sight, filter: RecordFilter, size: u64, turn: Turn, max: usize) -> Result<Browsed, StoreError> {
-        let (first, end) = self.bounds(&filter, size).await?;
+        let (first, end) = self.bounds(sight, &filter, size).await?;
         match turn {
             Turn::After(index) => {
                 let from_index = index.saturating_add(1).clamp(first, end);

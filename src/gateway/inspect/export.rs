@@ -16,14 +16,17 @@ use crate::audit::sight::Sight;
 use crate::audit::tree::Hash;
 use crate::domain::hold::HoldCopy;
 use crate::domain::id::CaseRef;
+use crate::gateway::reading::Given;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::reason::Reason;
 use crate::policy::table::Verb;
-use crate::store::{ENTRIES_AT_ONCE, LogEntry, RecordFilter, StoreError, UNREADABLE_MAX};
+use crate::store::{LogEntry, RecordFilter, StoreError, UNREADABLE_MAX};
 
 /// Records of one case; a case of more is exported by period.
 const CASE_RECORDS_MAX: usize = 10_000;
+/// Entries read at once, so that their answers are written in little time.
+const READ_AT_ONCE: u64 = 1024;
 /// An export waits so long for witnesses to cosign a head that covers it.
 const COSIGN_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -135,13 +138,19 @@ impl Gateway {
             (checkpoint, size) = (Bytes::from(cosigned.checkpoint.clone()), cosigned.size);
         }
         let damaged = || StoreError::Damaged { place: "log: the tiles of the range".into() };
-        let edge = self.store.edge(from).await?.ok_or_else(damaged)?.peaks().map(|(_, _, hash)| hash).collect();
-        let consistency = self.store.consistency(to, size).await?.ok_or_else(damaged)?;
+        let edge = self
+            .read_by(&sight, move |store| async move { store.edge(from).await })
+            .await?
+            .ok_or_else(damaged)?
+            .peaks()
+            .map(|(_, _, hash)| hash)
+            .collect();
+        let consistency = self.read_by(&sight, move |store| async move { store.consistency(to, size).await }).await?.ok_or_else(damaged)?;
         // Only of a case that is within the sight, see above.
         let holds = if of.case_ref.is_some() { self.store.holds().await? } else { Vec::new() };
         let held = holds.into_iter().map(|hold| hold.case.case_ref).find(|case| of.case_ref == Some(*case));
         let hold = match held {
-            Some(case) => Some(self.store.hold_copy(case).await?),
+            Some(case) => Some(self.read_by(&sight, move |store| async move { store.hold_copy(case).await }).await?),
             None => None,
         };
         Ok(Ok(ExportFrame { checkpoint, from, to, edge, consistency, sight, hold }))
@@ -172,8 +181,9 @@ impl Export {
     }
 
     async fn read(&mut self) -> Result<Vec<OpenEntry>, StoreError> {
-        let end = self.frame.to.min(self.next + ENTRIES_AT_ONCE);
-        let mut entries = self.gateway.store.entries(self.next, end).await?;
+        let (from, to) = (self.next, self.frame.to.min(self.next + READ_AT_ONCE));
+        let mut entries = self.gateway.read(self.caller.id(), move |store| async move { store.entries(from, to).await }).await?;
+        self.gateway.pace.give(self.caller.id(), Given::Entry, entries.len()).await;
         let damaged = |index: u64| StoreError::Damaged { place: format!("the published log at index {index}") };
         if entries.is_empty() {
             return Err(damaged(self.next));

@@ -126,8 +126,9 @@ impl Gateway {
             let (sight, mut seen) = (self.sight(caller), Vec::new());
             for hold in self.store.holds().await? {
                 if sight.parties().is_none() || self.case_within(&sight, hold.case.case_ref).await?.0.is_some() {
-                    let terms = self.terms_of(&hold).await?;
-                    let copy = self.store.hold_copy(hold.case.case_ref).await?;
+                    let terms = self.terms_of(&sight, &hold).await?;
+                    let case = hold.case.case_ref;
+                    let copy = self.read_by(&sight, move |store| async move { store.hold_copy(case).await }).await?;
                     seen.push(HoldInForce { hold, terms, copy });
                 }
             }
@@ -140,12 +141,12 @@ impl Gateway {
     }
 
     /// The index of the last entry that placed this hold or changed it. Where it cannot be found, the first stands.
-    async fn terms_of(&self, hold: &Hold) -> Result<u64, StoreError> {
+    async fn terms_of(&self, sight: &Sight, hold: &Hold) -> Result<u64, StoreError> {
         let (mut from_index, mut last) = (hold.placed, hold.placed);
         loop {
             let filter =
                 RecordFilter { case_ref: Some(hold.case.case_ref), kinds: vec![kind::HOLD_PLACED], from_index, ..RecordFilter::default() };
-            let page = self.store.records(&filter, LOOKED_AT).await?;
+            let page = self.page_by(sight, &filter, LOOKED_AT).await?;
             last = page.entries.iter().rev().find(|entry| entry.record.is_some()).map_or(last, |entry| entry.index);
             match page.next_index {
                 Some(next) => from_index = next,
@@ -160,16 +161,20 @@ impl Gateway {
         if sight.parties().is_none() {
             return Ok(sight);
         }
-        let (mut known, mut within, mut next) = (BTreeSet::new(), Vec::new(), Some(0));
-        while let Some(from_index) = next {
-            let filter = RecordFilter { kinds: OF_A_HOLD.to_vec(), from_index, ..RecordFilter::default() };
-            let page = self.store.records(&filter, LOOKED_AT).await?;
-            for case in page.entries.iter().filter_map(|entry| entry.record.as_ref()?.case_ref) {
-                if known.insert(case) && self.case_within(&sight, case).await?.0.is_some() {
-                    within.push(case);
+        let (mut known, mut within) = (BTreeSet::new(), Vec::new());
+        // By one kind at a time, which the index knows: this is asked for every page that a scope is shown.
+        for kind in OF_A_HOLD {
+            let mut next = Some(0);
+            while let Some(from_index) = next {
+                let filter = RecordFilter { kinds: vec![kind], from_index, ..RecordFilter::default() };
+                let page = self.page_by(&sight, &filter, LOOKED_AT).await?;
+                for case in page.entries.iter().filter_map(|entry| entry.record.as_ref()?.case_ref) {
+                    if known.insert(case) && self.case_within(&sight, case).await?.0.is_some() {
+                        within.push(case);
+                    }
                 }
+                next = page.next_index;
             }
-            next = page.next_index;
         }
         Ok(sight.with_holds_on(within))
     }
@@ -193,7 +198,7 @@ impl Gateway {
         let mut is_damaged = false;
         loop {
             let filter = RecordFilter { case_ref: Some(case_ref), from_index, ..RecordFilter::default() };
-            let page = self.store.records(&filter, LOOKED_AT).await?;
+            let page = self.page_by(sight, &filter, LOOKED_AT).await?;
             is_damaged |= !page.unreadable.is_empty();
             for record in page.entries.iter().filter_map(|entry| entry.record.as_ref()) {
                 is_seen |= record.happened_in_its_case() && sight.sees(record);

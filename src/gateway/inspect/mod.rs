@@ -13,11 +13,11 @@ mod survey;
 mod veil;
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
 pub use browse::{Browsed, Turn};
 pub use export::{Export, ExportFrame, ExportOf};
@@ -29,23 +29,25 @@ pub use survey::{LastCheck, LogState, Surveyed};
 
 use damage::DamageCount;
 
+use super::reading::SCANS;
 use super::{Gateway, Refusal};
 use crate::audit::event::Asked;
 use crate::audit::sight::Sight;
+use crate::clock::Clock;
 use crate::domain::id::{CaseRef, ParticipantId};
 use crate::domain::participant::{Participant, Role};
 use crate::domain::scope::AuditScope;
 use crate::policy::command::Command;
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
+use crate::store::readers::Readers;
+use crate::store::turns::Turns;
 use crate::store::{RecordFilter, StoreError};
 
 /// Queries whose further pages need no event of their own; the oldest goes first.
 const QUERIES_MAX: usize = 1024;
 /// Scopes whose last complete check is remembered.
 const LAST_CHECKS_MAX: usize = 64;
-/// Scans of the log at once: one reads, one checks, and traffic keeps its cores.
-const SCANS_MAX: usize = 1;
 
 /// How long an answer about one case or message takes at least, for whoever may see a part of the log; one that took longer takes twice as long, or
 /// four times, and so on. Records of others are read before they can be left out, and that must not be seen: a case of thirty records costs a few
@@ -64,7 +66,10 @@ fn even(elapsed: Duration) -> Duration {
 /// What inspecting remembers. Nothing in it is needed after a restart.
 #[derive(Debug)]
 pub(super) struct Inspecting {
-    scans: Semaphore,
+    /// Scans of the log, one at a time.
+    scans: Arc<Turns>,
+    /// Checks what a scan has read.
+    checkers: Arc<Readers>,
     /// Each with the log's size when it was last asked: its further pages go no further.
     queries: Mutex<VecDeque<(Query, u64)>>,
     last_checks: Mutex<VecDeque<(Sight, LastCheck)>>,
@@ -81,9 +86,10 @@ struct Query {
 }
 
 impl Inspecting {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
-            scans: Semaphore::const_new(SCANS_MAX),
+            scans: Turns::new(clock, SCANS),
+            checkers: Arc::new(Readers::new(NonZero::<usize>::MIN)),
             queries: Mutex::new(VecDeque::new()),
             last_checks: Mutex::new(VecDeque::new()),
             damage: Arc::default(),

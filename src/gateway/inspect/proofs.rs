@@ -93,7 +93,8 @@ impl Gateway {
         };
         let mut proofs = Vec::new();
         for index in indices {
-            match self.store.prove(index).await.and_then(|proof| proof.map(|proof| veil.over_proof(proof)).transpose()) {
+            let proved = self.read_by(&sight, move |store| async move { store.prove(index).await }).await;
+            match proved.and_then(|proof| proof.map(|proof| veil.over_proof(proof)).transpose()) {
                 Ok(proof) => proofs.extend(proof.filter(|proof| proof.record.as_ref().is_none_or(|record| sight.sees(record)))),
                 Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
             }
@@ -102,7 +103,7 @@ impl Gateway {
             return Err(self.refuse(caller, Verb::GetProof, Reason::EntryUnknown.into(), None).await);
         }
         for proof in &mut proofs {
-            match self.under_cosigned_head(proof).await {
+            match self.under_cosigned_head(&sight, proof).await {
                 Ok(Some(cosigned)) => proof.proof = cosigned,
                 Ok(None) => {}
                 Err(error) => return Err(self.failed(caller, Verb::GetProof, error, None).await),
@@ -114,7 +115,7 @@ impl Gateway {
     /// What is asked for with one entry: its place, and the case that it tells of, so that whoever follows the case finds who read about it.
     async fn naming(&self, sight: &Sight, veil: &Veil, index: u64) -> Asked {
         let (from_index, to_index) = (index, index.checked_add(1));
-        let found = self.store.records(&RecordFilter { from_index, to_index, ..RecordFilter::default() }, 1).await;
+        let found = self.page_by(sight, &RecordFilter { from_index, to_index, ..RecordFilter::default() }, 1).await;
         // What cannot be read names its place alone.
         let record = found.ok().and_then(|page| page.entries.into_iter().find_map(|entry| entry.record));
         let case_ref = record.filter(|record| sight.sees(record) && !veil.hides(index)).and_then(|record| record.case_ref);
@@ -122,9 +123,12 @@ impl Gateway {
     }
 
     /// The same proof against a head that witnesses cosigned, once there is one that covers the entry.
-    async fn under_cosigned_head(&self, of: &EntryProof) -> Result<Option<Bytes>, StoreError> {
+    async fn under_cosigned_head(&self, sight: &Sight, of: &EntryProof) -> Result<Option<Bytes>, StoreError> {
         let Some(cosigned) = self.witnesses().and_then(|witnesses| witnesses.covering(of.index + 1)) else { return Ok(None) };
-        let Some(hashes) = self.store.inclusion(of.index, cosigned.size).await? else { return Ok(None) };
+        let (index, size) = (of.index, cosigned.size);
+        let Some(hashes) = self.read_by(sight, move |store| async move { store.inclusion(index, size).await }).await? else {
+            return Ok(None);
+        };
         let made = || {
             let plain = TlogProof::parse(std::str::from_utf8(&of.proof).ok()?).ok()?;
             let text = UnverifiedNote::parse(&cosigned.checkpoint).ok()?.text();
@@ -142,7 +146,7 @@ impl Gateway {
     pub async fn consistency(&self, caller: &Caller, old_size: u64, new_size: u64) -> Result<Vec<Hash>, Refusal> {
         let verb = Verb::GetConsistencyProof;
         self.audit(caller, verb, None, None).await?;
-        match self.store.consistency(old_size, new_size).await {
+        match self.read(caller.id(), move |store| async move { store.consistency(old_size, new_size).await }).await {
             Ok(Some(hashes)) => Ok(hashes),
             Ok(None) => Err(self.refuse(caller, verb, Reason::EntryUnknown.into(), None).await),
             Err(error) => Err(self.failed(caller, verb, error, None).await),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::PageOf;
 use super::search::Found;
 use crate::audit::event::{Asked, kind};
+use crate::audit::sight::Sight;
 use crate::domain::id::ParticipantId;
 use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::gateway::{Gateway, Refusal};
@@ -140,7 +141,7 @@ impl Gateway {
     pub async fn review(&self, caller: &Caller, from: Date, to: Date) -> Result<(), Refusal> {
         let permit = self.permit_or_refuse(caller, Verb::Review).await?;
         let acted = async {
-            if from < self.first_day().await?.day {
+            if from < self.first_day(&self.sight(caller)).await?.day {
                 return Err(StoreError::Denied(Reason::PeriodBeforeRecords.into()));
             }
             self.store.act(Command::Review { permit, from, to }).await
@@ -153,9 +154,10 @@ impl Gateway {
 
     /// The day of the first record that its month keeps and that can be read, today when there is none. What only a hold keeps is not reviewed
     /// again.
-    async fn first_day(&self) -> Result<FirstDay, StoreError> {
-        let from_index = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
-        let first = self.store.records(&RecordFilter { from_index, ..RecordFilter::default() }, 1).await?;
+    async fn first_day(&self, sight: &Sight) -> Result<FirstDay, StoreError> {
+        let from_index =
+            self.read_by(sight, move |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await }).await?;
+        let first = self.page_by(sight, &RecordFilter { from_index, ..RecordFilter::default() }, 1).await?;
         let Page { entries, unreadable, .. } = first;
         let first = entries.into_iter().find_map(|entry| entry.record).map(|record| record.time);
         let day = first.unwrap_or_else(|| self.store.now()).oslo_date();
@@ -168,7 +170,7 @@ impl Gateway {
     /// Not the caller's call, or the store's refusal.
     pub async fn reviews(&self, caller: &Caller) -> Result<Reviews, Refusal> {
         self.ask(caller, Verb::ListReviews, Asked::default(), PageOf::First).await?;
-        let found = async { Ok((self.stated(caller).await?, self.first_day().await?)) };
+        let found = async { Ok((self.stated(caller).await?, self.first_day(&self.sight(caller)).await?)) };
         let (Stated { reviews, left_out, own, mut unreadable }, first) = match found.await {
             Ok(found) => found,
             Err(error) => return Err(self.failed(caller, Verb::ListReviews, error, None).await),

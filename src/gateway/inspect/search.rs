@@ -6,6 +6,7 @@ use super::PageOf;
 use crate::audit::event::{Asked, TABLE, kind};
 use crate::audit::sight::Sight;
 use crate::domain::id::CaseRef;
+use crate::gateway::reading::Given;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
@@ -194,7 +195,7 @@ impl Gateway {
         while let Some(next) = found.next_index {
             filter.from_index = next;
             let Page { mut entries, mut next_index, erased, mut unreadable } =
-                self.store.records(&filter, (max - found.entries.len()).saturating_add(1).max(PAGE.min(max))).await?;
+                self.page_by(sight, &filter, (max - found.entries.len()).saturating_add(1).max(PAGE.min(max))).await?;
             // Of a hundred there may be more than are named, and those that are hidden take none of the room.
             if let Some((last, _)) = unreadable.get(UNREADABLE_MAX - 1).filter(|_| unreadable.iter().any(|(index, _)| veil.hides(*index))) {
                 let end = last.saturating_add(1);
@@ -254,6 +255,7 @@ impl Rows {
         };
         match found.await {
             Ok(Found { entries, next_index, erased, unreadable }) => {
+                self.gateway.pace.give(self.caller.id(), Given::Row, entries.len()).await;
                 self.left = self.left.saturating_sub(entries.len());
                 self.left_unreadable = self.left_unreadable.saturating_sub(unreadable.len());
                 if self.left_unreadable == 0 {

@@ -1,5 +1,6 @@
 //! The prepared questions and counts, answered by reading and checking every entry of a range.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
-use crate::store::{ENTRIES_AT_ONCE, Stats, StoreError};
+use crate::store::{ENTRIES_AT_ONCE, Stats, Store, StoreError};
 
 /// Entries read at once in search of the edge of a period.
 const LOOKED_AT_ONCE: u64 = 64;
@@ -102,9 +103,11 @@ impl Gateway {
         self.ask(caller, Verb::GetLogState, Asked::default(), PageOf::First).await?;
         let found = async {
             Ok(LogState {
-                checkpoint: self.store.published().await?.0,
-                stats: self.store.stats().await?,
-                first_kept: self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?,
+                checkpoint: self.read(caller.id(), |store| async move { store.published().await }).await?.0,
+                stats: self.stats(caller).await?,
+                first_kept: self
+                    .read(caller.id(), move |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await })
+                    .await?,
                 last_check: self.last_check(&self.sight(caller)),
             })
         };
@@ -122,33 +125,38 @@ impl Gateway {
         period: Period,
         counts: Option<Counts>,
     ) -> Result<Surveyed, StoreError> {
-        let _turn = self.inspecting.scans.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let _turn = self.inspecting.scans.enter(caller.id()).await?;
         let begun = Instant::now();
         let looks_back = questions.iter().any(|question| Survey::looks_back(*question));
         let sight = self.seeing(caller).await?;
         let Range { from, to, head, checkpoint } = self.range(&sight, period, looks_back, None).await?;
-        let edge = self.store.edge(from).await?;
+        let edge = self.read_by(&sight, move |store| async move { store.edge(from).await }).await?;
         let mut survey = Survey::new(sight.clone(), period, questions, from, edge);
         if let Some(counts) = counts {
             survey = survey.counting(counts);
         }
         let veil = self.veil(&sight).await?;
-        let mut chunk = self.store.entries(from, to.min(from + ENTRIES_AT_ONCE)).await?;
+        let mut chunk = self.entries(&sight, from, to.min(from + ENTRIES_AT_ONCE)).await?;
         let mut next = from;
         while !chunk.is_empty() {
             next += chunk.len() as u64;
             veil.over(&mut chunk);
-            let checking = tokio::task::spawn_blocking(move || {
-                chunk.iter().for_each(|entry| survey.take(entry));
-                survey
-            });
-            let (checked, read) = tokio::join!(checking, async {
-                if next < to { self.store.entries(next, to.min(next + ENTRIES_AT_ONCE)).await } else { Ok(Vec::new()) }
-            });
-            (survey, chunk) = (checked.map_err(|_| StoreError::Stopped)?, read?);
+            let checkers = Arc::clone(&self.inspecting.checkers);
+            let step = move |store: Arc<dyn Store>| async move {
+                let checking = checkers.run(move || {
+                    chunk.iter().for_each(|entry| survey.take(entry));
+                    Ok(survey)
+                });
+                let (checked, read) = tokio::join!(checking, async {
+                    if next < to { store.entries(next, to.min(next + ENTRIES_AT_ONCE)).await } else { Ok(Vec::new()) }
+                });
+                Ok::<_, StoreError>((checked?, read?))
+            };
+            (survey, chunk) = self.read_by(&sight, step).await?;
         }
         // Damaged tiles give no proof; the answer then says that its leaves do not lead to the head.
-        let consistency = match self.store.consistency(next, head.size()).await {
+        let size = head.size();
+        let consistency = match self.read_by(&sight, move |store| async move { store.consistency(next, size).await }).await {
             Ok(proof) => proof,
             Err(StoreError::Damaged { .. }) => None,
             Err(error) => return Err(error),
@@ -164,20 +172,21 @@ impl Gateway {
     /// nothing of the period lies beyond. What is not seen shows no time, here as in an export, so both count the same.
     /// It ends with the published log, or with `tree_size` entries of it.
     pub(super) async fn range(&self, sight: &Sight, period: Period, looks_back: bool, tree_size: Option<u64>) -> Result<Range, StoreError> {
-        let (checkpoint, head) = self.store.published().await?;
+        let (checkpoint, head) = self.read_by(sight, |store| async move { store.published().await }).await?;
         let size = tree_size.unwrap_or(u64::MAX).min(head.size());
-        let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+        let first_kept =
+            self.read_by(sight, move |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await }).await?;
         let from = match period.from {
             // What was erased may have been of the period, and what a question looks back to may be erased.
             Some(at) if !looks_back => {
-                let from = self.store.first_not_before(at).await?.min(size);
+                let from = self.read_by(sight, move |store| async move { store.first_not_before(at).await }).await?.min(size);
                 self.seen_before(sight, at, from, first_kept).await?
             }
             _ => 0,
         };
         let to = match period.to {
             Some(at) => {
-                let to = self.store.first_not_before(at).await?.min(size);
+                let to = self.read_by(sight, move |store| async move { store.first_not_before(at).await }).await?.min(size);
                 self.seen_from(sight, at, to, size).await?
             }
             None => size,
@@ -189,7 +198,7 @@ impl Gateway {
     async fn seen_before(&self, sight: &Sight, at: Timestamp, mut end: u64, first_kept: u64) -> Result<u64, StoreError> {
         while end > first_kept {
             let begin = end.saturating_sub(LOOKED_AT_ONCE).max(first_kept);
-            let entries = self.store.entries(begin, end).await?;
+            let entries = self.entries(sight, begin, end).await?;
             let is_seen = |entry: &&OpenEntry| matches!(&entry.held, Held::Record(held) if held.0.time < at && sight.sees(&held.0));
             if let Some(found) = entries.iter().rev().find(is_seen) {
                 return Ok(found.index);
@@ -202,7 +211,7 @@ impl Gateway {
     /// One past the first index from `begin` on of a record within `sight` that is not before `at`; `size` when there is none.
     async fn seen_from(&self, sight: &Sight, at: Timestamp, mut begin: u64, size: u64) -> Result<u64, StoreError> {
         while begin < size {
-            let entries = self.store.entries(begin, size.min(begin + LOOKED_AT_ONCE)).await?;
+            let entries = self.entries(sight, begin, size.min(begin + LOOKED_AT_ONCE)).await?;
             let is_seen = |entry: &&OpenEntry| matches!(&entry.held, Held::Record(held) if held.0.time >= at && sight.sees(&held.0));
             if let Some(found) = entries.iter().find(is_seen) {
                 return Ok(found.index + 1);
@@ -213,6 +222,11 @@ impl Gateway {
             begin += entries.len() as u64;
         }
         Ok(size)
+    }
+
+    /// Entries as they are checked, read when it is the reader's turn.
+    async fn entries(&self, sight: &Sight, from: u64, to: u64) -> Result<Vec<OpenEntry>, StoreError> {
+        self.read_by(sight, move |store| async move { store.entries(from, to).await }).await
     }
 
     fn last_check(&self, sight: &Sight) -> Option<LastCheck> {

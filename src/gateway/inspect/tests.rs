@@ -7,6 +7,7 @@ mod evidence;
 mod holds;
 mod merged;
 mod periods;
+mod turns;
 mod unjudged;
 mod veiled;
 

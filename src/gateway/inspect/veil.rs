@@ -61,12 +61,12 @@ impl Gateway {
             return Ok(veil);
         }
         // Below it, nothing is kept but by holds.
-        let first_kept = self.store.first_not_before(Timestamp::from_millis(i64::MIN)).await?;
+        let first_kept = self.read_by(sight, |store| async move { store.first_not_before(Timestamp::from_millis(i64::MIN)).await }).await?;
         let (mut within, mut from_index) = (BTreeMap::<CaseRef, bool>::new(), 0);
         let mut unreadable = BTreeSet::new();
         while from_index < first_kept {
             let filter = RecordFilter { kinds: ABOUT_A_CASE.to_vec(), from_index, to_index: Some(first_kept), ..RecordFilter::default() };
-            let page = self.store.records(&filter, LOOKED_AT).await?;
+            let page = self.page_by(sight, &filter, LOOKED_AT).await?;
             for entry in page.entries {
                 let Some(case_ref) = entry.record.and_then(|record| record.case_ref) else { continue };
                 let is_within = match within.get(&case_ref) {
@@ -90,7 +90,7 @@ impl Gateway {
             for hold in self.store.holds().await? {
                 let case = hold.case.case_ref;
                 if self.case_within(sight, case).await?.0.is_some() {
-                    let own = self.store.held(case).await?;
+                    let own = self.read_by(sight, move |store| async move { store.held(case).await }).await?;
                     own.iter().for_each(|index| _ = unreadable.remove(index));
                 }
             }

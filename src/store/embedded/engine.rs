@@ -18,7 +18,6 @@ use super::error::OpenError;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
-use super::lookups::Lookups;
 use super::publishing::Publishing;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, SLOT_LEN, Slot};
@@ -40,6 +39,8 @@ use crate::domain::participant::Register;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::store::evidence::{self, Told};
+use crate::store::readers::Readers;
+use crate::store::turns::Turns;
 use crate::store::{Accepted, StoreError};
 
 /// Exit code of a process that could not make a commit durable, or whose folder was replaced under it.
@@ -117,7 +118,9 @@ pub struct Engine {
     pub(super) journal: JournalBounds,
 
     pub(super) queue: Queue,
-    pub(super) lookups: Arc<Lookups>,
+    /// At looking for ids that the state has forgotten.
+    pub(super) lookups: Arc<Turns>,
+    pub(super) readers: Arc<Readers>,
     pub(super) core: Mutex<Core>,
     /// Durable entries whose records are in no file yet.
     pub(super) tail: Mutex<Tail>,

@@ -31,9 +31,9 @@ const OPEN_MONTHS: usize = 3;
 /// Cache of an open month, in bytes as sled counts them: as they stand on disk, a third or so of what they take in memory. Searches are rare, and what
 /// they need again is in the kernel's cache; sixteen times as much made the process grow by a kilobyte an entry for a hundred thousand entries.
 const CACHE: u64 = 1 << 20;
-/// Kinds of which a month remembers where its records stand, and how many places of each at most: 280 KiB in 35 months.
+/// Kinds of which a month remembers where its records stand, and how many places of each at most: 560 KiB in 35 months.
 /// What happens a few times a month, reviews and holds, is looked for in every month by each front page; to open a month takes tens of milliseconds.
-const KINDS_REMEMBERED: usize = 4;
+const KINDS_REMEMBERED: usize = 8;
 const PLACES_REMEMBERED: usize = 256;
 /// The longest that sled's file of a month may be, in bytes: what is longer is none of its making, and sled would write through all of it.
 const BYTES_MAX: u64 = 1 << 30;

@@ -35,7 +35,6 @@ pub mod info;
 mod journal;
 mod keys;
 mod layout;
-mod lookups;
 mod publishing;
 mod queue;
 mod records;
@@ -208,6 +207,12 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(move || work(&engine)).await.map_err(|_| StoreError::Stopped)?
     }
 
+    /// The same for what is read through, which gives way to whoever is served.
+    async fn read<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.engine.readers.run(move || work(&engine)).await
+    }
+
     /// What the records say of an id that the state may have forgotten.
     async fn search(&self, sender: &ParticipantId, submission: &Submission) -> Result<Searched, StoreError> {
         let (id, commit, sender, of) = (submission.message_id, submission.commit, sender.clone(), sender.clone());
@@ -223,8 +228,8 @@ impl EmbeddedStore {
         if self.engine.hand.lock().is_some() {
             return work(&self.engine);
         }
-        let engine = Arc::clone(&self.engine);
-        self.engine.lookups.run(&of, move || work(&engine)).await
+        let (readers, engine) = (Arc::clone(&self.engine.readers), Arc::clone(&self.engine));
+        self.engine.lookups.run_now(&of, async move { readers.run(move || work(&engine)).await }).await
     }
 
     /// The receipt of the entry at `index`: from memory at once, from disk on a thread of its own.
@@ -342,7 +347,8 @@ impl Store for EmbeddedStore {
                 None => Ok(None),
             }
         };
-        self.engine.lookups.run(of, look).await
+        let readers = Arc::clone(&self.engine.readers);
+        self.engine.lookups.run_now(of, async move { readers.run(look).await }).await
     }
 
     async fn contact(&self, unit: &ParticipantId) -> Result<Option<Contact>, StoreError> {
@@ -366,7 +372,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn unreadable(&self) -> Result<u64, StoreError> {
-        self.off_thread(|engine| Ok(search::unreadable(engine))).await
+        self.read(|engine| Ok(search::unreadable(engine))).await
     }
 
     async fn held(&self, case: CaseRef) -> Result<Vec<u64>, StoreError> {
@@ -374,7 +380,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn hold_copy(&self, case: CaseRef) -> Result<HoldCopy, StoreError> {
-        self.off_thread(move |engine| {
+        self.read(move |engine| {
             loop {
                 let archive = engine.archive.load_full();
                 let (last, now) = (archive.held().copy_of(case), archive.held().copy_now(case));
@@ -398,7 +404,7 @@ impl Store for EmbeddedStore {
 
     async fn records(&self, filter: &RecordFilter, max: usize) -> Result<Page, StoreError> {
         let (filter, size) = (filter.clone(), self.durable_size());
-        self.off_thread(move |engine| search::records(engine, &filter, max, size).map_err(|error| error.to_store_error())).await
+        self.read(move |engine| search::records(engine, &filter, max, size).map_err(|error| error.to_store_error())).await
     }
 
     async fn prove(&self, index: u64) -> Result<Option<EntryProof>, StoreError> {
@@ -406,7 +412,7 @@ impl Store for EmbeddedStore {
         if index >= head.size {
             return Ok(None);
         }
-        self.off_thread(move |engine| {
+        self.read(move |engine| {
             let (slot, unreadable) = match engine.slot(index) {
                 Ok(slot) => (slot, false),
                 Err(OpenError::Stopped) => return Err(StoreError::Stopped),
@@ -436,7 +442,7 @@ impl Store for EmbeddedStore {
         if index >= head.size {
             return Ok(None);
         }
-        self.off_thread(move |engine| {
+        self.read(move |engine| {
             let Some(slot) = engine.slot(index).map_err(|error| error.to_store_error())? else { return Ok(None) };
             let Entry { record, openings } = slot.entry;
             let leaf = evidence::leaf(&record, &openings);
@@ -452,7 +458,7 @@ impl Store for EmbeddedStore {
         if old_size > new_size || new_size > self.durable_size() {
             return Ok(None);
         }
-        self.off_thread(move |engine| engine.consistency(old_size, new_size).map(Some)).await
+        self.read(move |engine| engine.consistency(old_size, new_size).map(Some)).await
     }
 
     async fn inclusion(&self, index: u64, size: u64) -> Result<Option<Vec<Hash>>, StoreError> {
@@ -460,7 +466,7 @@ impl Store for EmbeddedStore {
             return Ok(None);
         }
         let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged { place: error.to_string() };
-        self.off_thread(move |engine| inclusion_proof(&engine.all_nodes(), index, size).map(Some).map_err(|error| damaged(&error))).await
+        self.read(move |engine| inclusion_proof(&engine.all_nodes(), index, size).map(Some).map_err(|error| damaged(&error))).await
     }
 
     async fn published(&self) -> Result<(Bytes, Checkpoint), StoreError> {
@@ -472,16 +478,16 @@ impl Store for EmbeddedStore {
     }
 
     async fn entries(&self, from: u64, to: u64) -> Result<Vec<OpenEntry>, StoreError> {
-        self.off_thread(move |engine| Ok(checkable::entries(engine, from, to.min(from.saturating_add(ENTRIES_AT_ONCE))))).await
+        self.read(move |engine| Ok(checkable::entries(engine, from, to.min(from.saturating_add(ENTRIES_AT_ONCE))))).await
     }
 
     async fn edge(&self, size: u64) -> Result<Option<Frontier>, StoreError> {
-        self.off_thread(move |engine| Ok(Frontier::at(&engine.all_nodes(), size).ok())).await
+        self.read(move |engine| Ok(Frontier::at(&engine.all_nodes(), size).ok())).await
     }
 
     async fn first_not_before(&self, at: Timestamp) -> Result<u64, StoreError> {
         let size = self.durable_size();
-        self.off_thread(move |engine| search::first_not_before(engine, at, size).map_err(|error| error.to_store_error())).await
+        self.read(move |engine| search::first_not_before(engine, at, size).map_err(|error| error.to_store_error())).await
     }
 
     async fn published_checkpoint(&self) -> Result<Bytes, StoreError> {
@@ -490,7 +496,7 @@ impl Store for EmbeddedStore {
 
     async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
         let published = self.engine.published.load(Ordering::SeqCst);
-        self.off_thread(move |engine| tiles::served(&engine.layout, tile, published).map(|content| content.map(Bytes::from))).await
+        self.read(move |engine| tiles::served(&engine.layout, tile, published).map(|content| content.map(Bytes::from))).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -19,20 +19,33 @@ use crate::store::{LogEntry, Page, RecordFilter, UNREADABLE_MAX};
 const HITS_AT_ONCE: usize = 1024;
 /// How long a search waits for the index.
 const INDEX_WAIT: Duration = Duration::from_millis(500);
-/// Entries of the tail cloned under one hold of the lock.
-const TAIL_AT_ONCE: usize = 1024;
+/// Records that one page looks at; a page of what is rare ends there, and the next goes on.
+const LOOKED_AT: usize = 4096;
+/// Entries of the tail cloned under one hold of the lock: few, as whoever commits waits for it, and the thread that reads may be made to give way.
+const TAIL_AT_ONCE: usize = 64;
 
 /// A page that is being filled.
 struct Filling<'f> {
     filter: &'f RecordFilter,
     max: usize,
+    looked_at: usize,
     page: Page,
 }
 
 impl Filling<'_> {
+    /// Whether the page may look at one more record.
+    fn looks(&mut self, index: u64) -> bool {
+        if self.looked_at == LOOKED_AT {
+            self.page.next_index = Some(index);
+            return false;
+        }
+        self.looked_at += 1;
+        true
+    }
+
     /// Takes a record. False when nothing further can be wanted.
     fn take(&mut self, index: u64, record: &Record) -> bool {
-        if self.filter.to_time.is_some_and(|to| record.time >= to) {
+        if self.filter.to_time.is_some_and(|to| record.time >= to) || !self.looks(index) {
             return false;
         }
         if !self.filter.matches(record) {
@@ -52,10 +65,11 @@ impl Filling<'_> {
             Ok(Some(slot)) => self.take(index, &slot.entry.record),
             Ok(None) => true,
             Err(error) => {
-                if self.page.unreadable.len() < UNREADABLE_MAX {
+                let looks = self.looks(index);
+                if looks && self.page.unreadable.len() < UNREADABLE_MAX {
                     self.page.unreadable.push((index, error.to_store_error()));
                 }
-                true
+                looks
             }
         }
     }
@@ -108,7 +122,8 @@ fn page(engine: &Engine, archive: &Archive, filter: &RecordFilter, max: usize, s
     // Of erased months, what a hold keeps.
     let held: Vec<u64> = archive.held().between(filter.from_index, kept.min(end)).collect();
     let erased = kept.min(end).saturating_sub(filter.from_index) - held.len() as u64;
-    let mut filling = Filling { filter, max, page: Page { entries: Vec::new(), next_index: None, erased, unreadable: Vec::new() } };
+    let mut filling =
+        Filling { filter, max, looked_at: 0, page: Page { entries: Vec::new(), next_index: None, erased, unreadable: Vec::new() } };
     for index in held {
         if !filling.take_read(index, &archive.slot(index)) {
             return Ok(filling.page);

@@ -1,10 +1,12 @@
 //! The start: lock, FORMAT, CURRENT, strangers, base, replay, a new journal file, `Started`, publish, serve.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -20,7 +22,6 @@ use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
 use super::layout::{Current, FORMAT_VERSION, Format, Layout, Lock, Strangers, content_name, make_folder, store_id, write_checked};
-use super::lookups::Lookups;
 use super::publishing::Publishing;
 use super::queue::Queue;
 use super::records::Archive;
@@ -38,6 +39,14 @@ use crate::audit::note::{LogSigner, LogVerifier};
 use crate::audit::proof::RightEdge;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
+use crate::store::readers::Readers;
+use crate::store::turns::{Terms, Turns};
+
+/// A look for an id that the state has forgotten reads up to a month of records: a fifth of one processor at most, for however many calls of one
+/// participant. Its second look is refused while it rests, not made to wait.
+const LOOKUPS: Terms = Terms { rest: 4, patience: Duration::from_secs(25) };
+/// Of those who read: a page for a caller, a look for an old id, a count of what cannot be read. Each goes on while the others do.
+const READERS: NonZero<usize> = NonZero::new(3).expect("three is not zero");
 
 /// Sequencer and committer, which end before the slow threads.
 const COMMIT_THREADS: usize = 2;
@@ -475,7 +484,8 @@ fn engine(
         #[cfg(test)]
         hand: Mutex::default(),
         queue: Queue::default(),
-        lookups: Arc::new(Lookups::new(Arc::clone(&options.clock))),
+        readers: Arc::new(Readers::new(READERS)),
+        lookups: Turns::new(Arc::clone(&options.clock), LOOKUPS),
         folder: lock.folder(),
         layout,
         keys,

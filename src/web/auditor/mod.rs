@@ -209,7 +209,7 @@ impl Site {
 
     /// The store's counts.
     async fn stats(&self, caller: &Caller) -> Result<Stats, Refusal> {
-        match self.gateway.store().stats().await {
+        match self.gateway.stats(caller).await {
             Ok(stats) => Ok(stats),
             Err(error) => Err(self.gateway.refuse(caller, Verb::GetCheckpoint, denial_of(&error), None).await),
         }

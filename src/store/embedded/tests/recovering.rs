@@ -62,7 +62,11 @@ async fn goes_on(home: &Home, loss: &Loss, kept: &[(MessageId, Accepted)]) {
     let report = fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap();
     assert_eq!(report.damages, []);
     let store = EmbeddedStore::open(home.new_log()).unwrap();
-    let all = store.records(&RecordFilter::default(), 100_000).await.unwrap().entries;
+    let (mut all, mut from_index) = (Vec::new(), Some(0));
+    while let Some(index) = from_index {
+        let page = store.records(&RecordFilter { from_index: index, ..RecordFilter::default() }, 100_000).await.unwrap();
+        (all, from_index) = ([all, page.entries].concat(), page.next_index);
+    }
     let kind_at = |index: u64| all[index as usize].record.as_ref().unwrap().kind;
     assert_eq!(kind_at(loss.kept), kind::LOG_OPENED);
     assert!((loss.kept + 1..loss.resumes_at).all(|index| kind_at(index) == kind::ENTRY_LOST));
