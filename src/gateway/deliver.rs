@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::leases::Lease;
-use super::reading::Given;
 use super::{Gateway, Refusal};
 use crate::audit::event::{ItemNumber, WithdrawalCode};
 use crate::domain::limits::READER_ID_CHARS_MAX;
@@ -220,7 +219,6 @@ impl Deliveries {
             if let Err(error) = self.gateway.store.act(command).await {
                 return Err(self.gateway.failed(&self.caller, self.verb, error, None).await);
             }
-            self.gateway.pace.give(self.caller.id(), Given::Item, taken.len()).await;
             self.ready = taken.into();
             return Ok(Look::Ready);
         }
@@ -302,10 +300,7 @@ impl Deliveries {
         let content = match item.body {
             ItemBody::Withdrawal { .. } => None,
             ItemBody::Content => match self.gateway.store.content(item.item).await {
-                Ok(Some(content)) => {
-                    self.gateway.pace.give(self.caller.id(), Given::Kibibyte, content.len() / 1024).await;
-                    Some(content)
-                }
+                Ok(Some(content)) => Some(content),
                 Ok(None) => {
                     self.lease.let_go(item.item);
                     return Ok(None);

@@ -26,10 +26,6 @@ pub(super) const SCANS: Terms = PAGES;
 pub(super) enum Given {
     /// A change of a status feed.
     Change,
-    /// An item of a mailbox.
-    Item,
-    /// So much of an item's content.
-    Kibibyte,
     /// A record in an auditor's list.
     Row,
     /// An entry of an export, with what opens it.
@@ -42,8 +38,6 @@ impl Given {
     const fn micros(self) -> u64 {
         match self {
             Self::Change => 10,
-            Self::Item => 40,
-            Self::Kibibyte => 2,
             Self::Row => 15,
             Self::Entry => 20,
             Self::Refusal => 200,
@@ -53,10 +47,11 @@ impl Given {
 
 /// How many times as long as its answers take a participant waits before the next: it has a quarter of one processor at most.
 const TIMES: u64 = 4;
-/// So much of that wait may come later, for whoever was given little of late: a mailbox of a thousand items goes out at once.
+/// So much of that wait may come later, for whoever was given little of late: a list of three thousand records goes out at once.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
-/// How fast answers leave that are many, of all streams of one participant together. The threads that write them serve everybody, and a client that
+/// How fast answers leave that are many, of all streams of one participant together: those that can be had again and again, as mail cannot, each item of
+/// which is handed out by an event and gone when it is acknowledged. The threads that write them serve everybody, and a client that
 /// opens its windows wide would else decide how long the others' answers wait.
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,

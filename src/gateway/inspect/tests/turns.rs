@@ -1,4 +1,4 @@
-//! Whoever reads much waits for its turn: an auditor's lists, proofs, questions and exports, evidence, and what feeds and mailboxes give.
+//! Whoever reads much waits for its turn: an auditor's lists, proofs, questions and exports, evidence, and what feeds give.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn nothing_is_read_of_the_log_but_in_a_turn() {
 }
 
 #[tokio::test]
-async fn a_feed_and_a_mailbox_go_no_faster_than_they_are_rested_for_and_others_do() {
+async fn a_feed_and_refusals_go_no_faster_than_they_are_paid_for_and_mail_and_others_do() {
     let (bed, gateway) = ready(memory_bed()).await;
     bed.send_notice(&wish(), None).await.unwrap();
     let feed = async |who: &str| {
@@ -67,15 +67,16 @@ async fn a_feed_and_a_mailbox_go_no_faster_than_they_are_rested_for_and_others_d
         gateway.pace.give(&id(who), Given::Change, 100_000).await;
     }
     assert!(tokio::time::timeout(A_WHILE, feed(OSLO)).await.is_err());
-    assert!(tokio::time::timeout(A_WHILE, mailbox()).await.is_err());
+    assert!(tokio::time::timeout(A_WHILE, gateway.pace_refusal(&bed.caller(RU_OSLO))).await.is_err());
+    assert_eq!(mailbox().await, Some(()), "mail waits for nothing");
     assert_eq!(tokio::time::timeout(A_WHILE, feed(INNLANDET)).await.unwrap(), None, "another does not wait for it");
     bed.advance_days(1);
     assert_eq!(feed(OSLO).await, Some(()));
-    assert_eq!(mailbox().await, Some(()));
+    gateway.pace_refusal(&bed.caller(RU_OSLO)).await;
 }
 
 #[tokio::test]
-async fn an_export_is_given_no_faster_than_it_is_rested_for() {
+async fn an_export_is_given_no_faster_than_it_is_paid_for() {
     let bed = memory_bed();
     let gateway = gateway(&bed);
     history(&bed, &gateway).await;
