@@ -21,6 +21,8 @@ pub(super) struct Lanes(Mutex<HashMap<ParticipantId, Arc<Mutex<Round>>>>);
 /// How far the round is, and who waits for the next.
 #[derive(Debug, Default)]
 struct Round {
+    /// Calls and streams at work.
+    calls: usize,
     taken: usize,
     /// In the order in which they came; no more than calls and streams are admitted.
     waiting: VecDeque<Waker>,
@@ -60,6 +62,7 @@ impl Lanes {
     /// For one call of `participant`.
     pub(super) fn of(&self, participant: &ParticipantId) -> Lane {
         let round = Arc::clone(self.0.lock().entry(participant.clone()).or_default());
+        round.lock().calls += 1;
         Lane { round, came: None }
     }
 }
@@ -76,6 +79,12 @@ impl Lane {
     /// Goes on with `work` by a step, when the round has one left.
     pub(super) fn poll<T>(&mut self, cx: &mut Context<'_>, work: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let mut round = self.round.lock();
+        // So few can take no more steps than there are in a round; to go round for them would cost more than they do.
+        if round.calls <= STEPS {
+            drop(round);
+            self.came = None;
+            return work(cx);
+        }
         if round.taken == STEPS {
             self.came = Some(round.wait(self.came, cx.waker()));
             return Poll::Pending;
@@ -93,6 +102,12 @@ impl Lane {
     pub(super) async fn run<T>(mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         std::future::poll_fn(|cx| self.poll(cx, |cx| work.as_mut().poll(cx))).await
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.round.lock().calls -= 1;
     }
 }
 
@@ -159,7 +174,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let left = round.lock();
-        assert_eq!((left.taken, left.waiting.len()), (0, 0), "nothing is left of it");
+        assert_eq!((left.calls, left.taken, left.waiting.len()), (0, 0, 0), "nothing is left of it");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
