@@ -122,13 +122,14 @@ fn text(found: &StoreInfo, holder: Option<u32>, now: Timestamp) -> String {
 }
 
 /// What a hold that is not whole wants of the operator.
-pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs; where one stands in its month, that month stays with what follows it, to the end of its lawful time, and where its month is gone it stands in its file in holds/ alone: `samband audit fsck` names the records; put the file back from a copy";
+pub const NOT_WHOLE: &str = "records of theirs cannot be read, or may be theirs; where one stands in its month, that month stays with what follows it, to the end of its lawful time, and where its month is gone it stands in its file in holds/ alone: `samband audit fsck DATA_DIR --storage-key FILE` names the records; put the file back from a copy";
 
 /// What undelivered items whose content is damaged want of the operator.
-pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck` names the file; put it back from the newest copy where something of it is left, or have the senders withdraw and send anew (docs/recovery.md)";
+pub const UNREAD: &str = "cannot be read and are not handed out, the others are: `samband audit fsck DATA_DIR --storage-key FILE` names the file; put it back from the newest copy where something of it is left, or have the senders withdraw and send anew (docs/recovery.md)";
 
 /// What a file or key that is not there wants of the operator.
-pub const GONE: &str = "is gone, or is no key any more: put it back from the newest copy, `samband audit fsck` shows all of it";
+pub const GONE: &str =
+    "is gone, or is no key any more: put it back from the newest copy, `samband audit fsck DATA_DIR --storage-key FILE` shows all of it";
 
 /// What can no longer be done for it.
 pub const LOST: &str = "records could not be read for legal holds before they were gone: whoever placed a hold sees it on the front page and at `samband audit hold list`, as long as the hold lives";
@@ -171,11 +172,13 @@ fn sealed_lines(sealed: &SealedInfo, now: Timestamp) -> Vec<String> {
             None => "last stop    none among the newest 100,000 records".to_owned(),
         },
     ];
-    lines.push(format!("looked at    {looked_at} of {records} records in files, none damaged; `samband audit fsck` reads all"));
+    lines.push(format!(
+        "looked at    {looked_at} of {records} records in files, none damaged; `samband audit fsck DATA_DIR --storage-key FILE` reads all"
+    ));
     if *unreadable > 0 {
         lines.pop();
         lines.push(format!(
-            "DAMAGED      {unreadable} of {looked_at} records looked at, of {records} in files, cannot be read: run `samband audit fsck`"
+            "DAMAGED      {unreadable} of {looked_at} records looked at, of {records} in files, cannot be read: run `samband audit fsck DATA_DIR --storage-key FILE`"
         ));
     }
     if *unread > 0 {

@@ -52,7 +52,7 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
         Ok(found) => found,
         Err(error @ OpenError::StorageKey { .. }) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
         Err(error) => {
-            let text = format!("{error}; `samband audit fsck` shows all of it");
+            let text = format!("{error}; `samband audit fsck DATA_DIR --storage-key FILE` shows all of it");
             return vec![Finding::new("store", Health::Bad, text, json!({}))];
         }
     };
@@ -158,11 +158,13 @@ fn unreadable(sealed: &SealedInfo) -> Finding {
     let figures = json!({"unreadable": unreadable, "looked_at": looked_at, "records": records});
     if *unreadable > 0 {
         let text = format!(
-            "{unreadable} of {looked_at} records looked at, of {records} in files, cannot be read; `samband audit fsck` shows all of it"
+            "{unreadable} of {looked_at} records looked at, of {records} in files, cannot be read; `samband audit fsck DATA_DIR --storage-key FILE` shows all of it"
         );
         return Finding::new("records", Health::Bad, text, figures);
     }
-    let text = format!("{looked_at} of {records} records in files were looked at, none of them is damaged; `samband audit fsck` reads all");
+    let text = format!(
+        "{looked_at} of {records} records in files were looked at, none of them is damaged; `samband audit fsck DATA_DIR --storage-key FILE` reads all"
+    );
     Finding::new("records", Health::Ok, text, figures)
 }
 

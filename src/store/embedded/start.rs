@@ -363,7 +363,7 @@ pub(super) fn tell_gone(gone: &[String]) {
             tracing::error!(
                 file = %name,
                 "a key of the store is gone or damaged, and what stands in its file cannot be read: stop the gateway, put the key back from the newest \
-                 copy of the keys, and run `samband audit fsck`"
+                 copy of the keys, and run `samband audit fsck DATA_DIR --storage-key FILE`"
             );
             continue;
         }
