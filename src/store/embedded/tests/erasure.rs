@@ -176,12 +176,17 @@ async fn send(bed: &Bed, who: &str, body: Body, content: &'static str) -> (Messa
     (message_id, accepted(bed.submit(who, submission).await.unwrap()))
 }
 
-/// The documented way. What is published meanwhile would change the folder under the script.
-async fn back_up(home: &Home, store: &EmbeddedStore, to: &Path) {
-    store.publish_now().await.unwrap();
+/// The documented way: of the folder of a stopped store, which is opened again afterwards. While it runs a turn of its own may change files under the script.
+async fn back_up(home: &Home, store: Arc<EmbeddedStore>, bed: Bed, to: &Path) -> (Arc<EmbeddedStore>, Bed) {
+    drop(bed);
+    store.stop().await.unwrap();
+    drop(store);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/backup.sh");
-    let done = Process::new("bash").arg(script).arg(home.data()).arg(to.join("archive")).arg(to.join("keys")).status().unwrap();
-    assert!(done.success());
+    let done = Process::new("bash").arg(script).arg(home.data()).arg(to.join("archive")).arg(to.join("keys")).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let store = home.open();
+    let bed = home.bed(&store);
+    (store, bed)
 }
 
 async fn calendar(bed: &Bed) {
@@ -232,14 +237,14 @@ async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
     assert_eq!(content.found_below(home.dir.path()), HashSet::new(), "and sealed");
     let old_keys = holding.raw_keys();
     let backup = home.dir.path().join("backup");
-    back_up(&home, &store, &backup).await;
+    let (store, bed) = back_up(&home, store, bed, &backup).await;
 
     // Acknowledged: the next turn erases content and keys.
     bed.acknowledge(RU_OSLO, vec![notice]).await.unwrap();
     let (report_id, _) = send(&bed, RU_OSLO, Body::Report(report(case_ref, "2026-11-10")), CONTENTS[1]).await;
     bed.take(OSLO).await;
     assert_eq!(store.turn_now().await.unwrap().erased, 3);
-    back_up(&home, &store, &backup).await;
+    let (store, bed) = back_up(&home, store, bed, &backup).await;
     content.value("report", CONTENTS[1].as_bytes(), &holding.all_keys());
     assert_eq!(content.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
     assert_eq!(content.found_below(home.dir.path()), HashSet::new());
@@ -298,7 +303,7 @@ async fn what_was_erased_is_nowhere_and_neither_are_its_hashes_nor_its_keys() {
         store.act(Command::Note(Event::Stopped)).await.unwrap();
         store.turn_now().await.unwrap();
     }
-    back_up(&home, &store, &backup).await;
+    let (store, _) = back_up(&home, store, bed, &backup).await;
     assert_eq!(records.found_in(&holding.plain()), HashSet::new(), "nothing that the remaining keys open");
     assert_eq!(records.found_below(home.dir.path()), HashSet::new());
     assert_eq!(content.found_below(home.dir.path()), HashSet::new());
@@ -335,9 +340,9 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
     bed.take(RU_OSLO).await;
     let until = "2029-06-30";
     place_hold(&bed, held.case_ref.unwrap(), HoldReason::Complaint, until).await.unwrap();
-    let pass = async |days: i64| {
+    let pass = async |store: &EmbeddedStore, bed: &Bed, days: i64| {
         home.clock.advance_millis(days * DAY_MILLIS);
-        calendar(&bed).await;
+        calendar(bed).await;
         store.act(Command::Note(Event::Stopped)).await.unwrap();
         store.turn_now().await.unwrap();
     };
@@ -352,14 +357,14 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
     let (needles, others) = (of("held", held_id, &held), of("other", other_id, &other));
     // Fourteen months after: the month is gone, one case is not.
     for _ in 0..20 {
-        pass(29).await;
+        pass(&store, &bed, 29).await;
     }
     let holding = Holding::of(&home);
     assert!(needles.found_in(&holding.plain()).contains("held id as text"), "the positive control");
     assert_eq!(others.found_in(&holding.plain()).iter().filter(|label| label.contains("id")).count(), 0);
     assert_eq!(needles.found_below(home.dir.path()), HashSet::new(), "sealed");
     let backup = home.dir.path().join("backup");
-    back_up(&home, &store, &backup).await;
+    let (store, bed) = back_up(&home, store, bed, &backup).await;
     let proof = store.prove(held.index).await.unwrap().unwrap();
     assert!(proof.record.is_some() && store.prove(other.index).await.unwrap().unwrap().record.is_none());
     assert_eq!(store.receipt(&id(OSLO), held_id).await.unwrap(), Some(held.clone()), "the same bytes as ever");
@@ -373,10 +378,10 @@ async fn a_hold_keeps_its_case_alone_and_is_nowhere_when_it_has_ended() {
 
     // Its last day is over: the key goes, and with it every byte.
     for _ in 0..14 {
-        pass(29).await;
+        pass(&store, &bed, 29).await;
     }
     assert!(store.holds().await.unwrap().is_empty());
-    back_up(&home, &store, &backup).await;
+    let (store, _) = back_up(&home, store, bed, &backup).await;
     let mut gone = Needles::default();
     for (name, wrapped, key) in &hold_keys {
         gone.add(format!("wrapped key {name}"), wrapped);
