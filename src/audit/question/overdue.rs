@@ -274,6 +274,31 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_before_a_range_counts_as_not_read() {
+        use crate::audit::checkpoint::Checkpoint;
+        use crate::audit::leaf::{Leaf, Openings};
+        use crate::audit::question::{Period, Question, Survey};
+        use crate::audit::range::{Held, OpenEntry};
+        use crate::audit::sight::Sight;
+        use crate::audit::tree::Hash;
+        let log = [records(&[overdue("ru-hamar")]), vec![withdrawn("politi-vest")]].concat();
+        let found = |from: u64| {
+            let mut survey = Survey::new(Sight::ALL, Period::default(), &[Question::Overdue], from, None);
+            for (index, record) in (from..).zip(&log) {
+                let openings = Openings::new([1; 32], [2; 32]);
+                let leaf = Leaf::commit(&openings, &record.sender_part(), &record.gateway_part());
+                survey.take(&OpenEntry { index, leaf: Some(leaf), held: Held::Record(Box::new((record.clone(), openings))) });
+            }
+            let head = Checkpoint::new("log.example/x".parse().unwrap(), from + 2, Hash::empty_root()).unwrap();
+            survey.finish(&head, None).answers[0].finding
+        };
+        assert_eq!(found(0), Finding::Overdue { open: 1, settled: 0, unresolved: 0 }, "there is nothing before it");
+        assert_eq!(found(4), Finding::Overdue { open: 0, settled: 0, unresolved: 1 });
+        // So many that they are not counted any more: one may have been between.
+        assert_eq!([(3, 3), (3, 4), (u32::MAX, u32::MAX)].map(|(one, other)| is_unread_between(one, other)), [false, true, true]);
+    }
+
+    #[test]
     fn what_another_settled_is_not_told_as_waiting_where_its_succession_may_stand_unread() {
         let log = records(&[overdue("ru-hamar"), acknowledged("ru-oslo")]);
         let finding = |unread| asked_where(&[], &log, unread);

@@ -325,6 +325,28 @@ fn an_open_record_that_is_not_of_the_case_that_the_manifest_names_is_refused() {
 }
 
 #[test]
+fn a_succession_is_open_in_the_bundle_of_a_case_and_makes_none() {
+    let event = Event::TookOver { generation: 2, predecessor: "ru-hamar".parse().unwrap(), successor: "ru-oslo".parse().unwrap() };
+    let record = Record::of(&event, Timestamp::from_millis(1_780_000_012_000));
+    let log = |index: u64| {
+        let openings = Openings::new([index as u8; 32], [!(index as u8); 32]);
+        let leaf = Leaf::commit(&openings, &record.sender_part(), &record.gateway_part());
+        let succession = OpenEntry { index, leaf: Some(leaf), held: Held::Record(Box::new((record.clone(), openings))) };
+        if index == 12 { succession } else { entry_of_case(index) }
+    };
+    let with_open = |opens: &dyn Fn(u64) -> bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("case.tar");
+        let shown = |index| if opens(index) { log(index) } else { OpenEntry { held: Held::Closed, ..log(index) } };
+        write_of(&out, 5, 20, (33, Some(case(1))), 1, &log, |index| Some(shown(index))).unwrap();
+        std::fs::read(out).unwrap()
+    };
+    let proved = checked(&with_open(&|index| index == 12 || index == 13)).unwrap();
+    assert_eq!((proved.manifest.case_ref, proved.manifest.open), (Some(case(1)), 2));
+    assert!(refused(&with_open(&|index| index == 12)).contains("names a case and no entry of it is open"));
+}
+
+#[test]
 fn hostile_archives_are_refused_with_their_reason() {
     let good = members(&bundle(5, 9, 12));
     // A header of any name and kind whose sum fits.

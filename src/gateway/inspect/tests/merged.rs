@@ -7,6 +7,7 @@ use crate::domain::hold::HoldReason;
 use crate::domain::id::CaseRef;
 use crate::domain::participant::Standing;
 use crate::store::contract::case_bed::NoticeWish;
+use crate::store::embedded::stopped::{StoppedLog, Wanted};
 
 /// An auditor of the unit in Oslo and the laboratory.
 const OF_TWO: &str = "revisor-to";
@@ -171,4 +172,24 @@ async fn a_late_message_that_a_closed_correction_may_have_taken_elsewhere_is_not
     }
     assert_eq!(reported(&bed, &gateway, ALL, None).await, ([0; 4], SETTLED));
     assert_eq!(reported(&bed, &gateway, OF_TWO, None).await, ([0; 4], UNRESOLVED), "the correction names the other unit");
+}
+
+#[tokio::test]
+async fn the_export_of_a_case_from_a_stopped_gateway_opens_who_took_over() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    let (answered, _) = two_cases(&bed, &gateway, async || bed.load(register(2, merged)).await).await;
+    store.turn_now().await.unwrap();
+    drop((store, bed, gateway));
+    let log = StoppedLog::open(&home.dir.path().join("data"), zeroize::Zeroizing::new([1; 32]), None).unwrap();
+    let wanted = Wanted { from_index: None, to_index: None, since: None, until: None, case_ref: Some(answered) };
+    let (from, to) = log.range(&wanted).unwrap().unwrap();
+    let entries = log.entries(from, to, Some(answered));
+    let open = |wanted: &dyn Fn(&crate::audit::record::Record) -> bool| {
+        entries.iter().filter(|entry| matches!(&entry.held, Held::Record(held) if wanted(&held.0))).count()
+    };
+    assert_eq!(open(&|record| record.kind == kind::SUCCEEDED), 2);
+    assert!(open(&|record| record.case_ref == Some(answered)) > 2);
+    assert_eq!(open(&|record| !record.goes_with(answered)), 0);
 }

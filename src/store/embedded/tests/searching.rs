@@ -244,6 +244,25 @@ async fn where_a_rare_kind_stands_is_remembered_without_its_month_until_that_gro
     let filter = RecordFilter { kinds: vec![kind::NOTICE_ACCEPTED], from_index: noticed[1] + 1, ..RecordFilter::default() };
     let page = store.records(&filter, 1).await.unwrap();
     assert_eq!((page.entries[0].index, page.next_index), (noticed[2], Some(noticed[3])));
+    // Places are remembered only where they were all of the month: not from its middle, and not the first of more.
+    {
+        let months = store.engine.archive.load().months().to_vec();
+        let mut index = store.engine.index.lock();
+        let handed_out = RecordFilter { kinds: vec![kind::HANDED_OUT], ..RecordFilter::default() };
+        let acknowledged = RecordFilter { kinds: vec![kind::ACKNOWLEDGED], ..RecordFilter::default() };
+        let all = |index: &mut super::super::index::SearchIndex, filter| index.candidates(&months[0], filter, months[0].first_index, 100);
+        assert_eq!(index.candidates(&months[0], &handed_out, months[0].end(), 100), Some(Vec::new()));
+        assert_eq!(all(&mut index, &handed_out).map(|found| found.len()), Some(1));
+        assert_eq!(index.candidates(&months[0], &acknowledged, months[0].first_index, 0), Some(Vec::new()));
+        assert_eq!(all(&mut index, &acknowledged).map(|found| found.len()), Some(1));
+        // One that is to be built anew is asked itself.
+        index.close_all();
+        index.fail();
+        assert_eq!(all(&mut index, &acknowledged).map(|found| found.len()), Some(1));
+        assert_eq!(index.open_months(), 1);
+    }
+    store.engine.index_is_due.store(true, std::sync::atomic::Ordering::SeqCst);
+    until_whole(&store, "built anew").await;
     // What stands in a month since is in it, and what other kinds are there is found.
     noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
     noticed.push(bed.send_notice(&wish(), None).await.unwrap().1.index);
