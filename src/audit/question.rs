@@ -132,11 +132,11 @@ pub enum Finding {
     Erased {
         /// Messages whose content was erased.
         contents: u64,
-        /// Months of records erased.
+        /// Months of records that reached their age.
         months: u64,
-        /// Records in them, what holds kept of them among it. As earlier versions counted them, without.
+        /// Records of those months, what holds keep of them among it: the same whether they keep any or not. As earlier versions counted them, without.
         records: u64,
-        /// Copies of records that holds had kept beyond their months.
+        /// Copies of records that holds had kept beyond their months, erased since. A number of its own: its month has counted them already.
         held: u64,
         /// Messages that ended undelivered with their case.
         undelivered: u64,

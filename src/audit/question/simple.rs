@@ -73,7 +73,8 @@ impl Simple {
                 *records += many;
             }
             (Finding::Erased { undelivered, .. }, kind::ENDED_UNDELIVERED) => *undelivered += 1,
-            // What its month had left to a hold; what stands in its month still is not counted by that entry.
+            // Copies of what its month left to a hold. The month counted them with its places, when it reached its age, so they are added to nothing;
+            // that entry may be erased itself by now, as a hold can outlive it.
             (Finding::Erased { held, .. }, kind::HELD_ERASED) => *held += many,
             (Finding::Erased { .. }, kind::CASE_FORGOTTEN) => {}
             (Finding::Read { reads, .. }, kind::AUDIT_READ | kind::AUDIT_ASKED) => {

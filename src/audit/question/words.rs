@@ -85,7 +85,8 @@ pub fn figure(lang: Lang, answer: &Answer) -> (String, Option<String>) {
         Finding::Forbidden { forbidden, .. } => forbidden,
         Finding::Overdue { open, .. } => open,
         Finding::Changed { corrected, withdrawn, returned } => corrected + withdrawn + returned,
-        Finding::Erased { contents, records, held, .. } => contents + records + held,
+        // What holds had kept is a copy of what its month counts already, or of a month whose entry is erased itself.
+        Finding::Erased { contents, records, .. } => contents + records,
         Finding::Read { reads, .. } => reads,
     };
     let among = match lang {
@@ -421,21 +422,25 @@ fn erased(lang: Lang, finding: &Finding, is_part_closed: bool) -> String {
         });
     }
     if months > 0 || !is_part_closed {
-        let m = lang.count(months, ["måned", "måneder"], ["month", "months"]);
+        let m = lang.count(
+            months,
+            ["måned som nådde lagringstiden", "måneder som nådde lagringstiden"],
+            ["month that reached its age", "months that reached their age"],
+        );
         let r = lang.count(records, ["oppføring", "oppføringer"], ["record", "records"]);
         said.push(match lang {
-            Lang::Nb => format!("{m} med {r}, etter lagringsregelen, unntatt det sperringer beholdt."),
-            Lang::En => format!("{m} with {r}, by the retention rule, but for what legal holds kept."),
+            Lang::Nb => format!("{r} fra {m}, unntatt det sperringer beholder."),
+            Lang::En => format!("{r} of {m}, but for what legal holds keep."),
         });
     } else {
         let none = ("Ingen av dem forteller om en slettet måned.", "None of them tells of an erased month.");
         said.push(lang.say(none.0, none.1).to_owned());
     }
     if held > 0 {
-        let copies = lang.count(held, ["kopi", "kopier"], ["copy", "copies"]);
+        let n = lang.number(held);
         said.push(match lang {
-            Lang::Nb => format!("{copies} som sperringer hadde beholdt, er slettet siden."),
-            Lang::En => format!("{copies} that legal holds had kept went later."),
+            Lang::Nb => format!("Kopier som sperringer hadde beholdt: {n} slettet siden."),
+            Lang::En => format!("Copies that legal holds had kept: {n} erased since."),
         });
     }
     let u = lang.count(undelivered, ["melding", "meldinger"], ["message", "messages"]);

@@ -2,6 +2,7 @@
 
 mod cut;
 mod damaged;
+mod erasures;
 mod even;
 mod evidence;
 mod holds;

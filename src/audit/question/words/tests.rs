@@ -187,17 +187,26 @@ fn over_the_whole_log_a_verdict_is_flat() {
     );
     assert!(say(Lang::Nb, sums).ends_with("av dem for noe de ikke hadde rett til. 340 av gangene er talt opp per minutt."));
     let month = answer(
-        (Question::Erased, Finding::Erased { contents: 1, months: 1, records: 152, held: 0, undelivered: 1 }),
+        (Question::Erased, Finding::Erased { contents: 1, months: 1, records: 152, held: 11, undelivered: 1 }),
         all,
         Tally::default(),
         false,
     );
-    assert_eq!(figure(Lang::En, &month).0, "153", "contents and records both were erased");
+    assert_eq!(
+        figure(Lang::En, &month).0,
+        "153",
+        "contents and records both were erased; what holds had kept of these is no more than that"
+    );
     assert_eq!(
         sentence(Lang::En, &month),
-        "The content of 1 message, once acknowledged. 1 month with 152 records, by the retention rule, but for what legal holds kept. 1 message ended undelivered with the case."
+        "The content of 1 message, once acknowledged. 152 records of 1 month that reached its age, but for what legal holds keep. Copies that legal holds had kept: 11 erased since. 1 message ended undelivered with the case."
     );
-    assert!(sentence(Lang::Nb, &month).contains(" 1 måned med 152 oppføringer, "), "{}", sentence(Lang::Nb, &month));
+    assert!(
+        sentence(Lang::Nb, &month).contains(" 152 oppføringer fra 1 måned som nådde lagringstiden, unntatt det sperringer beholder. "),
+        "{}",
+        sentence(Lang::Nb, &month)
+    );
+    assert!(sentence(Lang::Nb, &month).contains(" Kopier som sperringer hadde beholdt: 11 slettet siden. "));
     assert_eq!(figure(Lang::En, &answer((Question::Forbidden, sums), all, Tally::default(), false)).0, "401");
     assert_eq!(say(Lang::En, forbidden(0, 0)), "Nobody was refused anything.");
     assert!(say(Lang::En, forbidden(0, 3)).contains("turned away 3 times"), "strangers are somebody");
@@ -248,7 +257,7 @@ fn what_counts_for_all_is_not_told_as_none_where_it_is_closed() {
         let en = said(Lang::En, 1, 2, source);
         assert!(
             en.starts_with(&format!(
-                "Among the 9 entries checked: 1 month with 33 records, by the retention rule, but for what legal holds kept. 2 copies that legal holds had kept went later. 0 messages ended undelivered with the case. {whole} Of the others"
+                "Among the 9 entries checked: 33 records of 1 month that reached its age, but for what legal holds keep. Copies that legal holds had kept: 2 erased since. 0 messages ended undelivered with the case. {whole} Of the others"
             )),
             "{en}"
         );
@@ -258,7 +267,10 @@ fn what_counts_for_all_is_not_told_as_none_where_it_is_closed() {
     }
     let finding = Finding::Erased { contents: 0, months: 0, records: 0, held: 0, undelivered: 0 };
     let of_all = sentence(Lang::En, &answer((Question::Erased, finding), Tally { opened: 9, ..Tally::default() }, Tally::default(), false));
-    assert!(of_all.starts_with("The content of 0 messages, once acknowledged. 0 months with 0 records"), "{of_all}");
+    assert!(
+        of_all.starts_with("The content of 0 messages, once acknowledged. 0 records of 0 months that reached their age, but for"),
+        "{of_all}"
+    );
 }
 
 #[test]
