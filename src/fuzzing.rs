@@ -17,7 +17,7 @@ use crate::audit::cosignature::WitnessVerifier;
 use crate::audit::evidence::{Manifest, parse_entry, parse_hash_lines};
 use crate::audit::leaf::Leaf;
 use crate::audit::note::{LogSigner, LogVerifier, UnverifiedNote};
-use crate::audit::receipt::{AuditorProof, Receipt};
+use crate::audit::receipt::{AuditorProof, Receipt, Standing};
 use crate::audit::tiles::TileId;
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
@@ -60,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     ("note", note),
     ("proof", proof),
     ("receipt", receipt),
+    ("leaf", leaf),
     ("bundle", bundle),
     ("policy", policy),
     ("witness", witness),
@@ -236,6 +237,18 @@ fn receipt(data: &[u8]) {
     let signer = log_signer();
     let _ = Receipt::verify(text, signer.verifier(), &origin());
     let _ = AuditorProof::verify(text, signer.verifier(), &origin());
+}
+
+/// A leaf file, and the proof that lies beside it: the first byte says how many of the next are the file's.
+fn leaf(data: &[u8]) {
+    let Some((len, rest)) = data.split_first() else { return };
+    let (file, proof) = rest.split_at(usize::from(*len).min(rest.len()));
+    let Some(text) = text(proof) else { return };
+    if let Ok(standing) = Standing::verify(text, file, log_signer().verifier(), &origin()) {
+        assert_eq!(standing.leaf().as_bytes().as_slice(), file, "what stands is what the file holds");
+        let proof = TlogProof::parse(text).expect("a proof that holds has its form");
+        assert!(proof.extra().is_none() && proof.index() == standing.index(), "a proof that opens its record is none of a bare leaf");
+    }
 }
 
 /// An evidence bundle as a whole, and each of its texts.

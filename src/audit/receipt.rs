@@ -1,7 +1,8 @@
 //! Receipts: tlog-proofs that carry the opening of their leaf, so that they say what was accepted and prove it, offline.
 //!
 //! A sender's receipt opens the sender's part of the record; an auditor's proof opens all of it. Without its opening a receipt proves nothing
-//! and is refused.
+//! and is refused. An auditor's proof of an entry whose record is erased or cannot be read has none: with the leaf beside it, it shows that this leaf
+//! stands in the log, and nothing of what it said.
 
 use super::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use super::leaf::{AuditorOpening, Leaf, Opening, OpeningError, SenderOpening};
@@ -16,11 +17,20 @@ pub enum ReceiptError {
     #[error(transparent)]
     Proof(#[from] TlogProofError),
     /// No `extra` line.
-    #[error("the receipt carries no opening, so it does not say what was logged: the record is erased, or the line was removed")]
+    #[error(
+        "the receipt carries no opening, so it does not say what was logged: the record is erased, or the line was removed; an auditor's \
+             proof of such an entry is checked by `samband audit verify`, with its leaf beside it"
+    )]
     NoOpening,
     /// The opening is none.
     #[error(transparent)]
     Opening(#[from] OpeningError),
+    /// What should be the leaf of a proof without opening is none.
+    #[error("is not the {} bytes of a leaf as this log has them: it was cut or changed, or is another file", Leaf::LEN)]
+    NoLeaf,
+    /// A proof with an opening was taken for one without.
+    #[error("the proof opens its record; check what it opens and not its bare leaf")]
+    Opens,
     /// Signed by the given key, for another log.
     #[error("the receipt is of another log than the expected one")]
     OtherLog,
@@ -123,8 +133,55 @@ impl AuditorProof {
     }
 }
 
+/// What an auditor's proof without opening shows, with the leaf beside it: that this leaf stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    checkpoint: Checkpoint,
+    index: u64,
+    leaf: Leaf,
+}
+
+impl Standing {
+    /// The leaf's place in the log.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The size of the log that the proof was made at.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.checkpoint.size()
+    }
+
+    /// The entry as it stands in the log.
+    #[must_use]
+    pub const fn leaf(&self) -> &Leaf {
+        &self.leaf
+    }
+
+    /// Verifies a proof without opening and the bytes beside it, with nothing but the log's key and name.
+    ///
+    /// # Errors
+    /// A [`ReceiptError`] that says what does not fit; [`ReceiptError::Opens`] for a proof with an opening, whose leaf is made from that.
+    pub fn verify(text: &str, leaf: &[u8], verifier: &LogVerifier, origin: &Origin) -> Result<Self, ReceiptError> {
+        let proof = TlogProof::parse(text)?;
+        if proof.extra().is_some() {
+            return Err(ReceiptError::Opens);
+        }
+        let leaf = leaf.try_into().ok().and_then(Leaf::from_bytes).ok_or(ReceiptError::NoLeaf)?;
+        let checkpoint = proof.verify(leaf.as_bytes(), verifier)?;
+        if checkpoint.origin() != origin {
+            return Err(ReceiptError::OtherLog);
+        }
+        Ok(Self { checkpoint, index: proof.index(), leaf })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::checkpoint::CheckpointError;
     use super::super::checkpoint::tests::{ORIGIN, checkpoint, signer};
     use super::super::leaf::Openings;
@@ -201,6 +258,50 @@ mod tests {
         let (start, end) = (text.find("extra").unwrap(), text.find("index").unwrap());
         let erased = format!("{}{}", &text[..start], &text[end..]);
         assert_eq!(verify(&erased), Err(ReceiptError::NoOpening));
+    }
+
+    fn bare(index: u64, size: u64) -> String {
+        let (nodes, signed) = log(size);
+        tlog_proof::write(&[], index, &inclusion_proof(&nodes, index, size).unwrap(), signed.as_str())
+    }
+
+    fn stands(text: &str, leaf: &[u8]) -> Result<Standing, ReceiptError> {
+        Standing::verify(text, leaf, signer(1).verifier(), &ORIGIN.parse().unwrap())
+    }
+
+    #[test]
+    fn a_proof_without_opening_shows_its_leaf_and_no_other() {
+        let leaf = *auditor_opening(3).leaf().as_bytes();
+        let text = bare(3, 5);
+        let standing = stands(&text, &leaf).unwrap();
+        assert_eq!((standing.index(), standing.size(), standing.leaf().as_bytes()), (3, 5, &leaf));
+        let mismatch = Err(ReceiptError::Proof(ProofError::RootMismatch.into()));
+        assert_eq!(stands(&text, auditor_opening(4).leaf().as_bytes()), mismatch, "the leaf of another entry");
+        assert_eq!(stands(&bare(2, 5), &leaf), mismatch, "in the place of another");
+        for cut in [&[][..], &leaf[..32], &[&leaf[..], b"\n"].concat(), &[&[2], &leaf[1..]].concat()] {
+            assert_eq!(stands(&text, cut), Err(ReceiptError::NoLeaf));
+        }
+        assert_eq!(stands(&receipt(3, 5), &leaf), Err(ReceiptError::Opens), "what opens its record is not shown by its leaf alone");
+        let other = "log.example.no/other".parse().unwrap();
+        assert_eq!(Standing::verify(&text, &leaf, signer(1).verifier(), &other), Err(ReceiptError::OtherLog));
+        assert!(Standing::verify(&text, &leaf, signer(2).verifier(), &ORIGIN.parse().unwrap()).is_err(), "under another key");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_but_the_leaf_s_own_are_shown_to_stand(
+            bytes in proptest::collection::vec(any::<u8>(), 0..70),
+            (at, flip) in (0..Leaf::LEN, 1_u8..),
+            len in 0..Leaf::LEN,
+        ) {
+            let (text, leaf) = (bare(3, 5), *auditor_opening(3).leaf().as_bytes());
+            prop_assert!(stands(&text, &bytes).is_err());
+            let mut changed = leaf;
+            changed[at] ^= flip;
+            prop_assert!(stands(&text, &changed).is_err());
+            prop_assert_eq!(stands(&text, &leaf[..len]), Err(ReceiptError::NoLeaf));
+            prop_assert_eq!(stands(&text, &[&leaf[..], &bytes[..]].concat()).is_ok(), bytes.is_empty());
+        }
     }
 
     #[test]

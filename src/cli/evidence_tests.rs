@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use super::audit::verify::prove_folder;
 use super::live_tests::{Bed, notice};
+use super::receipt::read_vkey;
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::note::{LogSigner, LogVerifier};
 use crate::audit::tree::Hash;
@@ -151,6 +154,90 @@ async fn the_watch_follows_and_a_mark_of_another_root_is_a_fork() {
     assert!(said.contains("could not be kept beside it") && said.contains(&format!("\n{origin}\n")), "{said}");
     assert_eq!(fs::read_to_string(bed.path("heard")).unwrap(), "FORK");
     assert_eq!(fs::read_to_string(bed.path(&long)).unwrap(), other, "the mark stays");
+}
+
+/// A proof that opens nothing is that of an opened entry without its line `extra`: the bytes that the log gives of one whose record is erased.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_opens_no_record_is_verified_from_the_leaf_beside_it() {
+    let bed = Bed::new().await;
+    let vkey = bed.vkey();
+    for index in [0, 1] {
+        bed.run("tilsyn", &format!("audit prove {index} --out ~/pr")).await.unwrap();
+    }
+    let (proof, leaf) = (bed.path("pr/1.tlog-proof"), bed.path("pr/1.leaf"));
+    let opened = fs::read_to_string(&proof).unwrap();
+    let (from, to) = (opened.find("extra ").unwrap(), opened.find("index ").unwrap());
+    let bare = format!("{}{}", &opened[..from], &opened[to..]);
+    fs::write(&proof, &bare).unwrap();
+    let verify = format!("audit verify ~/pr/1.tlog-proof --vkey {vkey}");
+    bed.offline(&verify).await.unwrap();
+    let (verifier, origin) = read_vkey(Path::new(&vkey)).unwrap();
+    let counts = |dir: &Path| prove_folder(dir, &verifier, &origin).map(|proofs| (proofs.opened.len(), proofs.unopened.len()));
+    assert_eq!(counts(&bed.path("pr")).unwrap(), (1, 1), "such a proof is counted apart");
+    let folder = format!("audit verify ~/dev/data/log --vkey {vkey} --receipts ~/pr");
+    bed.offline(&folder).await.unwrap();
+    // It says nothing to a sender.
+    let error = bed.offline(&format!("receipt verify ~/pr/1.tlog-proof --vkey {vkey}")).await.unwrap_err();
+    assert!(error.code() == 1 && error.to_string().contains("the receipt carries no opening"), "{error}");
+    // Nor does a head that no witness cosigned pass for one that a quorum did.
+    let witness = "witness.example/w1+24b5d9fe+BP0XJDhaoMdbZPt4zWAvodmR/ev3axPFjtcC6sg16fYY";
+    fs::write(bed.path("policy"), format!("witness w {witness}\nquorum w\n")).unwrap();
+    assert_eq!(bed.offline(&format!("{verify} --policy ~/policy")).await.unwrap_err().code(), 1);
+
+    // Without the leaf, both name the file that is lacking; another place for it can be named.
+    fs::rename(&leaf, bed.path("elsewhere")).unwrap();
+    for line in [&verify, &folder] {
+        let error = bed.offline(line).await.unwrap_err();
+        assert!(
+            error.code() == 1 && error.to_string().contains("it opens no record") && error.to_string().contains("pr/1.leaf"),
+            "{error}"
+        );
+    }
+    bed.offline(&format!("{verify} --leaf ~/elsewhere")).await.unwrap();
+    assert_eq!(bed.offline(&format!("{verify} --leaf ~/nowhere")).await.unwrap_err().code(), 2);
+    fs::write(bed.path("all.tar"), "").unwrap();
+    for target in ["~/dev/data/log", "~/all.tar"] {
+        let error = bed.offline(&format!("audit verify {target} --vkey {vkey} --leaf ~/elsewhere")).await.unwrap_err();
+        assert!(error.code() == 2 && error.to_string().contains("--leaf is for a proof"), "{error}");
+    }
+
+    // A leaf that is not the entry's.
+    let good = fs::read(bed.path("elsewhere")).unwrap();
+    let other = fs::read(bed.path("pr/0.leaf")).unwrap();
+    let changed: Vec<u8> = good.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 20)).collect();
+    for (bytes, reason) in [
+        (other, "1.leaf: the proof does not lead to the checkpoint's root"),
+        (changed, "1.leaf: the proof does not lead to the checkpoint's root"),
+        (vec![], "1.leaf: is not the 33 bytes of a leaf"),
+        (good[..32].to_vec(), "1.leaf: is not the 33 bytes of a leaf"),
+        ([&[2], &good[1..]].concat(), "1.leaf: is not the 33 bytes of a leaf"),
+        ([&good[..], b"\n"].concat(), "1.leaf: larger than 33 bytes"),
+        (vec![1; 1 << 20], "1.leaf: larger than 33 bytes"),
+    ] {
+        fs::write(&leaf, &bytes).unwrap();
+        for line in [&verify, &folder] {
+            let error = bed.offline(line).await.unwrap_err();
+            assert!(error.code() == 1 && error.to_string().contains(reason), "{} bytes: {error}", bytes.len());
+        }
+    }
+    fs::remove_file(&leaf).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &leaf, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for line in [&verify, &folder] {
+        let error = bed.offline(line).await.unwrap_err();
+        assert!(error.code() == 2 && error.to_string().contains("1.leaf: a pipe"), "{error}");
+    }
+    fs::remove_file(&leaf).unwrap();
+    fs::write(&leaf, &good).unwrap();
+    // In the place of another entry.
+    fs::write(&proof, bare.replacen("index 1", "index 0", 1)).unwrap();
+    assert_eq!(bed.offline(&verify).await.unwrap_err().code(), 1);
+
+    // Beside a proof that opens its record, a leaf is that entry or the proof is refused.
+    fs::write(&proof, &opened).unwrap();
+    bed.offline(&verify).await.unwrap();
+    fs::copy(bed.path("pr/0.leaf"), &leaf).unwrap();
+    let error = bed.offline(&verify).await.unwrap_err();
+    assert!(error.code() == 1 && error.to_string().contains("is not the leaf that the receipt beside it opens"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,10 +177,16 @@ pub fn prove(text: &str, verifier: &LogVerifier, origin: &Origin) -> Result<Prov
 /// # Errors
 /// The file cannot be read, or what does not hold.
 pub fn prove_file(file: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<Proved, CliError> {
+    prove(&read_proof(file)?, verifier, origin).map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))
+}
+
+/// The text of a receipt or proof.
+///
+/// # Errors
+/// The file cannot be read, or holds no text.
+pub fn read_proof(file: &Path) -> Result<String, CliError> {
     let bytes = files::read(file, PROOF_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
-    let failed = |what: String| CliError::Failed(format!("{}: {what}", file.display()));
-    let text = std::str::from_utf8(&bytes).map_err(|_| failed("is no text, so no receipt".to_owned()))?;
-    prove(text, verifier, origin).map_err(|error| failed(error.to_string()))
+    String::from_utf8(bytes).map_err(|_| CliError::Failed(format!("{}: is no text, so no receipt", file.display())))
 }
 
 fn verify(args: &VerifyArgs, out: Output) -> Result<(), CliError> {

@@ -263,6 +263,9 @@ fn evidence() -> Vec<(&'static str, String, Vec<u8>)> {
         found.push(("note", format!("signed-{size}"), signed.as_str().as_bytes().to_vec()));
         let bare = TlogProof::new(&[], size / 2, &proof, signed.as_str()).unwrap();
         found.push(("proof", format!("bare-{size}"), bare.encode().into_bytes()));
+        let leaf = opening(size / 2).leaf();
+        let pair = [&[leaf.as_bytes().len() as u8], leaf.as_bytes().as_slice(), bare.encode().as_bytes()].concat();
+        found.push(("leaf", format!("bare-{size}"), pair));
         let (sender, auditor) = (opening(size / 2).for_sender(), opening(size / 2));
         found.push(("receipt", format!("sender-{size}"), Receipt::encode(&sender, size / 2, &proof, &signed).into_bytes()));
         found.push(("receipt", format!("auditor-{size}"), AuditorProof::encode(&auditor, size / 2, &proof, &signed).into_bytes()));

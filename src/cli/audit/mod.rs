@@ -9,6 +9,7 @@ pub mod list;
 pub mod prove;
 pub mod report;
 pub mod review;
+pub mod unopened;
 pub mod verify;
 pub mod watch;
 pub mod words;

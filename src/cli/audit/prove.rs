@@ -21,7 +21,9 @@ pub const HELP: &str = "Examples:
   samband audit prove 12 --identity certs-dev/tilsyn --out proofs
   samband audit prove --message-id 019a9b3c-0000-7000-8000-000000000001 --identity certs-dev/tilsyn --out proofs
 
-Writes INDEX.tlog-proof and the 33 bytes of the entry, INDEX.leaf. Check them with `samband audit verify` or any tool for C2SP tlog-proof.";
+Writes INDEX.tlog-proof and the 33 bytes of the entry, INDEX.leaf. Check them with `samband audit verify INDEX.tlog-proof --vkey log.vkey` or any tool
+for C2SP tlog-proof. The proof of an entry whose record is erased, or kept and cannot be read, opens nothing: keep INDEX.leaf beside it, which shows
+that this leaf stands in the log, and nothing of what it said.";
 
 /// Arguments of `audit prove`.
 #[derive(Debug, Args)]

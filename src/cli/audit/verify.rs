@@ -11,9 +11,11 @@ use serde_json::json;
 
 use super::bundle::read::{Demands, Proved, check};
 use super::list::{in_order, instant};
+use super::unopened::{self, Beside, Shown, Unopened};
 use super::words::{Lang, in_words};
 use crate::audit::check::check_log;
 use crate::audit::checkpoint::{Checkpoint, Origin};
+use crate::audit::leaf::Leaf;
 use crate::audit::note::LogVerifier;
 use crate::audit::question::Period;
 use crate::audit::range::{Checked, Tally};
@@ -22,7 +24,7 @@ use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
 use crate::cli::exit::CliError;
 use crate::cli::output::Output;
-use crate::cli::receipt::{Proved as ProvedReceipt, prove_file, read_policy, read_vkey, show};
+use crate::cli::receipt::{Proved as ProvedReceipt, read_policy, read_vkey, show};
 use crate::domain::time::Timestamp;
 use crate::tls::files;
 
@@ -32,14 +34,19 @@ const TILE_BYTES_MAX: u64 = 256 * (2 + u16::MAX as u64);
 /// What `audit verify --help` shows.
 pub const HELP: &str = "Examples:
   samband audit verify 12.tlog-proof --vkey log.vkey
+  samband audit verify 12.tlog-proof --vkey log.vkey --leaf 12.leaf
   samband audit verify demo/log --vkey demo/log.vkey
   samband audit verify demo/log --vkey demo/log.vkey --receipts demo/receipts
   samband audit verify october.tar
   samband audit verify october.tar --since 2026-10-01 --until 2026-11-01
   samband audit verify october.tar --vkey log.vkey --policy witnesses.policy
 
+A proof of an entry whose record is erased, or kept and cannot be read, opens nothing. With the 33 bytes of the entry, which `samband audit prove` leaves
+beside it (12.leaf beside 12.tlog-proof, or name them with --leaf), it shows that this leaf stands in the log at its place, and nothing of what it said.
+A leaf beside a proof that opens its record has to be that entry.
+
 A folder is checked whole up to its checkpoint: the signature, every entry, every tile, the partial tiles of older sizes that lie there still, and
-with --receipts that each receipt's entry stands in it, and that a *.leaf beside a receipt is that entry. What lies beyond the checkpoint, and files
+with --receipts that each receipt's entry stands in it, and that a *.leaf beside a receipt is that entry; proofs that open no record are counted apart. What lies beyond the checkpoint, and files
 that are no tiles, are not looked at: `samband audit fsck` does that at the gateway.
 
 A bundle (NAME.tar, from `samband audit export`) is checked whole with nothing else at hand: each opened record against its leaf, all leaves of the
@@ -62,6 +69,9 @@ pub struct VerifyArgs {
     /// Check also that the entry of each *.tlog-proof in this folder stands in the log
     #[arg(long, value_name = "DIR")]
     pub receipts: Option<PathBuf>,
+    /// Of a proof: the entry's 33 bytes, which one that opens no record needs [default: NAME.leaf beside NAME.tlog-proof]
+    #[arg(long, value_name = "FILE")]
+    pub leaf: Option<PathBuf>,
     /// Of a bundle, count entries not before: a date (midnight in Oslo) or an instant like 2026-11-01T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub since: Option<Timestamp>,
@@ -83,7 +93,11 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
         return Err(CliError::Usage(format!("{}: {what}", args.target.display())));
     }
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
-    if args.target.extension().is_some_and(|extension| extension == "tar") {
+    let is_bundle = args.target.extension().is_some_and(|extension| extension == "tar");
+    if args.leaf.is_some() && (is_folder || is_bundle) {
+        return Err(CliError::Usage("--leaf is for a proof; a log's folder and a bundle hold their leaves".to_owned()));
+    }
+    if is_bundle {
         return bundle(args, policy.as_ref(), out);
     }
     if args.since.or(args.until).is_some() {
@@ -98,13 +112,16 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
         if let Some(policy) = &policy {
             check_policy(policy, &checkpoint_of_proof(&args.target)?, &verifier, &args.target)?;
         }
-        let proved = prove_file(&args.target, &verifier, &origin)?;
-        show(&proved, &origin, &verifier, out);
+        let beside = args.leaf.as_deref().map_or_else(|| Beside::of(&args.target), Beside::named);
+        match unopened::prove(&args.target, &beside, &verifier, &origin)? {
+            Shown::Opened(proved) => show(&proved, &origin, &verifier, out),
+            Shown::Unopened(stands) => stands.show(&origin, &verifier, out),
+        }
         return Ok(());
     }
     let receipts = match &args.receipts {
         Some(dir) => prove_folder(dir, &verifier, &origin)?,
-        None => BTreeMap::new(),
+        None => Proofs::default(),
     };
     if let Some(policy) = &policy {
         let file = args.target.join("checkpoint");
@@ -113,20 +130,23 @@ pub fn run(args: &VerifyArgs, out: Output) -> Result<(), CliError> {
     }
     let bar = out.progress(0, "entries");
     let begun = Instant::now();
-    let checked = verify_log(&args.target, &verifier, &receipts, || bar.inc(1));
+    let checked = verify_log(&args.target, &verifier, receipts.leaves(), || bar.inc(1));
     bar.finish_and_clear();
     let (head, older) = checked?;
     let rate = (head.size() as f64 / begun.elapsed().as_secs_f64().max(1e-9)) as u64;
-    let text = format!(
-        "holds: {} entries of {}, root {}, {older} partial tiles of older sizes, {} receipts; {rate} leaves a second",
+    let (opened, bare) = (receipts.opened.len(), receipts.unopened.len());
+    let mut text = format!(
+        "holds: {} entries of {}, root {}, {older} partial tiles of older sizes, {opened} receipts; {rate} leaves a second",
         head.size(),
         head.origin(),
         head.root(),
-        receipts.len()
     );
+    if bare > 0 {
+        text.push_str(&unopened::counted(bare));
+    }
     let json = json!({
-        "verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": receipts.len(),
-        "older_partial_tiles": older, "leaves_per_second": rate,
+        "verified": true, "log": head.origin().as_str(), "size": head.size(), "root": head.root().to_string(), "receipts": opened,
+        "unopened_proofs": bare, "older_partial_tiles": older, "leaves_per_second": rate,
     });
     out.result(&text, &json);
     Ok(())
@@ -188,48 +208,53 @@ fn checkpoint_of_proof(file: &Path) -> Result<String, CliError> {
     Ok(proof.checkpoint().to_owned())
 }
 
-/// The receipts of a folder, each verified on its own.
+/// The proofs of a folder.
+#[derive(Debug, Default)]
+pub struct Proofs {
+    /// Receipts and proofs that open their record.
+    pub opened: BTreeMap<PathBuf, ProvedReceipt>,
+    /// Proofs that open none, each with the leaf beside it.
+    pub unopened: BTreeMap<PathBuf, Unopened>,
+}
+
+impl Proofs {
+    /// Which leaf each proves, and where.
+    pub fn leaves(&self) -> impl Iterator<Item = (&Path, u64, &Leaf)> {
+        let opened = self.opened.iter().map(|(path, proved)| (path.as_path(), proved.index, &proved.leaf));
+        opened.chain(self.unopened.iter().map(|(path, stands)| (path.as_path(), stands.index(), stands.leaf())))
+    }
+}
+
+/// The receipts and proofs of a folder, each verified on its own.
 ///
 /// # Errors
-/// The folder cannot be read, or the first receipt that does not hold.
-pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<BTreeMap<PathBuf, ProvedReceipt>, CliError> {
-    let mut proved = BTreeMap::new();
+/// The folder cannot be read, or the first that does not hold.
+pub fn prove_folder(dir: &Path, verifier: &LogVerifier, origin: &Origin) -> Result<Proofs, CliError> {
+    let mut proved = Proofs::default();
     for entry in fs::read_dir(dir).map_err(|error| CliError::file(dir, &error))? {
         let path = entry.map_err(|error| CliError::file(dir, &error))?.path();
         if path.extension().is_some_and(|extension| extension == "tlog-proof") {
-            let holds = prove_file(&path, verifier, origin)?;
-            check_leaf(&path.with_extension("leaf"), &holds)?;
-            proved.insert(path, holds);
+            match unopened::prove(&path, &Beside::of(&path), verifier, origin)? {
+                Shown::Opened(receipt) => _ = proved.opened.insert(path, receipt),
+                Shown::Unopened(stands) => _ = proved.unopened.insert(path, stands),
+            }
         }
     }
-    if proved.is_empty() {
+    if proved.leaves().next().is_none() {
         return Err(CliError::Failed(format!("{}: there is no *.tlog-proof in this folder, so nothing was checked", dir.display())));
     }
     Ok(proved)
 }
 
-/// The leaf data beside a receipt, where there is any, is the receipt's own.
-fn check_leaf(file: &Path, proved: &ProvedReceipt) -> Result<(), CliError> {
-    if !file.exists() {
-        return Ok(());
-    }
-    let bytes = files::read(file, files::SECRET_BYTES_MAX).map_err(|error| CliError::Usage(error.to_string()))?;
-    if bytes == proved.leaf.as_bytes() {
-        Ok(())
-    } else {
-        Err(CliError::Failed(format!("{}: is not the leaf that the receipt beside it opens", file.display())))
-    }
-}
-
-/// Checks a tlog-tiles folder whole up to its checkpoint, and that each receipt's leaf stands at its place. `tick` is called for each entry. Gives the
+/// Checks a tlog-tiles folder whole up to its checkpoint, and that each of `leaves` stands at its place. `tick` is called for each entry. Gives the
 /// head, and how many partial tiles of older sizes were there.
 ///
 /// # Errors
 /// What does not hold.
-pub fn verify_log(
+pub fn verify_log<'p>(
     dir: &Path,
     verifier: &LogVerifier,
-    receipts: &BTreeMap<PathBuf, ProvedReceipt>,
+    leaves: impl Iterator<Item = (&'p Path, u64, &'p Leaf)>,
     mut tick: impl FnMut(),
 ) -> Result<(Checkpoint, u64), CliError> {
     let file = dir.join("checkpoint");
@@ -242,15 +267,15 @@ pub fn verify_log(
         Err(files::FileError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound && !tile.is_full() => cut(dir, tile),
         other => other.map_err(|error| error.to_string()),
     };
-    let mut wanted: BTreeMap<u64, Vec<(&Path, &ProvedReceipt)>> = BTreeMap::new();
-    for (path, proved) in receipts {
-        wanted.entry(proved.index).or_default().push((path, proved));
+    let mut wanted: BTreeMap<u64, Vec<(&Path, &Leaf)>> = BTreeMap::new();
+    for (path, index, leaf) in leaves {
+        wanted.entry(index).or_default().push((path, leaf));
     }
     let mut astray = None;
     check_log(&head, &read, |index, data| {
         tick();
-        for (path, proved) in wanted.remove(&index).into_iter().flatten() {
-            if proved.leaf.as_bytes() != data {
+        for (path, leaf) in wanted.remove(&index).into_iter().flatten() {
+            if leaf.as_bytes() != data {
                 astray.get_or_insert_with(|| path.to_owned());
             }
         }
