@@ -27,7 +27,7 @@ pub(super) struct Log {
     /// The head as it was signed.
     checkpoint: String,
     stats: Stats,
-    /// Entries before it are erased.
+    /// Entries before it are erased, but for what holds keep: that is said whether they keep any or not.
     first_kept: u64,
     last_check: Option<(Timestamp, Checked)>,
     sees_all: bool,
@@ -166,7 +166,7 @@ impl Log {
                     dd { (lang.number(self.stats.published_size)) }
                     @if self.first_kept > 0 {
                         dt { (lang.say("Slettet etter lagringsregelen", "Erased by the retention rule")) }
-                        dd { (lang.say("oppføring 0 til ", "entries 0 to ")) (self.first_kept - 1) (lang.say("; bladene står fortsatt", "; their leaves still stand")) }
+                        dd { (lang.say("oppføring 0 til ", "entries 0 to ")) (self.first_kept - 1) (lang.say(", unntatt det sperringer beholder; bladene står fortsatt", ", but for what legal holds keep; their leaves still stand")) }
                     }
                     @if let Some(at) = self.stands_at {
                         dt { (lang.say("Loggens tid står", "The log's time stands")) }
