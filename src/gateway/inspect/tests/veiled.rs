@@ -152,3 +152,42 @@ async fn how_much_was_erased_tells_a_scoped_auditor_nothing_of_what_a_hold_kept(
     let Finding::Erased { months, records, .. } = held.0 else { panic!("{held:?}") };
     assert!(months > 0 && records > 25, "{held:?}");
 }
+
+/// All that the rows of the newest page below `end` are made of.
+async fn page_below(gateway: &Arc<Gateway>, caller: &Caller, end: u64) -> (Vec<u64>, std::ops::Range<u64>, Vec<u64>, u64) {
+    let page = gateway.browse(caller, RecordFilter::default(), Turn::Before(end), 50).await.unwrap();
+    (page.entries.iter().map(|entry| entry.index).collect(), page.range, page.unreadable, page.first_kept)
+}
+
+#[tokio::test]
+async fn among_the_rows_of_erased_months_a_held_case_outside_the_scope_looks_like_what_is_erased() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    let (_, hamar) = two_cases(&bed).await;
+    for who in [OF_UNIT, OF_LAB] {
+        gateway.timeline(&bed.caller(who), hamar).await.unwrap();
+    }
+    gateway.place_hold(&bed.caller(ALL), hamar, HoldReason::Complaint, date("2029-01-31")).await.unwrap();
+    store.turn_now().await.unwrap();
+    months_pass(&store, &bed, 16).await;
+    let end = gateway.log_state(&bed.caller(ALL)).await.unwrap().first_kept;
+    let copy = std::fs::read_dir(home.dir.path().join("data/holds")).unwrap().next().unwrap().unwrap().path();
+    let whole = page_below(&gateway, &bed.caller(ALL), end).await;
+    assert!(!whole.0.is_empty() && whole.1 == (0..end), "{whole:?}");
+    let as_if_nothing_were_held = (Vec::new(), 0..end, Vec::new(), end);
+    for who in [OF_UNIT, OF_LAB] {
+        assert_eq!(page_below(&gateway, &bed.caller(who), end).await, as_if_nothing_were_held, "{who}, while it is held");
+    }
+    flip(&copy, 32 + 100);
+    assert_eq!(page_below(&gateway, &bed.caller(ALL), end).await.2.len(), 1, "who sees everything is told");
+    for who in [OF_UNIT, OF_LAB] {
+        assert_eq!(page_below(&gateway, &bed.caller(who), end).await, as_if_nothing_were_held, "{who}, while it is damaged");
+    }
+    flip(&copy, 32 + 100);
+    gateway.lift_hold(&bed.caller(ALL), hamar).await.unwrap();
+    store.turn_now().await.unwrap();
+    for who in [ALL, OF_UNIT, OF_LAB] {
+        assert_eq!(page_below(&gateway, &bed.caller(who), end).await, as_if_nothing_were_held, "{who}, when it is erased");
+    }
+}

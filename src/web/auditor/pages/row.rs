@@ -38,6 +38,14 @@ pub(super) enum Row {
         /// Last index.
         last: u64,
     },
+    /// Entries from the first to the last, of months that are erased, as whoever sees a part of the log is told of them: what a hold outside its scope
+    /// keeps there looks the same.
+    OfErasedMonths {
+        /// First index.
+        first: u64,
+        /// Last index.
+        last: u64,
+    },
 }
 
 /// What is shown of a record.
@@ -133,9 +141,11 @@ pub(super) struct Lacking<'p> {
     pub(super) unreadable: &'p [u64],
     /// Whether that names all on the page.
     pub(super) is_all_named: bool,
+    /// Whether the reader sees everything. To any other, what lacks in months that are kept is closed, and no row.
+    pub(super) sees_all: bool,
 }
 
-/// The rows of a page whose filter leaves out nothing in `range`: what is lacking there is erased or cannot be read.
+/// The rows of a page whose filter leaves out nothing in `range`: what is lacking there is erased or cannot be read, or closed.
 pub(super) fn with_lacking(entries: Vec<LogEntry>, range: std::ops::Range<u64>, lacking: Lacking<'_>) -> Vec<Row> {
     let mut rows = Vec::with_capacity(entries.len());
     let mut next = range.start;
@@ -158,7 +168,11 @@ impl Lacking<'_> {
         let mut gap = |rows: &mut Vec<Row>, end: u64| {
             if next < end {
                 let (first, last) = (next, end - 1);
-                rows.push(if self.is_all_named { Row::Erased { first, last } } else { Row::Lacking { first, last } });
+                rows.push(match (self.sees_all, self.is_all_named) {
+                    (false, _) => Row::OfErasedMonths { first, last },
+                    (true, true) => Row::Erased { first, last },
+                    (true, false) => Row::Lacking { first, last },
+                });
             }
             next = end + 1;
         };
@@ -167,7 +181,10 @@ impl Lacking<'_> {
             unreadable(rows, index, index);
         }
         gap(rows, kept);
-        if kept < stretch.end {
+        if !self.sees_all {
+            let named = self.unreadable.iter().copied().filter(|index| (kept..stretch.end).contains(index));
+            named.for_each(|index| unreadable(rows, index, index));
+        } else if kept < stretch.end {
             unreadable(rows, kept, stretch.end - 1);
         }
     }
@@ -191,6 +208,14 @@ pub(super) fn erased_rule(lang: Lang) -> &'static str {
     lang.say(
         "slettet etter lagringsregelen (politiregisterforskriften § 40-13); bladet står fortsatt i loggen",
         "erased by the retention rule (politiregisterforskriften § 40-13); the leaf still stands in the log",
+    )
+}
+
+/// The same of all entries of months that it erased, whether holds keep some of them or not.
+const fn erased_months_rule(lang: Lang) -> &'static str {
+    lang.say(
+        "fra måneder som er slettet etter lagringsregelen (politiregisterforskriften § 40-13), unntatt det sperringer beholder; bladene står fortsatt i loggen",
+        "of months erased by the retention rule (politiregisterforskriften § 40-13), but for what legal holds keep; their leaves still stand in the log",
     )
 }
 
@@ -221,6 +246,7 @@ pub(super) fn table(lang: Lang, caption: &str, rows: &[Row]) -> Markup {
                                 )))
                             }
                             Row::Erased { first, last } => (stretch(lang, (*first, *last), "erased", erased_rule(lang))),
+                            Row::OfErasedMonths { first, last } => (stretch(lang, (*first, *last), "erased", erased_months_rule(lang))),
                         }
                     }
                 }
@@ -289,7 +315,12 @@ mod tests {
     }
 
     fn lacking(first_kept: u64, unreadable: &[u64], is_all_named: bool, range: std::ops::Range<u64>) -> Vec<Row> {
-        with_lacking(Vec::new(), range, Lacking { first_kept, unreadable, is_all_named })
+        with_lacking(Vec::new(), range, Lacking { first_kept, unreadable, is_all_named, sees_all: true })
+    }
+
+    /// The same to an auditor with a scope.
+    fn lacking_in_scope(first_kept: u64, unreadable: &[u64], is_all_named: bool, range: std::ops::Range<u64>) -> Vec<Row> {
+        with_lacking(Vec::new(), range, Lacking { first_kept, unreadable, is_all_named, sees_all: false })
     }
 
     const fn erased(first: u64, last: u64) -> Row {
@@ -306,6 +337,33 @@ mod tests {
         assert_eq!(lacking(9, &[2, 3, 5, 9], true, 3..9), [damaged(3, 3), erased(4, 4), damaged(5, 5), erased(6, 8)]);
         assert_eq!(lacking(9, &[3, 4], true, 3..5), [damaged(3, 4)]);
         assert_eq!(lacking(6, &[5], true, 3..9), [erased(3, 4), damaged(5, 8)]);
+    }
+
+    #[test]
+    fn a_scope_is_shown_the_months_that_are_erased_and_nothing_of_what_is_closed() {
+        let gone = |first, last| Row::OfErasedMonths { first, last };
+        assert_eq!(lacking_in_scope(9, &[], true, 3..9), [gone(3, 8)]);
+        assert_eq!(lacking_in_scope(6, &[], true, 3..9), [gone(3, 5)], "closed ones of a month that is kept are no row");
+        assert_eq!(lacking_in_scope(0, &[], true, 3..9), []);
+        assert_eq!(lacking_in_scope(6, &[5, 7, 8], true, 3..11), [gone(3, 4), damaged(5, 5), damaged(7, 8)]);
+        assert_eq!(lacking_in_scope(6, &[4], false, 3..9), [gone(3, 3), damaged(4, 4), gone(5, 5)]);
+        let entry = LogEntry { index: 5, record: Some(Record::empty(kind::STARTED, Timestamp::from_millis(0))) };
+        let all = Lacking { first_kept: 7, unreadable: &[], is_all_named: true, sees_all: false };
+        let rows = with_lacking(vec![entry], 3..9, all);
+        assert!(matches!(&rows[..], [before, Row::Entry(_), after] if *before == gone(3, 4) && *after == gone(6, 6)), "{rows:?}");
+        for (lang, rule) in [
+            (
+                Lang::Nb,
+                "6 oppføringer fra måneder som er slettet etter lagringsregelen (politiregisterforskriften § 40-13), unntatt det sperringer beholder;",
+            ),
+            (
+                Lang::En,
+                "6 entries of months erased by the retention rule (politiregisterforskriften § 40-13), but for what legal holds keep;",
+            ),
+        ] {
+            let shown = table(lang, "", &[gone(3, 8)]).into_string();
+            assert!(shown.contains(rule) && shown.contains("<tr class=\"erased\">"), "{shown}");
+        }
     }
 
     #[test]

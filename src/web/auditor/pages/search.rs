@@ -289,9 +289,10 @@ impl Search {
         let participants = register.iter().map(|entry| Choice { id: entry.id.to_string(), name: entry.name.clone() }).collect();
         let found = match filter(&form) {
             Ok((filter, turn)) => {
-                // Then what is missing among the indices is erased, and nothing else.
-                let leaves_out_nothing = filter == RecordFilter::default() && gateway.sight(caller).parties().is_none();
-                Ok(Found::of(gateway.browse(caller, filter, turn, PAGE).await?, leaves_out_nothing))
+                // Then what is missing among the indices is erased, damaged or closed, and nothing else.
+                let leaves_out_nothing = filter == RecordFilter::default();
+                let sees_all = gateway.sight(caller).parties().is_none();
+                Ok(Found::of(gateway.browse(caller, filter, turn, PAGE).await?, leaves_out_nothing, sees_all))
             }
             Err(problems) => {
                 // Nothing is searched, but that the page was asked for is a call all the same.
@@ -313,14 +314,14 @@ impl Search {
 }
 
 impl Found {
-    fn of(browsed: Browsed, leaves_out_nothing: bool) -> Self {
+    fn of(browsed: Browsed, leaves_out_nothing: bool, sees_all: bool) -> Self {
         let Browsed { entries, range, erased, unreadable, unjudged, first_kept, newer, older } = browsed;
         let matches = entries.len() as u64;
         let older = older.then_some(range.start);
         let newer = newer.then(|| range.end.saturating_sub(1));
         let is_all_named = unreadable.len() < UNREADABLE_MAX;
         let mut rows = if leaves_out_nothing {
-            with_lacking(entries, range, Lacking { first_kept, unreadable: &unreadable, is_all_named })
+            with_lacking(entries, range, Lacking { first_kept, unreadable: &unreadable, is_all_named, sees_all })
         } else {
             let shown = |entry: crate::store::LogEntry| {
                 entry.record.map(|record| Row::Entry(Box::new(super::row::Shown::of(entry.index, &record))))
@@ -329,7 +330,8 @@ impl Found {
         };
         let stretch = |row: &Row| if let Row::Unreadable { first, last } = row { Some((*first, *last)) } else { None };
         let (unreadable, more_unreadable) = if leaves_out_nothing {
-            (rows.iter().filter_map(stretch).collect(), rows.iter().any(|row| matches!(row, Row::Lacking { .. })))
+            let is_more = if sees_all { rows.iter().any(|row| matches!(row, Row::Lacking { .. })) } else { !is_all_named };
+            (rows.iter().filter_map(stretch).collect(), is_more)
         } else {
             (unreadable.into_iter().map(|index| (index, index)).collect(), !is_all_named)
         };

@@ -49,6 +49,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.push(Row::Lacking { first: 30, last: 139 });
     rows.push(Row::Erased { first: 7, last: 7 });
     rows.push(Row::Erased { first: 1_000, last: 123_456 });
+    rows.push(Row::OfErasedMonths { first: 200_000, last: 200_099 });
     rows
 }
 
