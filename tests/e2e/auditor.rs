@@ -20,7 +20,7 @@ use samband::policy::table::Verb;
 use samband::tls::{ClientFiles, ClientSettings};
 use tower_service::Service as _;
 
-use crate::harness::{AUDITOR, Kind, LAB, MIRROR, OSLO, UNIT, World, pki, settings};
+use crate::harness::{AUDITOR, Kind, LAB, MIRROR, OSLO, UNIT, World, drain, pki, settings};
 use crate::identity::{changed, issue_stranger};
 
 const REFUSED: u16 = 40;
@@ -336,6 +336,41 @@ fn listed(page: &str) -> (Vec<u64>, Option<String>) {
     let indices = body.split("href=\"/en/entry/").skip(1).filter_map(index).collect();
     let next = page.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next());
     (indices, next.map(|path| path.replace("&amp;", "&")))
+}
+
+#[tokio::test]
+async fn the_command_of_a_page_lists_what_the_page_shows() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    for _ in 0..40 {
+        world.noticed().await;
+        world.unit_polls("a").await;
+    }
+    let site = Site { world: &world, address };
+    let newest = site.get(AUDITOR, "/en/search").await;
+    let older = listed(newest.text()).1.unwrap();
+    for path in ["/en/search", older.as_str(), "/en/search?before=30", "/en/search?after=10", "/en/search?before=30&kind=NOTICE_ACCEPTED"] {
+        let page = site.get(AUDITOR, path).await;
+        let command = page.text().split_once("samband audit list").unwrap().1.split('<').next().unwrap().to_owned();
+        let value = |option: &str| {
+            command.split_once(option).unwrap_or_else(|| panic!("{path}: {command}")).1.split(' ').nth(1).unwrap().parse().unwrap()
+        };
+        let request = samband::grpc::pb::ListRecordsRequest {
+            from_index: value("--from-index"),
+            to_index: Some(value("--to-index")),
+            kinds: command.contains("--kind notice-accepted").then_some(10).into_iter().collect(),
+            ..Default::default()
+        };
+        let rows = drain(world.auditor().list_records(request).await.unwrap().into_inner()).await;
+        let entries = rows.into_iter().filter_map(|row| match row.row {
+            Some(samband::grpc::pb::list_records_response::Row::Entry(entry)) => Some(entry.index),
+            _ => None,
+        });
+        let mut entries: Vec<u64> = entries.collect();
+        entries.reverse();
+        assert!(!entries.is_empty(), "{path}");
+        assert_eq!(listed(page.text()).0, entries, "{path}: {command}");
+    }
 }
 
 #[tokio::test]

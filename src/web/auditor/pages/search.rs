@@ -271,6 +271,8 @@ pub(super) struct Search {
 struct Found {
     /// Newest first.
     rows: Vec<Row>,
+    /// The indices that were looked through for the page.
+    range: std::ops::Range<u64>,
     matches: u64,
     erased: u64,
     /// Stretches of what cannot be read, from the first to the last index.
@@ -321,7 +323,7 @@ impl Found {
         let newer = newer.then(|| range.end.saturating_sub(1));
         let is_all_named = unreadable.len() < UNREADABLE_MAX;
         let mut rows = if leaves_out_nothing {
-            with_lacking(entries, range, Lacking { first_kept, unreadable: &unreadable, is_all_named, sees_all })
+            with_lacking(entries, range.clone(), Lacking { first_kept, unreadable: &unreadable, is_all_named, sees_all })
         } else {
             let shown = |entry: crate::store::LogEntry| {
                 entry.record.map(|record| Row::Entry(Box::new(super::row::Shown::of(entry.index, &record))))
@@ -336,7 +338,17 @@ impl Found {
             (unreadable.into_iter().map(|index| (index, index)).collect(), !is_all_named)
         };
         rows.reverse();
-        Self { rows, matches, erased: if leaves_out_nothing { 0 } else { erased }, unreadable, more_unreadable, unjudged, newer, older }
+        Self {
+            rows,
+            range,
+            matches,
+            erased: if leaves_out_nothing { 0 } else { erased },
+            unreadable,
+            more_unreadable,
+            unjudged,
+            newer,
+            older,
+        }
     }
 }
 
@@ -474,13 +486,13 @@ impl Search {
                         }
                     }
                 }
-                (check_yourself(lang, &self.command(), "AuditService/ListRecords", None))
+                @if let Some(command) = self.command(found) { (check_yourself(lang, &command, "AuditService/ListRecords", None)) }
             }
         }
     }
 
-    /// The same search on the command line.
-    fn command(&self) -> String {
+    /// The same page on the command line; of a search that is one page, the search. None where the address names a place at which there is nothing.
+    fn command(&self, found: &Found) -> Option<String> {
         let mut command = String::from("samband audit list");
         let mut option = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -497,7 +509,15 @@ impl Search {
             option("message-id", &filter.message_id.map_or_else(String::new, |id| id.to_string()));
             option("case", &filter.case_ref.map_or_else(String::new, |case| case.to_string()));
         }
-        command
+        let is_part = found.newer.is_some() || found.older.is_some() || !self.form.before.is_empty() || !self.form.after.is_empty();
+        if is_part {
+            if found.range.is_empty() {
+                return None;
+            }
+            option("from-index", &found.range.start.to_string());
+            option("to-index", &found.range.end.to_string());
+        }
+        Some(command)
     }
 }
 
@@ -513,6 +533,7 @@ impl Search {
         samples.push(of(Err(Problem::ALL.to_vec())));
         samples.push(of(Ok(Found {
             rows,
+            range: 3..70,
             matches: 30,
             erased: 5,
             unreadable: vec![(5, 5), (8, 90)],
@@ -523,6 +544,7 @@ impl Search {
         })));
         samples.push(of(Ok(Found {
             rows: Vec::new(),
+            range: 0..9,
             matches: 0,
             erased: 0,
             unreadable: Vec::new(),
@@ -536,60 +558,4 @@ impl Search {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(query: &str) -> Vec<Problem> {
-        filter(&Form::parse(query)).err().unwrap_or_default()
-    }
-
-    #[test]
-    fn a_form_becomes_a_filter_or_says_what_is_wrong() {
-        let (found, turn) = filter(&Form::parse("from=2026-11-20&to=2026-11-20&participant=ru-oslo&outcome=withdrawn&before=77")).unwrap();
-        assert_eq!(found.to_time.unwrap().millis() - found.from_time.unwrap().millis(), 86_400_000);
-        assert_eq!((found.kinds.as_slice(), turn), (&[11, 13, 15][..], Turn::Before(77)));
-        assert_eq!(filter(&Form::parse("kind=NOTICE_WITHDRAWN&outcome=withdrawn")).unwrap().0.kinds, [11]);
-        for (query, wanted) in [
-            ("from=x", Problem::From),
-            ("to=2026-02-30", Problem::To),
-            ("from=2026-02-02&to=2026-02-01", Problem::Order),
-            ("participant=Ola%20Nordmann", Problem::Participant),
-            ("kind=RUMOUR", Problem::Kind),
-            ("outcome=well", Problem::Outcome),
-            ("kind=REFUSED&outcome=accepted", Problem::Nothing),
-            ("message_id=1", Problem::MessageId),
-            ("case_ref=1", Problem::CaseRef),
-            ("before=1&after=2", Problem::Place),
-            ("before=-1", Problem::Place),
-            ("before=007", Problem::Place),
-            ("after=%2B7", Problem::Place),
-            ("from=0000-01-01", Problem::From),
-            ("fnr=1", Problem::Unknown),
-            ("kind=REFUSED&kind=STARTED", Problem::Unknown),
-        ] {
-            assert_eq!(problems(query), [wanted], "{query}");
-        }
-        assert_eq!(problems(""), []);
-    }
-
-    #[test]
-    fn outcomes_name_kinds_that_there_are() {
-        for outcome in OUTCOMES {
-            assert!(outcome.kinds.iter().all(|kind| TABLE.iter().any(|row| row.number == *kind)), "{}", outcome.code);
-        }
-    }
-
-    #[test]
-    fn whatever_is_erased_has_the_outcome_erased() {
-        let (found, turn) = filter(&Form { outcome: "erased".to_owned(), ..Form::default() }).unwrap();
-        let erased: Vec<u16> = TABLE.iter().filter(|row| row.name.contains("ERASED")).map(|row| row.number).collect();
-        assert_eq!((found.kinds, turn), (erased, Turn::Newest));
-    }
-
-    #[test]
-    fn a_query_survives_the_form() {
-        let form = Form { participant: "a&b=c d".to_owned(), case_ref: "\u{e6}".to_owned(), ..Form::default() };
-        assert_eq!(Form::parse(form.query().trim_start_matches('?')), form);
-        assert_eq!(Form::parse(&format!("case_ref={}", "1".repeat(1000))).case_ref.len(), VALUE_CHARS_MAX);
-    }
-}
+mod tests;
