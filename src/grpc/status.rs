@@ -31,7 +31,8 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::ParticipantRetired
         | Reason::CallNotAllowed
         | Reason::HoldOfAnother
-        | Reason::IdentityWithdrawn => Code::PermissionDenied,
+        | Reason::IdentityWithdrawn
+        | Reason::AnotherSite => Code::PermissionDenied,
         Reason::Malformed
         | Reason::UnknownField
         | Reason::DuplicateField

@@ -200,6 +200,8 @@ reasons! {
     NotGrpc = 114, "NOT_GRPC", "a call is a POST with content-type application/grpc over HTTP/2; use a gRPC library";
     /// A second message in a call that takes one.
     OneMessageOnly = 115, "ONE_MESSAGE_ONLY", "a call takes exactly one request message; make a call for each";
+    /// A browser was made to ask by a page of another site.
+    AnotherSite = 116, "ANOTHER_SITE", "a page of another site made the browser ask; open the page itself, or follow a link to it";
 }
 
 impl Reason {
@@ -256,6 +258,8 @@ impl Reason {
             | Self::CompressionNotOffered
             | Self::NotGrpc
             | Self::OneMessageOnly => false,
+            // Not the reader's doing, but that of a page that it looked at.
+            Self::AnotherSite => false,
             // There is no such call, so there is no right to it to lack.
             Self::Unimplemented => false,
             // The id is too old or taken by the caller itself: a retry that went wrong.

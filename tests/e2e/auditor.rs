@@ -25,6 +25,7 @@ use crate::identity::{changed, issue_stranger};
 
 const REFUSED: u16 = 40;
 const AUDIT_READ: u16 = 60;
+const AUDIT_ASKED: u16 = 61;
 const PAGES: [&str; 9] =
     ["", "/search", "/counts", "/reviews", "/log", "/help", "/entry/0", "/question/results-elsewhere", "/question/forbidden"];
 
@@ -59,10 +60,16 @@ pub struct Site<'w> {
 
 impl Site<'_> {
     async fn with(&self, files: &ClientFiles, method: Method, path: &str) -> Answer {
+        self.with_headers(files, method, path, &[]).await
+    }
+
+    async fn with_headers(&self, files: &ClientFiles, method: Method, path: &str, fields: &[(&str, &str)]) -> Answer {
         let settings = ClientSettings::load(files, self.world.clock.clone()).unwrap();
         let mut channel = self.world.channel_at(self.address, &settings);
         std::future::poll_fn(|cx| channel.poll_ready(cx)).await.unwrap();
-        let request = Request::builder().method(method).uri(format!("http://localhost{path}")).body(tonic::body::Body::empty()).unwrap();
+        let request = Request::builder().method(method).uri(format!("http://localhost{path}"));
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(tonic::body::Body::empty()).unwrap();
         let (parts, body) = channel.call(request).await.unwrap().into_parts();
         Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
     }
@@ -168,6 +175,59 @@ async fn nothing_but_reading_is_answered_and_the_root_leads_to_a_language() {
     let wrong = site.get(AUDITOR, "/en/search?name=Kari").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
     assert!(wrong.text().contains("none of them is about persons"));
+}
+
+#[tokio::test]
+async fn another_site_s_page_asks_nothing_in_an_auditor_s_name() {
+    let mut world = World::start().await;
+    let address = open(&mut world).await;
+    let site = Site { world: &world, address };
+    let files = pki().client_files(AUDITOR);
+    let asked = async || world.records(AUDIT_READ, Some(AUDITOR)).await.len() + world.records(AUDIT_ASKED, Some(AUDITOR)).await.len();
+    let from = |of: &'static str, mode, dest| [("sec-fetch-site", of), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+    let before = asked().await;
+    for fields in [
+        from("cross-site", "no-cors", "image"),
+        from("cross-site", "navigate", "iframe"),
+        from("cross-site", "cors", "empty"),
+        from("same-site", "no-cors", "script"),
+    ] {
+        for (method, path) in
+            [(Method::GET, "/en/case/04HMAS-W9NF6Y-Y41J5S"), (Method::GET, "/checkpoint"), (Method::HEAD, "/en"), (Method::POST, "/")]
+        {
+            let answer = site.with_headers(&files, method.clone(), path, &fields).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} {fields:?}");
+            assert!(method == Method::HEAD || answer.text().contains("ANOTHER_SITE"), "{path}");
+        }
+    }
+    assert_eq!(asked().await, before, "nothing stands in the auditor's name");
+    assert!(world.records(REFUSED, Some(AUDITOR)).await.is_empty());
+    // A link that it follows is its own question, wherever the link stands; so is what it types, and what a program asks.
+    let followed: [&[(&str, &str)]; 4] = [
+        &from("cross-site", "navigate", "document"),
+        &from("none", "navigate", "document"),
+        &from("same-origin", "navigate", "document"),
+        &[],
+    ];
+    for (n, fields) in (1..).zip(followed) {
+        let answer = site.with_headers(&files, Method::GET, "/en/entry/0", fields).await;
+        assert_eq!(answer.status, StatusCode::OK, "{fields:?}");
+        assert_eq!(asked().await, before + n, "{fields:?}");
+    }
+    world.clock.advance_millis(61_000);
+    let sums = tokio::time::timeout(Duration::from_secs(10), async {
+        loop {
+            let sums = world.records(41, Some(AUDITOR)).await;
+            if !sums.is_empty() {
+                break sums;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("they are summed by the minute");
+    assert!(sums.iter().all(|sum| sum.reason == Some(Reason::AnotherSite.number())), "{sums:?}");
+    assert_eq!(sums.iter().filter_map(|sum| sum.count).sum::<u64>(), 4 * 4);
 }
 
 #[tokio::test]

@@ -107,7 +107,9 @@ pub(super) fn tile(content: Bytes) -> Answer {
 
 const fn status_of(reason: Reason) -> StatusCode {
     match reason {
-        Reason::NotEnrolled | Reason::ParticipantSuspended | Reason::CallNotAllowed | Reason::IdentityWithdrawn => StatusCode::FORBIDDEN,
+        Reason::NotEnrolled | Reason::ParticipantSuspended | Reason::CallNotAllowed | Reason::IdentityWithdrawn | Reason::AnotherSite => {
+            StatusCode::FORBIDDEN
+        }
         Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Reason::EntryUnknown | Reason::RecordErased => StatusCode::NOT_FOUND,
         Reason::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

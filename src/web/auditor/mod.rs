@@ -8,6 +8,7 @@ mod assets;
 mod lang;
 mod pages;
 mod route;
+mod site;
 mod surveys;
 
 use std::convert::Infallible;
@@ -161,6 +162,11 @@ impl Site {
             Err((code, reason)) => return answer::stranger(lang, code, reason),
         };
         let _working = peer.begin(false);
+        if site::is_of_another(&request.headers) {
+            // Before the count of calls: no other site uses up what the reader may ask, nor is anything written in its name but this sum.
+            self.gateway.count_refusal(&caller, Reason::AnotherSite);
+            return answer::refusal(lang, Reason::AnotherSite.into(), Some(&caller));
+        }
         if let Err(denial) = self.gateway.count_call(&caller) {
             self.gateway.count_refusal(&caller, denial.reason);
             return answer::refusal(lang, denial, Some(&caller));

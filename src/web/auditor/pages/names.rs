@@ -243,6 +243,7 @@ pub(super) const fn reason(lang: Lang, reason: Reason) -> &'static str {
         Reason::CompressionNotOffered => ("komprimert kall", "a compressed call"),
         Reason::NotGrpc => ("ikke et gRPC-kall", "no gRPC call"),
         Reason::OneMessageOnly => ("mer enn én melding i et kall", "more than one message in a call"),
+        Reason::AnotherSite => ("et annet nettsted spurte", "another site asked"),
         Reason::StreamTakenOver => ("en nyere strøm tok over", "a newer stream took over"),
     };
     lang.say(nb, en)

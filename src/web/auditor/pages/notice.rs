@@ -35,7 +35,13 @@ impl Refused {
     fn is_about_access(&self) -> bool {
         matches!(
             self.reason,
-            None | Some(Reason::CallNotAllowed | Reason::ParticipantSuspended | Reason::NotEnrolled | Reason::IdentityWithdrawn)
+            None | Some(
+                Reason::CallNotAllowed
+                    | Reason::ParticipantSuspended
+                    | Reason::NotEnrolled
+                    | Reason::IdentityWithdrawn
+                    | Reason::AnotherSite
+            )
         )
     }
 }
@@ -65,6 +71,14 @@ impl Page for Refused {
                     }
                     Some(Reason::ParticipantSuspended) => {
                         p { (lang.say("Deltakeren er suspendert. Spør den som drifter Samband om hvorfor.", "This participant is suspended. Ask the operator of Samband why.")) }
+                    }
+                    Some(Reason::AnotherSite) => {
+                        p {
+                            (lang.say(
+                                "Et annet nettsted fikk nettleseren din til å spørre her. Ingenting ble lest, og ingenting står som spurt av deg. Åpne siden selv, eller følg en lenke til den.",
+                                "Another site made your browser ask here. Nothing was read, and nothing is written as asked by you. Open the page yourself, or follow a link to it.",
+                            ))
+                        }
                     }
                     Some(reason) => {
                         p { (names::reason(lang, reason)) }
