@@ -10,9 +10,15 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 
-/// How nice they are, of 19: a thread that serves gets nine times as much of a processor that both want, and is not made to wait for the end of a slice.
+/// How nice they are, of 19: a thread that serves gets nine times as much of a processor that both want.
 /// Not nicer, as they hold the store's locks for a few microseconds now and then, and whoever waits for one waits for them.
 const NICE: i32 = 10;
+
+/// Between two records: lets whoever waits for a processor go first. A thread that runs is not interrupted for another before its slice is over, however
+/// nice it is, and that is milliseconds.
+pub fn give_way() {
+    std::thread::yield_now();
+}
 
 type Job = Box<dyn FnOnce() + Send>;
 

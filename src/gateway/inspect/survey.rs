@@ -16,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::gateway::{Gateway, Refusal};
 use crate::policy::permit::Caller;
 use crate::policy::table::Verb;
+use crate::store::readers::give_way;
 use crate::store::{ENTRIES_AT_ONCE, Stats, Store, StoreError};
 
 /// Entries read at once in search of the edge of a period.
@@ -144,7 +145,10 @@ impl Gateway {
             let checkers = Arc::clone(&self.inspecting.checkers);
             let step = move |store: Arc<dyn Store>| async move {
                 let checking = checkers.run(move || {
-                    chunk.iter().for_each(|entry| survey.take(entry));
+                    chunk.iter().for_each(|entry| {
+                        give_way();
+                        survey.take(entry);
+                    });
                     Ok(survey)
                 });
                 let (checked, read) = tokio::join!(checking, async {

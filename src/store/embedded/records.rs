@@ -19,6 +19,7 @@ use crate::audit::leaf::Openings;
 use crate::audit::record::Record;
 use crate::clock::Entropy;
 use crate::domain::time::{Date, Timestamp, parse_date, plus_months};
+use crate::store::readers::give_way;
 use crate::store::sealer::{Place, Sealer, TAG_LEN};
 
 /// Bytes of a slot on disk.
@@ -388,6 +389,7 @@ pub fn read_slots(file: &SealedFile, month: &Month, first: u64, count: u64) -> R
     file.file.read_exact_at(&mut bytes, offset).map_err(|_| damage(first, "the file ends before this record"))?;
     let mut slots = Vec::with_capacity(count as usize);
     for (number, sealed) in (first..).zip(bytes.chunks_exact(SLOT_LEN)) {
+        give_way();
         let plain = file.sealer.open(place(number), &[], sealed).map_err(|error| damage(number, &error.to_string()))?;
         slots.push(slot_of_plain(&plain).ok_or_else(|| damage(number, "the record has another shape"))?);
     }
