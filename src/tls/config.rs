@@ -5,6 +5,7 @@ mod round;
 
 pub use self::error::TlsError;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,6 +137,8 @@ pub struct TlsSettings {
     written: Mutex<Option<Marks>>,
     /// What of the files in force is not used, as it was taken last, and when that was.
     aside: Mutex<(Vec<String>, Timestamp)>,
+    /// The files whose newest content is not in force, by their place: since when, and why.
+    stale: Mutex<BTreeMap<usize, (Timestamp, String)>>,
     seen: Seen,
 }
 
@@ -156,7 +159,16 @@ impl TlsSettings {
         let loaded = Loaded::new(&parts, &files, &clock, 1)?;
         let current = ArcSwap::from_pointee(loaded);
         let aside = Mutex::new((told(&parts), now));
-        Ok(Self { files, clock, current, parts: Mutex::new(parts), written: Mutex::default(), aside, seen: Seen::default() })
+        Ok(Self {
+            files,
+            clock,
+            current,
+            parts: Mutex::new(parts),
+            written: Mutex::default(),
+            aside,
+            stale: Mutex::default(),
+            seen: Seen::default(),
+        })
     }
 
     /// Reads all files again and takes each; see [`TlsSettings::take`]. Blocking.
@@ -189,6 +201,12 @@ impl TlsSettings {
             }
         }
         *self.aside.lock() = (told(&parts), now);
+        let mut stale = self.stale.lock();
+        stale.retain(|place, _| parts.is_stale(*place));
+        for Refused { place, error, .. } in refused.iter().filter(|refused| parts.is_stale(refused.place)) {
+            stale.entry(*place).or_insert_with(|| (now, String::new())).1 = error.to_string();
+        }
+        drop(stale);
         Taken { changed, refused, good: parts.good() }
     }
 
@@ -222,7 +240,15 @@ impl TlsSettings {
         });
         let unlisted =
             current.unlisted.iter().map(|name| format!("the CA '{name}' has no revocation list; nobody whom it issued for can connect"));
-        out_of_date.chain(unlisted).chain(self.aside.lock().0.iter().cloned()).collect()
+        let stale = self.stale.lock();
+        let stale = stale.values().map(|(since, why)| format!("not in force since {since}, and a start would refuse it: {why}"));
+        out_of_date.chain(unlisted).chain(self.aside.lock().0.iter().cloned()).chain(stale).collect()
+    }
+
+    /// Whether the newest content of every file is in force, but for what [`TlsSettings::warnings`] says of its parts.
+    #[must_use]
+    pub fn all_in_force(&self) -> bool {
+        self.stale.lock().is_empty()
     }
 
     /// Writes down which lists are in force, if that is news, for the next start. Blocking.
@@ -267,13 +293,14 @@ impl TlsSettings {
         Ok(())
     }
 
-    /// Judges a chain, the client's certificate first, as a handshake at `now` would.
+    /// Judges a chain, the client's certificate first, as a handshake at `now` would; of several reasons it says first what neither a list nor time
+    /// mends.
     ///
     /// # Errors
     /// Why it would be refused.
     pub fn judge(&self, chain: &[impl AsRef<[u8]>], now: Timestamp) -> Result<(), HandshakeReason> {
         let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_ref())).collect();
-        self.current.load().verifier.examine(&chain, now)
+        self.current.load().verifier.examine_for_good(&chain, now)
     }
 
     /// The last second in which the gateway's own certificate is valid.

@@ -285,7 +285,7 @@ impl Parts {
         refused.extend(self.take_lists(now));
         self.raise_marks(now);
         let mut aside = self.aside();
-        aside.retain(|Refused { place, .. }| !self.all[*place].is_bad && self.all[*place].waiting.is_none());
+        aside.retain(|Refused { place, .. }| !self.is_stale(*place));
         refused.extend(aside);
         refused
     }
@@ -296,7 +296,12 @@ impl Parts {
     }
 
     fn is_good(&self, place: usize) -> bool {
-        self.all[place].waiting.is_none() && !self.all[place].is_bad && !self.aside.contains_key(&place)
+        !self.is_stale(place) && !self.aside.contains_key(&place)
+    }
+
+    /// Whether the content in force of a file is not its newest.
+    pub(super) fn is_stale(&self, place: usize) -> bool {
+        self.all[place].waiting.is_some() || self.all[place].is_bad
     }
 
     fn own(&self) -> Own<'_> {

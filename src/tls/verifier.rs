@@ -179,6 +179,27 @@ impl ChainVerifier {
         self.verify_client_cert(leaf, others, at).map(drop).map_err(|error| HandshakeReason::of_error(&error))
     }
 
+    /// The same, but for a certificate that is to be entered: what no list and no time mends is said before what one would.
+    ///
+    /// # Errors
+    /// As [`ChainVerifier::examine`].
+    pub(super) fn examine_for_good(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<(), HandshakeReason> {
+        use HandshakeReason as R;
+        let judged = self.examine(chain, now);
+        let passes = [R::NotYetValid, R::AuthorityExpired, R::AuthorityNotYetValid, R::RevocationUnknown, R::RevocationListOverdue];
+        if judged.is_err_and(|reason| passes.contains(&reason)) {
+            let (leaf, others) = chain.split_first().ok_or(R::NoCertificate)?;
+            self.trusts(&shown(leaf, others)?)?;
+        }
+        judged
+    }
+
+    /// Whether the issuer is listed, and the policy, and neither a test's.
+    fn trusts(&self, shown: &[X509Certificate<'_>]) -> Result<(), HandshakeReason> {
+        let [own, above @ ..] = shown else { return Err(HandshakeReason::NoCertificate) };
+        self.trust.judge(own, above)
+    }
+
     /// Until when a chain that was accepted at `now` need not be judged again, as long as nothing is reloaded.
     pub(super) fn look_again(&self, not_after: Option<Timestamp>, now: Timestamp) -> Timestamp {
         // Validity is in whole seconds, the last one included.
@@ -245,8 +266,7 @@ impl ClientCertVerifier for ChainVerifier {
                 is_unknown.then(|| self.why_unknown((leaf, others), now, at)).flatten().map_or(error, refused)
             }
         })?;
-        let [own, above @ ..] = &shown[..] else { return Err(refused(HandshakeReason::NoCertificate)) };
-        self.trust.judge(own, above).map(|()| ClientCertVerified::assertion()).map_err(refused)
+        self.trusts(&shown).map(|()| ClientCertVerified::assertion()).map_err(refused)
     }
 
     fn verify_tls12_signature(

@@ -281,6 +281,7 @@ impl Watched {
             connections_open: self.open.count(),
             register_generation: self.store.register().generation(),
             register_file_in_force: self.register_file.not_in_force().is_none(),
+            tls_files_in_force: self.tls.all_in_force(),
             certificate_expiry_seconds: left.div_euclid(1000),
             certificates: self.tls.certificates(),
             lists: self.tls.lists(now),

@@ -18,6 +18,8 @@ pub(super) struct Figures {
     pub(super) register_generation: u64,
     /// Whether the register on disk is the one in force.
     pub(super) register_file_in_force: bool,
+    /// The certificates, CAs and revocation lists on disk are those in force.
+    pub(super) tls_files_in_force: bool,
     /// Seconds until the gateway's own certificate runs out, negative once it has.
     pub(super) certificate_expiry_seconds: i64,
     pub(super) certificates: Vec<Certificate>,
@@ -33,7 +35,7 @@ pub(super) fn unreadable_detail(items: u64) -> Option<String> {
 
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
-    let Figures { stats, connections_open, register_generation, register_file_in_force, .. } = figures;
+    let Figures { stats, connections_open, register_generation, register_file_in_force, tls_files_in_force, .. } = figures;
     let Figures { certificate_expiry_seconds, certificates, lists, now, .. } = figures;
     let Stats { durable_size, published_size, undelivered, overdue, unreadable, cases, ids, notices_older_than } = stats;
     let mut out = String::with_capacity(2048);
@@ -49,6 +51,8 @@ pub(super) fn text(figures: &Figures) -> String {
     gauge(&mut out, "samband_register_generation", "Generation of the participant register in force.", register_generation);
     let help = "1 when the participant register on disk is the one in force; 0 when it was refused, see /readyz.";
     gauge(&mut out, "samband_register_file_in_force", help, u8::from(*register_file_in_force));
+    let help = "1 when the certificates, CAs and revocation lists on disk are those in force; 0 when one was refused, see /readyz.";
+    gauge(&mut out, "samband_tls_files_in_force", help, u8::from(*tls_files_in_force));
     let help = "Seconds until the gateway's own certificate expires; negative once it has.";
     gauge(&mut out, "samband_certificate_expiry_seconds", help, certificate_expiry_seconds);
     let name = "samband_notices_undelivered";
@@ -157,6 +161,7 @@ mod tests {
             connections_open: 12,
             register_generation,
             register_file_in_force,
+            tls_files_in_force: true,
             certificate_expiry_seconds: -13,
             certificates,
             lists,
@@ -178,6 +183,7 @@ mod tests {
                 "samband_connections_open 12",
                 "samband_register_generation 17",
                 "samband_register_file_in_force 0",
+                "samband_tls_files_in_force 1",
                 "samband_certificate_expiry_seconds -13",
                 "samband_notices_undelivered{older_than_days=\"0\"} 5",
                 "samband_notices_undelivered{older_than_days=\"1\"} 4",

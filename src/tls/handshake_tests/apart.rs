@@ -74,6 +74,29 @@ fn a_good_list_comes_into_force_whatever_is_wrong_with_the_files_beside_it() {
 }
 
 #[test]
+fn a_file_that_is_not_in_force_is_told_until_what_is_on_disk_is() {
+    for name in ["gateway.pem", "gateway.key.pem", "other.pem", "other.crl.pem"] {
+        let two = Two::new();
+        let good = fs::read_to_string(two.bench.path(name)).unwrap();
+        assert!(two.settings.all_in_force() && two.settings.warnings(NOW).is_empty());
+        put(&two.bench, name, "-----BEGIN X\n");
+        reload(&two.settings);
+        // A look at other files changes nothing of it.
+        two.settings.take(vec![]);
+        let told = two.settings.warnings(NOW);
+        assert_eq!((told.len(), two.settings.all_in_force()), (1, false), "{told:?}");
+        assert!(
+            told[0].starts_with(&format!("not in force since {NOW}, and a start would refuse it: ")) && told[0].contains(name),
+            "{told:?}"
+        );
+        assert!(TlsSettings::load(two.settings.files().clone(), two.bench.clock.clone()).is_err(), "as it says");
+        put(&two.bench, name, &good);
+        reload(&two.settings);
+        assert!(two.settings.all_in_force() && two.settings.warnings(NOW).is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn of_two_bad_lists_each_is_named_and_a_list_that_is_wrong_only_beside_others_is_the_one_that_waits() {
     let two = Two::new();
     let issued = two.bench.issue(&two.bench.leaf());

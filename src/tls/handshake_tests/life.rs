@@ -352,6 +352,31 @@ async fn production_refuses_test_cas_and_test_policies_at_the_handshake_and_at_t
     assert!(matches!(TlsSettings::load(files, bench.clock.clone()), Err(TlsError::TestAuthority { file: named, .. }) if named == file));
 }
 
+#[test]
+fn of_a_certificate_that_is_to_be_entered_what_no_list_mends_is_said_before_the_list_that_is_missing() {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let bench = Bench::new();
+    let entropy = &bench.entropy;
+    let root = CertificateAuthority::root(&AuthorityName::plain("Root CA"), 1, NOW, entropy).unwrap();
+    let file = put(&bench, "root.pem", root.certificate_pem());
+    let list = put(&bench, "root.crl.pem", &root.crl(&[], NOW, day(9)).unwrap());
+    let trust = Trust::new(vec![listed_issuer()], IdentityMode::Production).unwrap();
+    let settings =
+        TlsSettings::load(TlsFiles { client_ca_files: vec![file], trust, ..bench.files(vec![list]) }, bench.clock.clone()).unwrap();
+    for (issuer, policy, reason) in [
+        (BUYPASS, POLICY, HandshakeReason::RevocationUnknown),
+        (BUYPASS, "1.2.3", HandshakeReason::PolicyNotListed),
+        ("Other CA", POLICY, HandshakeReason::IssuerNotListed),
+        ("Buypass Class 3 Test4 CA G2 ST Business", POLICY, HandshakeReason::TestCertificate),
+    ] {
+        let issuer = root.subordinate(&name(issuer, BUYPASS_NUMBER), day(900), NOW, entropy).unwrap();
+        let issued = issuer.issue(&Leaf { policies: vec![policy.to_owned()], ..bench.leaf() }, entropy).unwrap();
+        let above = CertificateDer::from_pem_slice(issuer.certificate_pem().as_bytes()).unwrap();
+        assert_eq!(settings.judge(&[issued.certificate_der(), above.as_ref()], NOW), Err(reason));
+    }
+}
+
 #[tokio::test]
 async fn two_keys_work_side_by_side_while_one_takes_over_from_the_other() {
     // Enrolment is the register's; to TLS both are certificates of one organisation.
