@@ -210,6 +210,38 @@ fn drafts_that_show_themselves(files: &[Source]) -> Vec<String> {
     found
 }
 
+/// What keys something or hides something by its randomness, where it is plain bytes and not a type that shows nothing of itself.
+const SECRETS: [&str; 8] = ["subject_key", "storage_key", "case_key", "private_key", "seed", "secret", "r", "r2"];
+
+/// Secrets in types that derive `Debug`, which prints them: `domain::secret::Secret` does not.
+fn secrets_that_show_themselves(files: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files {
+        let (mut attributes, mut shows) = (String::new(), false);
+        for (number, line) in file.production.lines().enumerate() {
+            let words: Vec<&str> = line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).collect();
+            let begins = words.iter().take(4).any(|word| matches!(*word, "struct" | "enum"));
+            if begins {
+                shows = attributes.contains("Debug");
+            }
+            let named = |name: &&str| line.contains(&format!(" {name}: ")) && line.contains("[u8");
+            if shows && (line.contains("Zeroizing<") || SECRETS.iter().any(named)) {
+                found.push(format!("{}:{}: a secret in a type whose `Debug` shows it", file.path, number + 1));
+            }
+            // Nested types end in the column where they began; a line that opens and closes is a type by itself.
+            if line.trim_start() == "}" || line.trim_end().ends_with(';') {
+                shows = false;
+            }
+            match line.trim() {
+                attribute if attribute.starts_with("#[") => attributes.push_str(attribute),
+                "" => {}
+                _ => attributes.clear(),
+            }
+        }
+    }
+    found
+}
+
 /// Files that are too long.
 fn long_files(files: &[(String, String)]) -> Vec<String> {
     let long = files.iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > LINES_MAX);
@@ -363,6 +395,30 @@ fn a_draft_that_can_be_formatted_or_written_is_found() {
         "src/domain/a.rs",
         "#[derive(Debug)]\nstruct A;\n#[derive(Default)]\nstruct ADraft {}",
     )]));
+}
+
+#[test]
+fn no_secret_stands_in_a_type_that_shows_it() {
+    assert_none(&secrets_that_show_themselves(&sources()));
+}
+
+#[test]
+fn a_secret_in_a_type_that_shows_it_is_found() {
+    for text in [
+        "#[derive(Clone, Debug)]\npub struct A {\n    pub r2: [u8; 32],\n}",
+        "#[derive(Debug)]\nstruct A<'a> {\n    a: u8,\n    subject_key: &'a [u8; 32],\n}",
+        "#[derive(Debug)]\nstruct A(Zeroizing<Vec<u8>>);",
+        "#[derive(Debug)]\n#[serde(transparent)]\nenum A {\n    B(Zeroizing<String>),\n}",
+    ] {
+        assert_eq!(secrets_that_show_themselves(&[Source::new("src/store/a.rs", text)]).len(), 1, "{text}");
+    }
+    for text in [
+        "#[derive(Clone)]\npub struct A {\n    pub r2: [u8; 32],\n}",
+        "#[derive(Debug)]\nstruct A {\n    r: Secret,\n}\nfn f(r: [u8; 32]) -> Zeroizing<String> {}",
+        "#[derive(Debug)]\nstruct A(u8);\nstruct B {\n    seed: [u8; 32],\n}",
+    ] {
+        assert_none(&secrets_that_show_themselves(&[Source::new("src/store/a.rs", text)]));
+    }
 }
 
 #[test]

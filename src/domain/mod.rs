@@ -31,6 +31,7 @@ pub mod report;
 pub mod result;
 pub mod sample;
 pub mod scope;
+pub mod secret;
 pub mod sensitive;
 pub mod substance;
 mod table;

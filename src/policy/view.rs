@@ -9,6 +9,7 @@ use crate::audit::event::ItemNumber;
 use crate::domain::hold::Hold;
 use crate::domain::id::{ParticipantId, RequisitionId};
 use crate::domain::participant::{Contact, Register};
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
 /// What waits for whom. The recipient is known only once it is decided.
@@ -35,7 +36,7 @@ pub struct View<'a> {
     /// The register in force.
     pub register: &'a Register,
     /// Key of the commitments to subjects; one per store, wrapped by the storage key.
-    pub subject_key: &'a [u8; 32],
+    pub subject_key: &'a Secret,
     /// The entry of (caller, message id).
     pub id: Option<&'a IdEntry>,
     /// No id that was made after it has been forgotten.
@@ -65,7 +66,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// A view of nothing but the register.
     #[must_use]
-    pub const fn empty(register: &'a Register, subject_key: &'a [u8; 32]) -> Self {
+    pub const fn empty(register: &'a Register, subject_key: &'a Secret) -> Self {
         Self {
             register,
             subject_key,

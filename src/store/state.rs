@@ -26,6 +26,7 @@ use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Register};
 use crate::domain::register_past::Bearer;
 use crate::domain::scope::AuditScope;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Date, Timestamp};
 use crate::policy::case::{Case, IdEntry, ItemBody, Message};
 use crate::policy::command::{Body, Command, Reference, Submission};
@@ -39,7 +40,7 @@ pub const ENDED_CASE_KEPT_MILLIS: i64 = 30 * crate::domain::time::DAY_MILLIS;
 pub struct State {
     register: Arc<Register>,
     register_digest: [u8; 32],
-    subject_key: [u8; 32],
+    subject_key: Secret,
     last_time: Timestamp,
     clocks: Clocks,
     ids: Ids,
@@ -68,7 +69,7 @@ impl State {
         Self {
             register: Arc::new(Register::default()),
             register_digest: [0; 32],
-            subject_key,
+            subject_key: Secret::new(subject_key),
             last_time: Timestamp::from_millis(0),
             clocks: Clocks::new(),
             ids: Ids::default(),

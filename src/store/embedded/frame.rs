@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::event::Event;
 use crate::audit::leaf::Openings;
 use crate::audit::tree::Hash;
+use crate::domain::secret::Secret;
 use crate::domain::sensitive::Content;
 use crate::domain::time::Timestamp;
 use crate::store::sealer::{Place, Sealer, TAG_LEN, Unsealable};
@@ -177,16 +178,16 @@ pub struct JournalEntry {
     /// When.
     pub time: Timestamp,
     /// First secret of its leaf.
-    pub r: [u8; 32],
+    pub r: Secret,
     /// Second secret of its leaf.
-    pub r2: [u8; 32],
+    pub r2: Secret,
 }
 
 impl JournalEntry {
     /// The secrets of its leaf.
     #[must_use]
-    pub const fn openings(&self) -> Openings {
-        Openings::new(self.r, self.r2)
+    pub fn openings(&self) -> Openings {
+        Openings::new(*self.r, *self.r2)
     }
 }
 
@@ -238,8 +239,8 @@ impl Draft {
         let JournalEntry { event, time, r, r2 } = entry;
         let mut encoded = postcard::to_extend(&(event, time), std::mem::take(&mut self.encoded)).expect(PLAIN_DATA);
         // As postcard writes arrays of bytes, which it does one by one.
-        encoded.extend_from_slice(r);
-        encoded.extend_from_slice(r2);
+        encoded.extend_from_slice(r.as_slice());
+        encoded.extend_from_slice(r2.as_slice());
         self.ends.push(u32::try_from(encoded.len()).expect(BOUNDED));
         self.encoded = encoded;
     }
@@ -412,7 +413,7 @@ mod tests {
 
     fn entry(n: u8) -> JournalEntry {
         let event = Event::ContentErased { messages: u64::from(n) };
-        JournalEntry { event, time: Timestamp::from_millis(i64::from(n) * 1000), r: [n; 32], r2: [!n; 32] }
+        JournalEntry { event, time: Timestamp::from_millis(i64::from(n) * 1000), r: Secret::new([n; 32]), r2: Secret::new([!n; 32]) }
     }
 
     /// Entries `from..to`, every third with content.
@@ -464,7 +465,7 @@ mod tests {
             let body: Body = postcard::from_bytes(&written).unwrap();
             assert_eq!(postcard::to_stdvec(&body).unwrap(), written);
             assert_eq!(body.entries.len(), usize::from(to));
-            assert_eq!(body.entries.iter().zip(0..).find(|(read, n)| read.r != [*n; 32]).map(|(_, n)| n), None);
+            assert_eq!(body.entries.iter().zip(0..).find(|(read, n)| *read.r != [*n; 32]).map(|(_, n)| n), None);
             let places: Vec<_> = (0..to).filter(|n| n % 3 == 0).map(|n| (u32::from(n), u32::from(n))).collect();
             assert_eq!(body.contents, places);
             assert_eq!(whole.content_bytes(), places.iter().map(|(_, len)| *len as usize).sum::<usize>());

@@ -12,6 +12,7 @@ use crate::audit::leaf::{Leaf, OpeningError, Openings, SenderOpening};
 use crate::audit::record::Record;
 use crate::clock::Draws;
 use crate::domain::participant::Register;
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::policy::command::{self, Command};
 use crate::policy::decide::{Decision, decide};
@@ -275,7 +276,7 @@ fn append(
     let record = Record::of(&event, at);
     let (leaf, opening) = evidence::leaf_and_opening(&record, &Openings::new(r, r2), &mut desk.text);
     desk.effects.leaves.push(leaf);
-    let journaled = JournalEntry { event, time: at, r, r2 };
+    let journaled = JournalEntry { event, time: at, r: Secret::new(r), r2: Secret::new(r2) };
     frame.draft.push(&journaled);
     let event = journaled.event;
     let changes_register = matches!(event, Event::RegisterLoaded { .. } | Event::ScopesLoaded { .. });

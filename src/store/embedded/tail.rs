@@ -176,20 +176,17 @@ fn entry_of(bytes: &[u8]) -> Entry {
 mod tests {
     use super::*;
     use crate::audit::event::Event;
-    use crate::audit::leaf::Openings;
+    use crate::domain::secret::Secret;
     use crate::domain::time::Timestamp;
 
     fn journaled(n: u64) -> JournalEntry {
         let event = Event::ContentErased { messages: n };
-        JournalEntry { event, time: Timestamp::from_millis(n as i64 * 10), r: [n as u8; 32], r2: [!n as u8; 32] }
+        JournalEntry { event, time: Timestamp::from_millis(n as i64 * 10), r: Secret::new([n as u8; 32]), r2: Secret::new([!n as u8; 32]) }
     }
 
     fn read(n: u64, batch: u64) -> Slot {
         let journaled = journaled(n);
-        Slot {
-            entry: Entry { record: Record::of(&journaled.event, journaled.time), openings: Openings::new(journaled.r, journaled.r2) },
-            batch,
-        }
+        Slot { entry: Entry { record: Record::of(&journaled.event, journaled.time), openings: journaled.openings() }, batch }
     }
 
     /// Entries 5 to 9 read at a start, then frames that end at 10, 17 and 18.

@@ -12,6 +12,7 @@ use crate::domain::limits::MESSAGE_ID_AGE_MAX_MILLIS;
 use crate::domain::participant::{Contact, Participant, Register, RegisterError};
 use crate::domain::register_past::Bearer;
 use crate::domain::scope::AuditScope;
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::policy::case::{Case, CaseState, IdEntry, Message};
 
@@ -21,7 +22,7 @@ pub struct Snapshot {
     generation: u64,
     register_digest: [u8; 32],
     participants: Vec<Participant>,
-    subject_key: [u8; 32],
+    subject_key: Secret,
     last_time: Timestamp,
     ids: Vec<(ParticipantId, MessageId, IdEntry)>,
     messages: Vec<Message>,
@@ -72,7 +73,7 @@ impl State {
             generation: self.register.generation(),
             register_digest: self.register_digest,
             participants: self.register.iter().map(|participant| participant.as_ref().clone()).collect(),
-            subject_key: self.subject_key,
+            subject_key: self.subject_key.clone(),
             last_time: self.last_time,
             ids,
             messages,
@@ -95,7 +96,7 @@ impl State {
     pub fn restore(snapshot: Snapshot) -> Result<Self, RegisterError> {
         let Snapshot { generation, register_digest, participants, subject_key, last_time, ids, messages, cases, contacts, known, later } =
             snapshot;
-        let mut state = Self::new(subject_key);
+        let mut state = Self::new(*subject_key);
         state.register = Arc::new(Register::new(generation, participants, &|_| true)?);
         state.set_scopes(later.scopes);
         state.holds = later.holds.into_iter().map(|hold| (hold.case.case_ref, hold)).collect();
