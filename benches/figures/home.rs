@@ -111,6 +111,7 @@ impl Home {
             entropy: Arc::new(SystemEntropy::default()),
             version: "bench".into(),
             test_mode: true,
+            hold_ground: None,
             seen_elsewhere: None,
             previous_checkpoint: None,
             on_fatal: end_process(),

@@ -125,6 +125,7 @@ pub fn open(home: &Path, dir: &Path, clock: Arc<dyn Clock>, index: bool) -> Arc<
         entropy: Arc::new(SystemEntropy::default()),
         version: "scale".into(),
         test_mode: true,
+        hold_ground: None,
         seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal: end_process(),

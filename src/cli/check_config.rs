@@ -8,8 +8,12 @@ use serde_json::json;
 
 use crate::app::reload::read_register;
 use crate::clock::{Clock, SystemClock};
+use crate::config::keys::read_storage_key;
 use crate::config::{self, Config, Finding, Severity};
 use crate::domain::municipality;
+use crate::domain::time::Date;
+use crate::store::embedded::grounds::without_ground;
+use crate::store::embedded::{EmbeddedStore, OpenError};
 
 use super::exit::CliError;
 use super::output::Output;
@@ -19,8 +23,8 @@ use super::register_state::Held;
 pub const HELP: &str = "Examples:
   samband check-config /etc/samband/samband.toml
 
-Prints every finding, with file, line and column where there is one. A register is also held against the one in force, which the
-store knows. The exit code is 78 when serve would refuse, or would not use what an error is about; 0 with warnings only.";
+Prints every finding, with file, line and column where there is one. A register is also held against the one in force, and
+hold_ground against the legal holds, which the store knows. The exit code is 78 when serve would refuse, or would not use what an error is about; 0 with warnings only.";
 
 /// Arguments of `check-config`.
 #[derive(Debug, Args)]
@@ -47,6 +51,9 @@ pub fn run(args: &CheckConfigArgs, out: Output) -> Result<(), CliError> {
         let message = format!("{file}: the register on disk would not come into force, the one that is stays: {error}");
         findings.push(Finding { severity: Severity::Error, message });
     }
+    if let Some(message) = no_ground(&config, today) {
+        findings.push(Finding { severity: Severity::Error, message });
+    }
     for finding in &findings {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
         out.result(&finding.to_string(), &json!({"severity": severity, "message": finding.message}));
@@ -60,4 +67,14 @@ pub fn run(args: &CheckConfigArgs, out: Output) -> Result<(), CliError> {
     }
     out.note(&format!("{}: serve will start", args.file.display()));
     Ok(())
+}
+
+/// Why a start would be refused for legal holds, where the configuration names no ground for them. What cannot be read is said by others.
+pub fn no_ground(config: &Config, today: Date) -> Option<String> {
+    if config.hold_ground.is_some() || !EmbeddedStore::exists(&config.data_dir) {
+        return None;
+    }
+    let key = read_storage_key(&config.storage_key_file).ok()?;
+    let found = without_ground(&config.data_dir, key, today).ok()?;
+    (!found.0.is_empty()).then(|| OpenError::NoGround(found).to_string())
 }

@@ -406,3 +406,32 @@ fn member(tar: &[u8], name: &str) -> Vec<u8> {
     }
     panic!("no {name} in the bundle");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ground_that_the_configuration_names_no_more_keeps_the_gateway_from_starting_and_erases_nothing() {
+    let line = "hold_ground = \"arkivlova § 9\"\n";
+    let bed = Bed::configured(line).await;
+    fs::write(bed.path("notice.json"), notice()).unwrap();
+    bed.run("politi-oslo", "send notice ~/notice.json").await.unwrap();
+    let case = bed.json_of("politi-oslo", ".notice.json")["case_ref"].as_str().unwrap().to_owned();
+    let year = crate::clock::Clock::now(&crate::clock::SystemClock).oslo_date().year() + 5;
+    bed.run("tilsyn", &format!("audit hold place {case} --reason complaint --until {year}-01-01")).await.unwrap();
+    let file = bed.path("dev/samband.toml");
+    let (with, check) = (fs::read_to_string(&file).unwrap(), "check-config ~/dev/samband.toml");
+    bed.offline(check).await.unwrap();
+    // While it runs, whoever looks before the restart is told.
+    fs::write(&file, with.replacen(line, "", 1)).unwrap();
+    assert_eq!(bed.offline(check).await.unwrap_err().code(), 78);
+    assert_eq!(bed.offline("doctor --config ~/dev/samband.toml").await.unwrap_err().code(), 1);
+    let stopped = bed.stopped().await;
+    assert_eq!(stopped.offline(check).await.unwrap_err().code(), 78);
+    let error = Bed::refused(&stopped).await.unwrap();
+    assert_eq!(error.code(), 78, "no service manager tries that again: {error}");
+    assert!(
+        error.to_string().contains("1 legal holds last beyond") && error.to_string().contains(&format!("until {year}-01-01")),
+        "{error}"
+    );
+    fs::write(&file, with).unwrap();
+    stopped.offline(check).await.unwrap();
+    assert!(Bed::refused(&stopped).await.is_none());
+}

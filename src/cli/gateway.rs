@@ -251,6 +251,7 @@ pub fn store_options(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn En
         entropy,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         test_mode: config.identity_mode == IdentityMode::Test,
+        hold_ground: config.hold_ground.clone(),
         seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal: end_process(),

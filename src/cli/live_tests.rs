@@ -45,8 +45,15 @@ impl Stopped {
 
 impl Bed {
     pub(super) async fn new() -> Self {
+        Self::configured("").await
+    }
+
+    /// With these lines in front of the configuration.
+    pub(super) async fn configured(lines: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let home = DevHome::prepare(&dir.path().join("dev"), "127.0.0.1:0".parse().unwrap()).unwrap();
+        let text = fs::read_to_string(home.config_file()).unwrap();
+        fs::write(home.config_file(), format!("{lines}{text}")).unwrap();
         let config = Config::load(&home.config_file()).unwrap();
         let serving = Serving::start(&config, config.listen, keeping(&dir)).await.unwrap();
         Self { dir, home, serving }
@@ -70,6 +77,18 @@ impl Bed {
 
     pub(super) async fn offline(&self, line: &str) -> Result<(), CliError> {
         run_line(&format!("samband {line}").replace("~/", &format!("{}/", self.dir.path().display()))).await
+    }
+
+    /// Why a gateway on this stopped bed's folder does not start; nothing when it does.
+    pub(super) async fn refused(stopped: &Stopped) -> Option<CliError> {
+        let config = Config::load(&stopped.path("dev/samband.toml")).unwrap();
+        match Serving::start(&config, config.listen, keeping(&stopped.dir)).await {
+            Ok(serving) => {
+                serving.stop().await.unwrap();
+                None
+            }
+            Err(error) => Some(error),
+        }
     }
 
     pub(super) async fn stopped(self) -> Stopped {

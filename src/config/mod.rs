@@ -355,7 +355,8 @@ pub struct Config {
     /// Records live so many whole months after their month: 13 to 35. Default 24.
     #[serde(default = "records_keep_default")]
     pub records_keep_months: Bounded<13, 35>,
-    /// The legal ground on which a hold may keep records beyond 35 whole months after their month. Default: none.
+    /// The legal ground on which a hold may keep records beyond 35 whole months after their month. Default: none. A store with a hold that does needs
+    /// one to start.
     #[serde(default)]
     pub hold_ground: Option<HoldGround>,
     /// A journal file is closed at this length, in bytes: 64 KiB to 1 GiB. Default 67108864.

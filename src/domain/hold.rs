@@ -172,6 +172,13 @@ pub fn last_lawful_day(day: Date) -> Date {
     gone.yesterday().unwrap_or(gone)
 }
 
+/// Whether a hold until `until` on a case whose oldest record is of `oldest` keeps any longer than is lawful without a ground of its own. Where that
+/// record cannot be told, it may.
+#[must_use]
+pub fn needs_ground(until: Date, oldest: Option<Date>) -> bool {
+    oldest.is_none_or(|oldest| until > last_lawful_day(oldest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +189,14 @@ mod tests {
         assert_eq!(last_lawful_day(day(2026, 11, 20)), day(2029, 10, 31));
         assert_eq!(latest_end(day(2026, 11, 1), false), day(2029, 10, 31));
         assert_eq!(latest_end(day(2026, 11, 20), true), day(2036, 11, 20));
+    }
+
+    #[test]
+    fn a_hold_needs_a_ground_from_the_day_after_its_oldest_record_s_last() {
+        let day = Date::constant;
+        assert!(!needs_ground(day(2029, 10, 31), Some(day(2026, 11, 20))));
+        assert!(needs_ground(day(2029, 11, 1), Some(day(2026, 11, 20))));
+        assert!(needs_ground(day(2026, 11, 21), None), "nobody knows how old its records are");
     }
 
     #[test]

@@ -164,7 +164,9 @@ pub enum Command {
         reason: HoldReason,
         /// The last day, in Oslo.
         until: Date,
-        /// What lets it last beyond the lawful maximum: the configuration's, never the caller's.
+        /// Day of the case's oldest record, in Oslo; none where that cannot be told.
+        oldest: Option<Date>,
+        /// What lets it last beyond the lawful maximum: the configuration's, never the caller's. It is borne by what needs it only.
         ground: Option<HoldGround>,
     },
     /// An auditor ends a hold.

@@ -53,8 +53,8 @@ pub fn decide(view: &View<'_>, command: &Command, at: Timestamp) -> Result<Decis
         Command::Audit { permit, case_ref, participant } => audit::read(view, permit, *case_ref, participant.as_ref()),
         Command::Ask { permit, asked } => audit::ask(view, permit, asked),
         Command::Review { permit, from, to } => audit::review(view, permit, *from, *to, at),
-        Command::PlaceHold { permit, case, reason, until, ground } => {
-            hold::place(view, permit, (case, *reason, *until), ground.as_ref(), at)
+        Command::PlaceHold { permit, case, reason, until, oldest, ground } => {
+            hold::place(view, permit, (case, *reason, *until), (*oldest, ground.as_ref()), at)
         }
         Command::LiftHold { permit, case_ref: _ } => hold::lift(view, permit),
         Command::EndHold { case_ref: _ } => Ok(hold::end(view, at)),

@@ -99,6 +99,7 @@ impl Kind {
                 entropy,
                 version: "e2e".to_owned(),
                 test_mode: true,
+                hold_ground: None,
                 seen_elsewhere: None,
                 previous_checkpoint: None,
                 on_fatal: Arc::new(move |what| panic!("the store in {} cannot go on: {what}", kept.path().display())),

@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt as _;
 use serde_json::json;
 
 use crate::audit::note::LogSigner;
+use crate::cli::check_config::no_ground;
 use crate::cli::folder::no_store;
 use crate::cli::store::{GONE, LOST, NOT_WHOLE, UNREAD};
 use crate::config::Config;
 use crate::config::keys::{read_log_key, read_storage_key};
-use crate::domain::time::{DAY_MILLIS, Timestamp};
+use crate::domain::time::{DAY_MILLIS, Date, Timestamp};
 use crate::store::embedded::info::{SealedInfo, StoreInfo, in_the_way, info};
 use crate::store::embedded::{self, Asked, OpenError};
 
@@ -25,13 +26,14 @@ const STILL_MAX_MILLIS: i64 = 31 * DAY_MILLIS;
 
 /// Everything about the store.
 pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let today = now.oslo_date();
     if let Some(what) = no_store(&config.data_dir) {
         let is_new = match fs::read_dir(&config.data_dir) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         if is_new {
-            if let Err(why) = would_open(config) {
+            if let Err(why) = would_open(config, today) {
                 return vec![Finding::new("store", Health::Bad, why, json!({}))];
             }
             let text = "there is no store yet; the first start of serve makes one";
@@ -44,7 +46,7 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
         Err(error) => return vec![Finding::new("store", Health::Bad, error.to_string(), json!({}))],
     };
     let running = crate::cli::store::holder_of(&config.data_dir).is_some();
-    let mut findings = match unfit(config, running) {
+    let mut findings = match unfit(config, running, today) {
         Ok(findings) => findings,
         Err(finding) => return vec![finding],
     };
@@ -72,24 +74,34 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 /// What a start says of the store, and the files that it would miss.
-fn would_open(config: &Config) -> Result<Vec<String>, String> {
+fn would_open(config: &Config, today: Date) -> Result<Vec<String>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let storage_key = read_storage_key(&config.storage_key_file).map_err(|error| text(&error))?;
     let log_key = read_log_key(&config.log_key_file, &config.origin).map_err(|error| text(&error))?;
     let signer = LogSigner::from_text(&log_key).map_err(|error| format!("{}: {error}", config.log_key_file.display()))?;
-    let asked = Asked { origin: config.origin.as_str(), verifier: signer.verifier(), high_water_file: &config.high_water_file };
+    let asked = Asked {
+        origin: config.origin.as_str(),
+        verifier: signer.verifier(),
+        high_water_file: &config.high_water_file,
+        hold_ground: config.hold_ground.as_ref(),
+        today,
+    };
     embedded::would_open(&config.data_dir, storage_key, &asked).map_err(|error| text(&error))
 }
 
 /// Why the store does not start, or cannot be turned over. A gateway that runs has been let in; what it writes meanwhile is not judged.
-fn unfit(config: &Config, running: bool) -> Result<Vec<Finding>, Finding> {
+fn unfit(config: &Config, running: bool, today: Date) -> Result<Vec<Finding>, Finding> {
     let bad = |text: String| Finding::new("store", Health::Bad, text, json!({}));
     if !running {
-        let gone = would_open(config).map_err(|why| bad(format!("the gateway would not start: {why}")))?;
+        let gone = would_open(config, today).map_err(|why| bad(format!("the gateway would not start: {why}")))?;
         return Ok(gone.iter().map(|name| bad(format!("{name} {GONE}"))).collect());
     }
     let damages = in_the_way(&config.data_dir).map_err(|error| bad(error.to_string()))?;
-    Ok(damages.iter().map(|damage| bad(format!("{damage}; until then nothing that was acknowledged is erased"))).collect())
+    let damages = damages.iter().map(|damage| bad(format!("{damage}; until then nothing that was acknowledged is erased")));
+    // The configuration may be another by now than the one that the gateway was started with.
+    let refused = no_ground(config, today)
+        .map(|why| Finding::new("holds", Health::Bad, format!("the next start would be refused: {why}"), json!({})));
+    Ok(damages.chain(refused).collect())
 }
 
 /// Told only where a gateway runs and does not erase: what was acknowledged is gone at the turn after it.

@@ -77,15 +77,15 @@ impl Gateway {
         let permit = self.permit_or_refuse(caller, Verb::PlaceHold).await?;
         let acted = async {
             let sight = self.sight(caller);
-            let case = match self.within(&sight, case_ref).await? {
-                Within::Seen(case) => case,
+            let (case, oldest) = match self.within(&sight, case_ref).await? {
+                Within::Seen(case) => (case, self.oldest_of(&sight, case_ref).await?),
                 // One who sees everything sees this case too, if it is one, and may keep its records from going before they are mended.
-                Within::MayBe if sight.parties().is_none() => HeldCase { case_ref, prosecution: None, unit: None },
+                Within::MayBe if sight.parties().is_none() => (HeldCase { case_ref, prosecution: None, unit: None }, None),
                 Within::MayBe => return Err(StoreError::Damaged { place: MAY_BE.into() }),
                 Within::No => return Err(StoreError::Denied(Reason::ReferenceUnknown.into())),
             };
             let ground = self.hold_ground.get().cloned();
-            self.store.act(Command::PlaceHold { permit, case, reason, until, ground }).await
+            self.store.act(Command::PlaceHold { permit, case, reason, until, oldest, ground }).await
         };
         match acted.await {
             Ok(_) => Ok(()),
@@ -138,6 +138,18 @@ impl Gateway {
             Ok(holds) => Ok(holds),
             Err(error) => Err(self.failed(caller, Verb::ListHolds, error, None).await),
         }
+    }
+
+    /// The day of the oldest record of a case; none where one that cannot be read may be older. A hold on it is shown to whoever sees anything of the
+    /// case, and so is what that needs.
+    async fn oldest_of(&self, sight: &Sight, case_ref: CaseRef) -> Result<Option<Date>, StoreError> {
+        let filter = RecordFilter { case_ref: Some(case_ref), ..RecordFilter::default() };
+        let page = self.page_by(sight, &filter, LOOKED_AT).await?;
+        let (index, first) = match page.entries.iter().find_map(|entry| Some((entry.index, entry.record.as_ref()?))) {
+            Some((index, record)) => (index, record.time.oslo_date()),
+            None => return Ok(None),
+        };
+        Ok(page.unreadable.iter().all(|(damaged, _)| *damaged > index).then_some(first))
     }
 
     /// The index of the last entry that placed this hold or changed it. Where it cannot be found, the first stands.

@@ -101,6 +101,7 @@ impl Home {
             entropy: Arc::new(SystemEntropy::default()),
             version: "test".into(),
             test_mode: true,
+            hold_ground: None,
             seen_elsewhere: None,
             previous_checkpoint: None,
             on_fatal: Arc::new(|_| ()),

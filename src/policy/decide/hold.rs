@@ -2,7 +2,7 @@
 
 use super::{Decision, one};
 use crate::audit::event::Event;
-use crate::domain::hold::{HeldCase, HoldGround, HoldReason, latest_end};
+use crate::domain::hold::{HeldCase, HoldGround, HoldReason, latest_end, needs_ground};
 use crate::domain::limits::HOLDS_MAX;
 use crate::domain::scope::AuditScope;
 use crate::domain::time::{Date, Timestamp};
@@ -16,7 +16,7 @@ pub(super) fn place(
     view: &View<'_>,
     permit: &Permit,
     (case, reason, until): (&HeldCase, HoldReason, Date),
-    ground: Option<&HoldGround>,
+    (oldest, ground): (Option<Date>, Option<&HoldGround>),
     at: Timestamp,
 ) -> Result<Decision, Denial> {
     permit.redeem(Verb::PlaceHold, &NO_CONTENT, view.register)?;
@@ -38,7 +38,8 @@ pub(super) fn place(
         case: case.clone(),
         reason,
         until,
-        ground: ground.cloned(),
+        // The log claims no basis that nobody needs.
+        ground: ground.filter(|_| needs_ground(until, oldest.map(|oldest| oldest.min(today)))).cloned(),
     })
 }
 

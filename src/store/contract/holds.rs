@@ -22,9 +22,15 @@ pub(crate) async fn place_hold(bed: &Bed, case_ref: CaseRef, reason: HoldReason,
     place(bed, case_ref, reason, until, None).await
 }
 
-async fn place(bed: &Bed, case_ref: CaseRef, reason: HoldReason, until: &str, ground: Option<HoldGround>) -> Result<usize, Reason> {
-    let (case, until) = (case(case_ref), date(until));
-    bed.act("tilsyn", Verb::PlaceHold, |permit| Command::PlaceHold { permit, case, reason, until, ground }).await.map(events)
+pub(crate) async fn place(
+    bed: &Bed,
+    case_ref: CaseRef,
+    reason: HoldReason,
+    until: &str,
+    ground: Option<HoldGround>,
+) -> Result<usize, Reason> {
+    let (case, until, oldest) = (case(case_ref), date(until), Some(bed.store().now().oslo_date()));
+    bed.act("tilsyn", Verb::PlaceHold, |permit| Command::PlaceHold { permit, case, reason, until, oldest, ground }).await.map(events)
 }
 
 async fn lift(bed: &Bed, case_ref: CaseRef) -> Result<usize, Reason> {
@@ -62,9 +68,13 @@ pub(super) async fn a_hold_ends_later_than_today_and_within_the_lawful_maximum(b
     assert_eq!(placed("2029-10-31").await, Ok(1));
     let ground = || Some(HoldGround::try_from("arkivlova § 9".to_owned()).unwrap());
     assert_eq!(place(bed, case_ref, HoldReason::Complaint, "2036-11-21", ground()).await, Err(Reason::HoldTooLong));
+    let borne = async || bed.store().holds().await.unwrap()[0].ground.as_ref().map(ToString::to_string);
     assert_eq!(place(bed, case_ref, HoldReason::Complaint, "2036-11-20", ground()).await, Ok(1));
-    let holds = bed.store().holds().await.unwrap();
-    assert_eq!(holds[0].ground.as_ref().unwrap().to_string(), "arkivlova § 9");
+    assert_eq!(borne().await.as_deref(), Some("arkivlova § 9"));
+    assert_eq!(place(bed, case_ref, HoldReason::Complaint, "2029-10-31", ground()).await, Ok(1));
+    assert_eq!(borne().await, None, "within the maximum none is needed, and none is claimed");
+    assert_eq!(place(bed, case_ref, HoldReason::Complaint, "2029-11-01", ground()).await, Ok(1));
+    assert_eq!(borne().await.as_deref(), Some("arkivlova § 9"), "a day more, and it is");
 }
 
 pub(super) async fn a_hold_is_lifted_once_and_only_where_there_is_one(bed: &Bed) {
@@ -90,7 +100,7 @@ pub(super) async fn a_hold_is_changed_and_lifted_by_its_auditor_or_one_of_the_wh
     place_hold(bed, case_ref, HoldReason::Complaint, "2027-06-30").await.unwrap();
     let place_as_other = async |case_ref, until: &str| {
         let (case, until) = (case(case_ref), date(until));
-        let command = |permit| Command::PlaceHold { permit, case, reason: HoldReason::Complaint, until, ground: None };
+        let command = |permit| Command::PlaceHold { permit, case, reason: HoldReason::Complaint, until, oldest: None, ground: None };
         bed.act("tilsyn-lab", Verb::PlaceHold, command).await.map(events)
     };
     let lift_as_other =
@@ -127,6 +137,7 @@ pub(super) async fn holds_are_bounded_and_an_auditor_s(bed: &Bed) {
         case: case(CaseRef::from_bytes([1; 10])),
         reason: HoldReason::Complaint,
         until: date("2027-06-30"),
+        oldest: None,
         ground: None,
     });
     assert_eq!(refused.await.err(), Some(Reason::CallNotAllowed));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk::{SyncFailed, failed_sync, other_kind};
+use super::grounds::AllBeyond;
 use crate::regular_file::Kind;
 use crate::store::StoreError;
 
@@ -162,6 +163,12 @@ pub enum OpenError {
         .0.display()
     )]
     Replaced(PathBuf),
+    /// Holds keep records for longer than is lawful without a ground, and the configuration names none.
+    #[error(
+        "{0}. The gateway does not start, and nothing is erased. Name the ground again: hold_ground in the configuration. To do without one, start with it, \
+         let an auditor lift these holds or place them anew with an end that needs none (`samband audit hold`), and take it out then"
+    )]
+    NoGround(AllBeyond),
     /// A record is longer than a slot.
     #[error("the record at log index {0} is longer than a slot; this is an error in the program, report it")]
     RecordTooLong(u64),

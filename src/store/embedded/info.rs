@@ -177,18 +177,23 @@ pub fn in_the_way(dir: &Path) -> Result<Vec<Damage>, OpenError> {
 /// # Errors
 /// When the folder is no store or damaged, or the storage key is another one.
 pub fn register_past(dir: &Path, storage_key: Zeroizing<[u8; 32]>, next: &Register) -> Result<RegisterPast, OpenError> {
-    let layout = Layout::new(dir, Arc::new(RealDisk));
-    let format = Format::read(&layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
+    glanced(&Layout::new(dir, Arc::new(RealDisk)), storage_key, |state, _| state.register_past(next))
+}
+
+/// What `look` finds in the state of a folder and its records. Under a gateway that turns it over meanwhile, it is looked at again.
+pub(super) fn glanced<T>(layout: &Layout, storage_key: Zeroizing<[u8; 32]>, look: impl Fn(&State, &Archive) -> T) -> Result<T, OpenError> {
+    let format = Format::read(layout)?.ok_or_else(|| OpenError::NotAStore { file: "FORMAT".into() })?;
     let keys = Keys::new(layout.clone(), storage_key);
     let subject_key = keys.unwrap_secret("FORMAT", &format.subject_key)?;
+    let once = |current: &Current| glance(layout, &keys, *subject_key, current).map(|found| look(&found.state, &found.archive));
     for _ in 1..ATTEMPTS {
-        let current = Current::of(&layout)?;
-        let found = glance(&layout, &keys, *subject_key, &current);
-        if Current::of(&layout)? == current {
-            return Ok(found?.state.register_past(next));
+        let current = Current::of(layout)?;
+        let found = once(&current);
+        if Current::of(layout)? == current {
+            return found;
         }
     }
-    Ok(glance(&layout, &keys, *subject_key, &Current::of(&layout)?)?.state.register_past(next))
+    once(&Current::of(layout)?)
 }
 
 fn published(layout: &Layout, format: &Format) -> Option<u64> {

@@ -29,6 +29,7 @@ mod frame;
 pub mod fsck;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod grounds;
 mod holds;
 mod index;
 pub mod info;

@@ -18,6 +18,7 @@ use super::contents::Contents;
 use super::disk::{Disk, RealDisk};
 use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
 use super::error::{Damage, IoContext as _, OpenError};
+use super::holds::HeldRecords;
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
@@ -32,13 +33,15 @@ use super::tail::Tail;
 use super::tiles::{self, HighWater, Publisher, TileFolder};
 use super::turn::in_force;
 use super::unread::Unread;
-use super::{background, commit, fsck, sequencer};
+use super::{background, commit, fsck, grounds, sequencer};
 use crate::audit::checkpoint::{Checkpoint, Origin};
 use crate::audit::event::Event;
 use crate::audit::note::{LogSigner, LogVerifier};
 use crate::audit::proof::RightEdge;
 use crate::audit::tile_nodes::TileNodes;
 use crate::clock::{Clock, Entropy, random_32};
+use crate::domain::hold::HoldGround;
+use crate::domain::time::Date;
 use crate::store::readers::Readers;
 use crate::store::turns::{Terms, Turns};
 
@@ -83,6 +86,8 @@ pub struct Options {
     pub version: String,
     /// Synthetic numbers only.
     pub test_mode: bool,
+    /// What lets holds last beyond the lawful maximum, as the configuration names it.
+    pub hold_ground: Option<HoldGround>,
     /// How far others have seen this log, asked before it is opened.
     pub seen_elsewhere: Option<SeenElsewhere>,
     /// The last checkpoint of the log that this one follows, for a new store only.
@@ -192,11 +197,21 @@ pub struct Asked<'a> {
     pub verifier: &'a LogVerifier,
     /// Where the last published head is remembered.
     pub high_water_file: &'a Path,
+    /// What lets holds last beyond the lawful maximum.
+    pub hold_ground: Option<&'a HoldGround>,
+    /// What day it is.
+    pub today: Date,
 }
 
 impl Options {
     fn asked(&self) -> Asked<'_> {
-        Asked { origin: self.origin.as_str(), verifier: self.log_signer.verifier(), high_water_file: &self.high_water_file }
+        Asked {
+            origin: self.origin.as_str(),
+            verifier: self.log_signer.verifier(),
+            high_water_file: &self.high_water_file,
+            hold_ground: self.hold_ground.as_ref(),
+            today: self.clock.now().oslo_date(),
+        }
     }
 }
 
@@ -234,6 +249,8 @@ fn judge(layout: &Layout, keys: &Keys, format: &Format, asked: &Asked<'_>) -> Re
     let mark = mark(layout, asked, format)?;
     let replayed = replay((layout, keys), *subject_key, &current, &files, mark.as_ref().map(|mark| mark.size))?;
     check_mark(&replayed, mark.as_ref())?;
+    let held = HeldRecords::new(layout, keys, replayed.held.clone());
+    grounds::check(&replayed.state.holds(), &held, asked.hold_ground, asked.today)?;
     let mut records = in_force(&replayed.months, &replayed.held);
     let mut strangers = layout.strangers(&current, &records)?;
     records.extend(current.base.map(content_name));

@@ -10,6 +10,7 @@ mod ends;
 mod erasure;
 mod failing;
 mod full_disk;
+mod grounds;
 mod holds;
 mod in_the_way;
 mod matrix;
@@ -34,6 +35,7 @@ use super::{EmbeddedStore, OpenError, Options, RealDisk};
 use crate::audit::checkpoint::Origin;
 use crate::audit::note::{LogSigner, LogVerifier};
 use crate::clock::{Clock as _, MockClock, SeededEntropy, SystemEntropy};
+use crate::domain::hold::HoldGround;
 use crate::store::contract::case_bed::{Bed, World, noon};
 
 pub(super) const KEY: [u8; 32] = [0x5a; 32];
@@ -44,6 +46,11 @@ pub(super) fn origin() -> Origin {
 
 pub(super) fn signer() -> LogSigner {
     LogSigner::from_seed(origin().key_name(), Zeroizing::new([7; 32]))
+}
+
+/// What the configuration of these stores names.
+pub(super) fn ground() -> HoldGround {
+    HoldGround::try_from("arkivlova § 9".to_owned()).unwrap()
 }
 
 pub(super) fn verifier() -> LogVerifier {
@@ -108,6 +115,7 @@ fn options(data: &Path, high_water: &Path, clock: Arc<MockClock>, fatal: &Arc<Mu
         entropy: Arc::new(SystemEntropy::default()),
         version: "test".into(),
         test_mode: true,
+        hold_ground: Some(ground()),
         seen_elsewhere: None,
         previous_checkpoint: None,
         on_fatal,

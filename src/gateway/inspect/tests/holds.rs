@@ -119,6 +119,7 @@ async fn the_configuration_s_ground_lets_a_hold_last_longer() {
     assert_eq!(reason_of(place("2030-01-31").await), Reason::HoldTooLong);
     gateway.set_hold_ground(HoldGround::try_from("arkivlova § 9".to_owned()).unwrap());
     place("2027-01-31").await.unwrap();
+    assert_eq!(gateway.holds(&bed.caller(ALL)).await.unwrap()[0].hold.ground, None, "what needs no ground bears none");
     place("2030-01-31").await.unwrap();
     let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
     assert_eq!(held[0].hold.ground.as_ref().unwrap().to_string(), "arkivlova § 9");
@@ -126,6 +127,21 @@ async fn the_configuration_s_ground_lets_a_hold_last_longer() {
     let record = bed.store().records(&RecordFilter { from_index: *terms, ..RecordFilter::default() }, 1).await.unwrap().entries.remove(0);
     assert!(*terms > hold.placed && record.index == *terms, "the entry of the terms in force, not of the first placing");
     assert_eq!(record.record.unwrap().note.as_deref(), Some("until 2030-01-31 under arkivlova § 9"));
+}
+
+#[tokio::test]
+async fn a_hold_bears_the_ground_from_the_day_on_which_its_oldest_record_would_have_to_go() {
+    let home = Home::new();
+    let (store, bed) = home.open(1);
+    let gateway = gateway(&bed);
+    gateway.set_hold_ground(HoldGround::try_from("arkivlova § 9".to_owned()).unwrap());
+    let (oslo, _) = two_cases(&bed).await;
+    months_pass(&store, &bed, 10).await;
+    for (until, bears) in [("2029-10-31", false), ("2029-11-01", true), ("2029-10-31", false)] {
+        gateway.place_hold(&bed.caller(ALL), oslo, HoldReason::CourtProceedings, date(until)).await.unwrap();
+        let held = gateway.holds(&bed.caller(ALL)).await.unwrap();
+        assert_eq!(held[0].hold.ground.is_some(), bears, "{until}: its first record is of November 2026");
+    }
 }
 
 #[tokio::test]

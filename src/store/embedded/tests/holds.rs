@@ -279,6 +279,7 @@ async fn no_month_stays_for_a_hold_beyond_its_lawful_time_and_a_ground_does_not_
         case,
         reason: HoldReason::Complaint,
         until: crate::store::contract::case_bed::date("2036-10-31"),
+        oldest: None,
         ground,
     })
     .await

@@ -36,8 +36,10 @@ impl Home {
 
     /// What the doctor is told.
     fn would_open(&self) -> Result<Vec<String>, OpenError> {
-        let (origin, verifier, mark) = (origin(), verifier(), self.high_water());
-        would_open(&self.data(), Zeroizing::new(KEY), &Asked { origin: origin.as_str(), verifier: &verifier, high_water_file: &mark })
+        let (origin, verifier, mark, ground) = (origin(), verifier(), self.high_water(), ground());
+        let today = self.clock.now().oslo_date();
+        let asked = Asked { origin: origin.as_str(), verifier: &verifier, high_water_file: &mark, hold_ground: Some(&ground), today };
+        would_open(&self.data(), Zeroizing::new(KEY), &asked)
     }
 
     fn journals(&self) -> Vec<PathBuf> {

@@ -265,6 +265,7 @@ impl Act {
                 case: HeldCase { case_ref: *case_ref, prosecution: None, unit: None },
                 reason: HoldReason::Complaint,
                 until: *until,
+                oldest: None,
                 ground: None,
             },
             Self::Lift(case_ref) => {
