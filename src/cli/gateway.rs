@@ -262,7 +262,7 @@ pub fn store_options(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn En
 #[must_use]
 pub fn store_error(error: &OpenError) -> CliError {
     match error {
-        OpenError::Damaged(_) | OpenError::Io { .. } | OpenError::Stopped => CliError::Storage(error.to_string()),
+        OpenError::Damaged(_) | OpenError::Mark(_) | OpenError::Io { .. } | OpenError::Stopped => CliError::Storage(error.to_string()),
         other => config_error(other),
     }
 }

@@ -33,14 +33,22 @@ pub(super) fn unreadable_detail(items: u64) -> Option<String> {
     (items > 0).then(|| format!("warning: {items} {what}, docs/recovery.md says what to do\n"))
 }
 
+/// What a reader of `/readyz` is told of tiles that are damaged. The gateway is ready: it serves all others.
+pub(super) fn damaged_detail(tiles: u64) -> Option<String> {
+    let what = "tiles of the published log are damaged and are not served; the gateway's log and `samband audit fsck DATA_DIR` name them";
+    (tiles > 0).then(|| format!("warning: {tiles} {what}, docs/recovery.md says what to do\n"))
+}
+
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
     let Figures { stats, connections_open, register_generation, register_file_in_force, tls_files_in_force, .. } = figures;
     let Figures { certificate_expiry_seconds, certificates, lists, now, .. } = figures;
-    let Stats { durable_size, published_size, undelivered, overdue, unreadable, cases, ids, notices_older_than } = stats;
+    let Stats { durable_size, published_size, undelivered, overdue, unreadable, damaged_tiles, cases, ids, notices_older_than } = stats;
     let mut out = String::with_capacity(2048);
     gauge(&mut out, "samband_log_entries_durable", "Log entries on stable storage.", durable_size);
     gauge(&mut out, "samband_log_entries_published", "Log entries published as tiles.", published_size);
+    let help = "Published tiles that were damaged when the store last looked; they are not served.";
+    gauge(&mut out, "samband_log_tiles_damaged", help, damaged_tiles);
     gauge(&mut out, "samband_items_undelivered", "Items that nobody has acknowledged.", undelivered);
     gauge(&mut out, "samband_items_overdue", "Undelivered items that are past their time.", overdue);
     let help = "Undelivered items that could not be read when the store last looked; they are not handed out.";
@@ -125,7 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_that_cannot_be_read_are_a_warning() {
+    fn items_that_cannot_be_read_and_tiles_that_are_damaged_are_a_warning() {
+        assert_eq!(damaged_detail(0), None);
+        assert!(
+            damaged_detail(2).is_some_and(|line| line.starts_with("warning: 2 tiles of the published log are") && line.ends_with('\n'))
+        );
         assert_eq!(unreadable_detail(0), None);
         assert!(unreadable_detail(3).is_some_and(|line| line.starts_with("warning: 3 undelivered items cannot") && line.ends_with('\n')));
     }
@@ -138,6 +150,7 @@ mod tests {
             undelivered: 9,
             overdue: 8,
             unreadable: 3,
+            damaged_tiles: 2,
             cases: 7,
             ids: 6,
             notices_older_than: [5, 4, 3, 2, 1, 0],
@@ -175,6 +188,7 @@ mod tests {
             [
                 "samband_log_entries_durable 11",
                 "samband_log_entries_published 10",
+                "samband_log_tiles_damaged 2",
                 "samband_items_undelivered 9",
                 "samband_items_overdue 8",
                 "samband_items_unreadable 3",

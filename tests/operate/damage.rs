@@ -76,3 +76,26 @@ fn one_damaged_content_holds_up_no_other_mail_and_is_told_to_everyone_whom_it_co
     gateway.stop();
     assert_eq!(doctor(&home, 0)["figures"]["undelivered"], 0);
 }
+
+#[test]
+fn a_damaged_tile_is_told_by_the_doctor_and_one_that_the_start_can_derive_is_mended_by_it() {
+    let home = home();
+    home.start().stop();
+    let published = |code: i32| {
+        let found = home.offline("doctor --dev --dir ~/dev");
+        let found = if code == 0 { found.well() } else { found.fails_with(code) };
+        found.json().into_iter().find(|finding| finding["check"] == "published")
+    };
+    assert_eq!(published(0), None);
+    let size = home.offline("store info ~/dev/data --storage-key ~/dev/storage-key").well().one()["published"].as_u64().unwrap();
+    let name = format!("log/tile/0/000.p/{size}");
+    let mut bytes = fs::read(home.data().join(&name)).unwrap();
+    bytes[5] ^= 1;
+    fs::write(home.data().join(&name), bytes).unwrap();
+    let found = published(1).unwrap();
+    assert!(found["health"] == "bad" && found["text"].as_str().unwrap().contains(&name), "{found}");
+    let gateway = home.start();
+    assert!(get(&gateway, "/metrics").contains("samband_log_tiles_damaged 0") && !get(&gateway, "/readyz").contains("tiles"));
+    gateway.stop();
+    assert_eq!(published(0), None);
+}

@@ -13,6 +13,7 @@ use crate::cli::store::{GONE, LOST, NOT_WHOLE, UNREAD};
 use crate::config::Config;
 use crate::config::keys::{read_log_key, read_storage_key};
 use crate::domain::time::{DAY_MILLIS, Date, Timestamp};
+use crate::store::embedded::fsck::published_damages;
 use crate::store::embedded::info::{SealedInfo, StoreInfo, in_the_way, info};
 use crate::store::embedded::{self, Asked, OpenError};
 
@@ -70,6 +71,7 @@ pub fn look(config: &Config, now: Timestamp) -> Vec<Finding> {
         findings.push(unreadable(sealed));
     }
     findings.push(checkpoint(config, &found, now));
+    findings.extend(published(config));
     findings
 }
 
@@ -147,6 +149,21 @@ fn undelivered(config: &Config, sealed: &SealedInfo, now: Timestamp) -> Finding 
         return Finding::new("undelivered", Health::Warning, text, figures);
     }
     Finding::new("undelivered", Health::Ok, text, figures)
+}
+
+/// Told only where something is wrong.
+fn published(config: &Config) -> Option<Finding> {
+    let damages = match published_damages(&config.data_dir) {
+        Ok(damages) => damages,
+        Err(error) => return Some(Finding::new("published", Health::Bad, error.to_string(), json!({}))),
+    };
+    let first = damages.first()?;
+    let text = format!(
+        "the published log is damaged in {} places, and what is damaged is not served; the first: {first}; `samband audit fsck DATA_DIR` names all, \
+         docs/recovery.md says what to do",
+        damages.len()
+    );
+    Some(Finding::new("published", Health::Bad, text, json!({"places": damages.len()})))
 }
 
 /// Told only where something is wrong.

@@ -1,5 +1,5 @@
-//! The slow threads: one publishes once a second and looks at disk and clocks, another turns the store over, the third
-//! reads undelivered content and feeds the search index.
+//! The slow threads: one publishes once a second and looks at disk and clocks, another turns the store over, the third feeds the search index,
+//! the fourth reads what lies undelivered and what is published.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -11,6 +11,7 @@ use super::error::{IoContext as _, OpenError};
 use super::holds;
 use super::index;
 use super::layout::{Layout, remove_file};
+use super::serving;
 use super::turn::turn;
 use super::unread;
 
@@ -23,7 +24,7 @@ const TRIES: u64 = 4;
 
 impl Engine {
     /// Waits for `time` or the end. True at the end.
-    fn rest(&self, time: Duration) -> bool {
+    pub(super) fn rest(&self, time: Duration) -> bool {
         let mut ending = self.ending.lock();
         if !*ending {
             self.ended.wait_for(&mut ending, time);
@@ -117,11 +118,20 @@ pub fn turns(engine: &Engine) {
     }
 }
 
-/// Looks for undelivered content that cannot be read and keeps the search index up to date, until the end. A thread of its own: building an index
-/// takes minutes, and neither serving nor erasing waits.
-pub fn indexes(engine: &Engine) {
+/// Looks for undelivered content that cannot be read and for damaged tiles, until the end. A thread of its own: whatever becomes of the search index.
+pub fn looks(engine: &Engine) {
     loop {
         unread::look(engine);
+        serving::look(engine);
+        if engine.rest(PUBLISH_EVERY) || engine.is_broken() {
+            return;
+        }
+    }
+}
+
+/// Keeps the search index up to date, until the end. A thread of its own: building an index takes minutes, and neither serving nor erasing waits.
+pub fn indexes(engine: &Engine) {
+    loop {
         // On a nearly full disk what space there is belongs to the mail.
         let full = engine.disk_is_full.load(Ordering::Relaxed);
         if !full && (engine.index_is_due.swap(false, Ordering::SeqCst) || engine.index.lock().has_failed()) {

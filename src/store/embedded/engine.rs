@@ -22,6 +22,7 @@ use super::publishing::Publishing;
 use super::queue::{Answered, Input, Queue, Reply, Rolled};
 use super::records::{Archive, Entry, SLOT_LEN, Slot};
 use super::sequencer::{Answer, Core};
+use super::serving::Serving;
 use super::tail::Tail;
 use super::tiles::{Publisher, TileFolder, TileUnreadable};
 use super::unread::Unread;
@@ -140,6 +141,7 @@ pub struct Engine {
     pub(super) publisher: Mutex<Publisher>,
     pub(super) published: AtomicU64,
     pub(super) publishing: Publishing,
+    pub(super) serving: Serving,
     pub(super) published_nodes: ArcSwap<TileNodes<TileFolder>>,
 
     pub(super) turning: Mutex<()>,

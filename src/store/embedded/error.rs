@@ -146,6 +146,13 @@ pub enum OpenError {
     /// Bytes are not what was written.
     #[error("damaged data: {0}; restore the folder from a copy, or run `samband audit fsck DATA_DIR --storage-key FILE` to see all of it")]
     Damaged(#[from] Damage),
+    /// The mark, which lies outside the folder, is not what was written.
+    #[error(
+        "the high-water mark is damaged: {0}. It lies outside the data folder, with which nothing is wrong by that, and `audit fsck` does not read it: \
+         put it back from a copy. Where there is none, see first that the folder is its newest copy (the newest checkpoint that a mirror, a witness or a \
+         receipt holds tells it), then remove the mark; the start writes it anew"
+    )]
+    Mark(Damage),
     /// The operating system refused.
     #[error("{what} {}: {source}", path.display())]
     Io {

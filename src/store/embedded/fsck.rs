@@ -5,6 +5,7 @@
 
 mod ends;
 mod held;
+mod published;
 mod strays;
 
 pub(super) use strays::foreign;
@@ -23,19 +24,19 @@ use super::frame::{Chain, Header};
 use super::holds;
 use super::journal::{Reader, Torn};
 use super::keys::Keys;
-use super::layout::{BEHIND, Current, Format, Layout, journal_name};
+use super::layout::{Current, Format, Layout, journal_name};
 use super::records::{HEADER_LEN, Month, SLOT_LEN, open_month, read_slots};
 use super::replay::{Replayed, replay};
 use super::tiles::TileFolder;
-use crate::audit::bundle;
 use crate::audit::checkpoint::Checkpoint;
 use crate::audit::leaf::Leaf;
 use crate::audit::note::LogVerifier;
-use crate::audit::tile_nodes::{TileNodes, TileRead as _};
-use crate::audit::tiles::{TILE_WIDTH, TileId, TileKind, tiles_for};
-use crate::audit::tree::{Frontier, Hash, root_at};
+use crate::audit::tile_nodes::TileRead as _;
+use crate::audit::tiles::{TILE_WIDTH, TileKind};
 use crate::domain::hold::HoldCopy;
 use crate::store::evidence;
+
+use self::published::{Published, tile};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -114,7 +115,19 @@ pub fn fsck(dir: &Path, storage_key: Option<Zeroizing<[u8; 32]>>, progress: &mut
     check(Layout::new(dir, Arc::new(RealDisk)), storage_key, progress)
 }
 
-/// The same on any disk.
+/// The published log alone: what of it is damaged.
+///
+/// # Errors
+/// When the folder is no store at all, or is of a newer format.
+pub fn published_damages(dir: &Path) -> Result<Vec<Damage>, OpenError> {
+    let layout = Layout::new(dir, Arc::new(RealDisk));
+    let (mut report, verifier) = (FsckReport::default(), log_key(dir)?);
+    let least = Current::read(&layout).ok().flatten().map_or(0, |current| current.size);
+    published::check(&layout, &verifier, least, &mut report, &mut |_| ());
+    Ok(report.damages)
+}
+
+/// [`fsck`] on any disk.
 pub(super) fn check(
     layout: Layout,
     storage_key: Option<Zeroizing<[u8; 32]>>,
@@ -128,7 +141,9 @@ pub(super) fn check(
         sealed: storage_key.is_some(),
         ..FsckReport::default()
     };
-    let head = check_published(&layout, &verifier, &mut report, progress);
+    // Read first: what it counts was published by then.
+    let least = Current::read(&layout).ok().flatten().map_or(0, |current| current.size);
+    let published = published::check(&layout, &verifier, least, &mut report, progress);
     let strangers = strays::check_foreign(&layout, &mut report);
     report.take(strangers)?;
     check_previous(&layout, &mut report, progress)?;
@@ -137,9 +152,13 @@ pub(super) fn check(
     for attempt in 0..3 {
         let before = Current::read(&layout);
         let mut part = FsckReport::default();
-        match (&keys, &subject_key) {
-            (Some(keys), Some(subject_key)) => check_sealed(&layout, keys, **subject_key, head.as_ref(), &mut part, progress)?,
-            _ => check_chain(&layout, head.as_ref(), &mut part, progress)?,
+        let reached = match (&keys, &subject_key) {
+            (Some(keys), Some(subject_key)) => check_sealed(&layout, keys, **subject_key, &published, &mut part, progress)?,
+            _ => check_chain(&layout, published.head.as_ref(), &mut part, progress)?,
+        };
+        // Of journals that do not tell, that is said.
+        if let Some(reached) = reached {
+            published::check_beyond(&published.beyond, reached.max(published.size), &mut part);
         }
         // What a start refuses is no tail that it leaves behind.
         part.torn = part.torn.take().filter(|(file, offset)| !part.damages.iter().any(|at| at.file == *file && at.offset == *offset));
@@ -161,63 +180,6 @@ pub(super) fn check(
     Ok(report)
 }
 
-fn check_published(
-    layout: &Layout,
-    verifier: &LogVerifier,
-    report: &mut FsckReport,
-    progress: &mut dyn FnMut(Progress),
-) -> Option<Checkpoint> {
-    let text = match layout.disk().read(&layout.path("log/checkpoint")) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            report.found("log/checkpoint", 0, error.to_string());
-            return None;
-        }
-    };
-    let head = match Checkpoint::open(&text, verifier) {
-        Ok(head) => head,
-        Err(error) => {
-            let behind = end_of_note(&text).filter(|end| text.get(..*end).is_some_and(|text| Checkpoint::open(text, verifier).is_ok()));
-            match behind {
-                Some(end) => report.found("log/checkpoint", end as u64, BEHIND),
-                None => report.found("log/checkpoint", 0, error.to_string()),
-            }
-            return None;
-        }
-    };
-    // Others' signatures would be no damage to a reader, but the store writes none.
-    if let Some(end) = end_of_note(&text).filter(|end| *end < text.len()) {
-        report.found("log/checkpoint", end as u64, BEHIND);
-    }
-    let folder = TileFolder::new(layout);
-    let tiles: Vec<TileId> = tiles_for(0, head.size()).collect();
-    for (tile, done) in tiles.iter().zip(1_u64..) {
-        if done.is_multiple_of(64) || done == tiles.len() as u64 {
-            progress(Progress { stage: "published log", done, total: tiles.len() as u64 });
-        }
-        match tile.kind() {
-            TileKind::Entries => check_bundle(&folder, *tile, report),
-            TileKind::Hashes(0) => {}
-            TileKind::Hashes(_) => check_upper(&folder, *tile, report),
-        }
-    }
-    let nodes = TileNodes::new(head.size(), folder);
-    match root_at(&nodes, head.size()) {
-        Ok(root) if root == head.root() => {}
-        Ok(_) => report.found("log/checkpoint", 0, "the tiles do not lead to the checkpoint's root"),
-        Err(error) => report.found("log", 0, error.to_string()),
-    }
-    report.published = head.size();
-    strays::check_log_folder(layout, head.size(), report);
-    Some(head)
-}
-
-/// Where a note with one signature ends.
-fn end_of_note(text: &str) -> Option<usize> {
-    let signatures = text.find("\n\n")? + 2;
-    text[signatures..].find('\n').map(|line| signatures + line + 1)
-}
-
 /// The logs that this one follows, each with its own key.
 fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn FnMut(Progress)) -> Result<(), OpenError> {
     for name in layout.names("previous")? {
@@ -233,7 +195,8 @@ fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn F
         };
         match verifier {
             Some(verifier) => {
-                check_published(&previous, &verifier, &mut part, progress);
+                // Tiles beyond its last checkpoint were kept as they lay there.
+                published::check(&previous, &verifier, 0, &mut part, progress);
                 strays::check_previous_folder(&previous, &verifier, &mut part)?;
             }
             None if part.damages.is_empty() => part.found("FORMAT", 0, "the file is gone, or names no key"),
@@ -244,70 +207,13 @@ fn check_previous(layout: &Layout, report: &mut FsckReport, progress: &mut dyn F
     Ok(())
 }
 
-fn tile(kind: TileKind, index: u64, width: u16) -> TileId {
-    TileId::new(kind, index, width).expect("made from a tile of a checked size")
-}
-
-/// A bundle's entries against the hashes of the tile of level 0 beside it.
-fn check_bundle(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
-    let name = format!("log/{id}");
-    let hashes = tile(TileKind::Hashes(0), id.index(), id.width());
-    let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
-    let Ok(level0) = folder.read(hashes) else { return report.found(format!("log/{hashes}"), 0, "it cannot be read") };
-    let end = usize::from(id.width()) * Hash::LEN;
-    if level0.len() != end {
-        report.found(format!("log/{hashes}"), level0.len().min(end) as u64, "it has another length than its name says");
-    }
-    let entries = match bundle::decode(&content, id.width()) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let end = usize::from(id.width()) * (2 + Leaf::LEN);
-            let offset = if error == bundle::BundleError::Trailing { end } else { 0 };
-            return report.found(name, offset as u64, error.to_string());
-        }
-    };
-    let mut offset = 0;
-    for (entry, at) in entries.into_iter().zip(0_usize..) {
-        // Of a tile that is cut short that is said, and not of each entry beyond that it is another.
-        if level0.len() >= (at + 1) * Hash::LEN && level0.get(at * Hash::LEN..(at + 1) * Hash::LEN) != Some(Hash::leaf(entry).as_ref()) {
-            report.found(name.clone(), offset, format!("this entry is not the one hashed in log/{hashes} at offset {}", at * Hash::LEN));
-        }
-        offset += 2 + entry.len() as u64;
-    }
-}
-
-/// Each hash of an upper tile against the full tile below it.
-fn check_upper(folder: &TileFolder, id: TileId, report: &mut FsckReport) {
-    let TileKind::Hashes(level) = id.kind() else { return };
-    let name = format!("log/{id}");
-    let Ok(content) = folder.read(id) else { return report.found(name, 0, "it cannot be read") };
-    if content.len() != usize::from(id.width()) * Hash::LEN {
-        let end = usize::from(id.width()) * Hash::LEN;
-        return report.found(name, content.len().min(end) as u64, "it has another length than its name says");
-    }
-    for (hash, at) in content.chunks_exact(Hash::LEN).zip(0_u64..) {
-        let below = tile(TileKind::Hashes(level - 1), id.index() * WIDTH + at, TILE_WIDTH);
-        let Ok(hashes) = folder.read(below) else {
-            report.found(format!("log/{below}"), 0, "it cannot be read");
-            continue;
-        };
-        let mut edge = Frontier::new();
-        for raw in hashes.chunks_exact(Hash::LEN) {
-            edge.push(Hash::from_bytes(raw.try_into().expect("chunks are 32 bytes")));
-        }
-        if edge.root().as_ref() != hash {
-            report.found(name.clone(), at * Hash::LEN as u64, format!("this hash is not that of log/{below}"));
-        }
-    }
-}
-
-/// What can be said of the journal without the key: check sums and the chain.
+/// What can be said of the journal without the key: check sums and the chain. How many entries it leads to, if it does.
 fn check_chain(
     layout: &Layout,
     head: Option<&Checkpoint>,
     report: &mut FsckReport,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), OpenError> {
+) -> Result<Option<u64>, OpenError> {
     let current = Current::of(layout)?;
     let ends = ends::look(layout, &current)?;
     ends::of_state(layout, &current, report)?;
@@ -349,7 +255,7 @@ fn check_chain(
     report.lost_seal = reader.lost_seal().map(|seal| (journal_name(seal.file), seal.offset));
     ends::of_journals(reader.left(), report);
     ends.report(&current, size, report);
-    Ok(())
+    Ok(is_whole.then_some(size))
 }
 
 fn first_header(layout: &Layout, file: u64) -> Option<Header> {
@@ -362,19 +268,19 @@ fn check_sealed(
     layout: &Layout,
     keys: &Keys,
     subject_key: [u8; 32],
-    head: Option<&Checkpoint>,
+    published: &Published,
     report: &mut FsckReport,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), OpenError> {
-    let current = Current::of(layout)?;
+) -> Result<Option<u64>, OpenError> {
+    let (current, head) = (Current::of(layout)?, published.head.as_ref());
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| *n >= current.journal).collect();
     progress(Progress { stage: "base and journal", done: 0, total: files.len() as u64 });
     let mut ends = ends::look(layout, &current)?;
-    let replayed = match replay((layout, keys), subject_key, &current, &files, head.map(Checkpoint::size)) {
+    let replayed = match replay((layout, keys), subject_key, &current, &files, Some(published.size)) {
         Ok(replayed) => replayed,
         Err(error) => {
             ends.report(&current, u64::MAX, report);
-            return report.take(Err(error));
+            return report.take(Err(error)).map(|()| None);
         }
     };
     report.frames = replayed.chain.sequence - 1;
@@ -382,10 +288,12 @@ fn check_sealed(
     report.lost_seal = replayed.lost_seal.map(|seal| (journal_name(seal.file), seal.offset));
     report.journaled = replayed.entries.len() as u64;
     ends::of_journals(&replayed.left, report);
-    if let (Some(head), Some(root)) = (head, replayed.head_at)
-        && root != head.root()
-    {
-        report.found("log/checkpoint", 0, "the journal leads to another root than the one published");
+    match (replayed.head_at, published.root) {
+        (Some(root), Some(tiles)) if root != tiles => report.found("log", 0, "the journal leads to another root than the published tiles"),
+        (Some(root), _) if head.is_some_and(|head| head.size() == published.size && head.root() != root) => {
+            report.found("log/checkpoint", 0, "the journal leads to another root than the one published");
+        }
+        _ => {}
     }
     check_reaches(head, replayed.nodes.size(), replayed.torn, (&current, &files), report);
     if !files.contains(&current.journal) {
@@ -396,15 +304,14 @@ fn check_sealed(
     if let Some(number) = current.base {
         check_content_end(layout, number, &replayed, report);
     }
-    let published = head.map_or(0, Checkpoint::size);
     for month in &replayed.months {
-        check_month(layout, keys, month, published, report, progress)?;
+        check_month(layout, keys, month, published.size, report, progress)?;
     }
     report.lacking = holds::lacking(&replayed.held);
-    held::check(layout, keys, &replayed.held, published, report)?;
+    held::check(layout, keys, &replayed.held, published.size, report)?;
     ends.compare(keys, &current, &replayed)?;
     ends.report(&current, replayed.nodes.size(), report);
-    Ok(())
+    Ok(Some(replayed.nodes.size()))
 }
 
 /// Whether the journals reach as far as was published, `size` being what they lead to.

@@ -18,6 +18,7 @@ use super::layout::Layout;
 use super::records::{Archive, Month, Slot};
 use crate::audit::record::Record;
 use crate::domain::time::{Date, parse_date};
+use crate::regular_file::Kind;
 use crate::store::RecordFilter;
 
 const COUNT: &[u8] = b"count";
@@ -41,6 +42,8 @@ const BYTES_MAX: u64 = 1 << 30;
 const RECORD_BYTES_MAX: u64 = 16 * 1024;
 /// How often that is tried, ten milliseconds apart.
 const OPENED_AGAIN: u32 = 30;
+/// sled's folder in a month's.
+const BLOBS: &str = "blobs";
 /// A build is told of again each time that so many records are in.
 const TOLD_EVERY: u64 = 100_000;
 /// Adding more records than this to an index is told in the log, as is building one from nothing.
@@ -261,8 +264,38 @@ pub(super) fn is_too_long(disk: &dyn Disk, path: &Path, records: u64) -> bool {
     len > most
 }
 
+/// What stands below a month's folder and is neither a file nor a folder: sled would open it, and a pipe keeps whoever opens it waiting for ever.
+pub(super) fn others_in(disk: &dyn Disk, path: &Path) -> Vec<(PathBuf, Kind)> {
+    let other = |path: PathBuf| match disk.other_at(&path) {
+        Some(Kind::Folder) | None => None,
+        Some(kind) => Some((path, kind)),
+    };
+    let below = |path: &Path| disk.names(path).unwrap_or_default().into_iter().map(|name| path.join(name)).collect::<Vec<_>>();
+    // Behind a link lies nothing of sled's.
+    if let Some(itself) = other(path.to_owned()) {
+        return vec![itself];
+    }
+    let within = below(&path.join(BLOBS));
+    below(path).into_iter().chain(within).filter_map(other).collect()
+}
+
+/// Whether sled makes files, or its folder, of this name in a month's.
+pub(super) fn is_of_sled(name: &str) -> bool {
+    matches!(name, "conf" | "db" | BLOBS) || name.strip_prefix("snap.").is_some_and(|rest| !rest.is_empty())
+}
+
+/// Removes it, unopened.
+fn remove_others(disk: &dyn Disk, path: &Path) -> Result<(), Unusable> {
+    for (other, kind) in others_in(disk, path) {
+        tracing::warn!(file = %other.display(), "{kind} stands among the search index's files; it is removed");
+        disk.remove_file(&other).map_err(|error| Unusable(error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// The only way to sled: never to a file that it would not come back from.
 fn open_sled(path: &Path, records: u64) -> Result<sled::Db, Unusable> {
+    remove_others(&RealDisk, path)?;
     check_length(&RealDisk, &path.join("db"), records)?;
     Ok(sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()?)
 }

@@ -388,8 +388,8 @@ impl Layout {
             names.push(path.clone());
             match super::records::month_of_name(&path) {
                 Some(_) if records.contains(&path) => {}
-                Some(_) => found.own.push(path),
-                None => found.foreign.push(path),
+                Some(_) if self.is_of_a_month(&path) => found.own.push(path),
+                _ => found.foreign.push(path),
             }
         }
         for name in self.names("holds")? {
@@ -406,6 +406,19 @@ impl Layout {
         self.stray_keys(current, records, &mut found, &mut names)?;
         self.blocked(&names, &mut found);
         Ok(found)
+    }
+
+    /// Whether a file of a month's name is one that the store made: it has a key, or begins as such a file does. Of one that a turn did not finish it
+    /// may not have been written.
+    fn is_of_a_month(&self, name: &str) -> bool {
+        if self.disk.exists(&self.path(&key_name(name))) {
+            return true;
+        }
+        let mut header = [0; super::records::HEADER_LEN];
+        let Ok(file) = self.disk.open(&self.path(name), Open::Read) else { return true };
+        let len = file.len().unwrap_or(0).min(header.len() as u64) as usize;
+        let is_read = file.read_exact_at(&mut header[..len], 0).is_ok();
+        !is_read || super::records::first_of_header(&header).is_some() || header.iter().all(|byte| *byte == 0)
     }
 
     /// What is no file and stands where the store keeps one, or will: a turn could not be made, and would erase nothing. `names` are those in folders.

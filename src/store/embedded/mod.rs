@@ -9,6 +9,7 @@
 //! | `records`, `holds`, `base`, `contents`, `unread` | record slots, those that a hold keeps, the state at a turn, undelivered content |
 //! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
 //! | `tiles`, `publishing`, `background` | publication once a second, and how far it may be behind; the slow threads |
+//! | `serving` | tiles as they are served, each proved against the tree |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
 //! | `checkable` | entries as an auditor's answer is checked: leaves from the published log, records from the files |
 //! | `fsck`, `info` | the check of the whole folder; what an operator may know of it |
@@ -43,6 +44,7 @@ pub mod recover;
 mod replay;
 mod search;
 mod sequencer;
+mod serving;
 mod start;
 pub mod stopped;
 mod tail;
@@ -496,8 +498,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        let published = self.engine.published.load(Ordering::SeqCst);
-        self.read(move |engine| tiles::served(&engine.layout, tile, published).map(|content| content.map(Bytes::from))).await
+        self.read(move |engine| engine.tile(tile).map(|content| content.map(Bytes::from))).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
@@ -506,6 +507,7 @@ impl Store for EmbeddedStore {
             durable_size: self.durable_size(),
             published_size: self.engine.published.load(Ordering::SeqCst),
             unreadable: self.engine.unread.items(),
+            damaged_tiles: self.engine.serving.damaged(),
             ..stats
         })
     }

@@ -29,6 +29,7 @@ use super::records::Archive;
 use super::recover::Follows;
 use super::replay::{Replayed, replay};
 use super::sequencer::Core;
+use super::serving::Serving;
 use super::tail::Tail;
 use super::tiles::{self, HighWater, Publisher, TileFolder};
 use super::turn::in_force;
@@ -53,6 +54,9 @@ const READERS: NonZero<usize> = NonZero::new(3).expect("three is not zero");
 
 /// Sequencer and committer, which end before the slow threads.
 const COMMIT_THREADS: usize = 2;
+/// The threads behind these write nothing that anything depends on: an end waits for them no longer than this each.
+const NEEDED_THREADS: usize = COMMIT_THREADS + 2;
+const THREAD_PATIENCE: Duration = Duration::from_secs(5);
 /// Name under which the subject key is wrapped.
 pub(super) const SUBJECT_KEY: &str = "FORMAT";
 
@@ -123,6 +127,14 @@ impl Started {
             if at == COMMIT_THREADS {
                 self.engine.end();
             }
+            if at >= NEEDED_THREADS && !ends_within(&thread, THREAD_PATIENCE) {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::error!(
+                    name,
+                    "a thread of the store does not end, and is left behind; nothing but searches depends on what it did"
+                );
+                continue;
+            }
             if thread.join().is_err() {
                 tracing::error!("a thread of the store had panicked");
             }
@@ -131,6 +143,17 @@ impl Started {
         super::by_hand::finish(&self.engine);
         self.lock = None;
     }
+}
+
+/// Whether the thread ends in time.
+pub(super) fn ends_within(thread: &JoinHandle<()>, patience: Duration) -> bool {
+    let step = Duration::from_millis(5);
+    let mut left = patience;
+    while !thread.is_finished() && !left.is_zero() {
+        std::thread::sleep(step.min(left));
+        left = left.saturating_sub(step);
+    }
+    thread.is_finished()
 }
 
 impl Drop for Started {
@@ -405,7 +428,10 @@ fn mark(layout: &Layout, asked: &Asked<'_>, format: &Format) -> Result<Option<Hi
     let text = layout.disk().read(&layout.path("log/checkpoint")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let published = text.and_then(|text| Checkpoint::open(&text, asked.verifier).ok());
     let published = published.map(|head| HighWater { origin: head.origin().to_string(), size: head.size(), root: head.root() });
-    if mark.is_none() && published.is_some() {
+    // Whatever has a base was published; what follows a lost log has no mark of its own until it was published itself.
+    let was_published =
+        published.is_some() || (format.follows.is_none() && Current::read(layout)?.is_some_and(|current| current.base.is_some()));
+    if mark.is_none() && was_published {
         tracing::warn!("there is no high-water mark of this log; one is written anew, but until then a restored copy would not be noticed");
     }
     Ok(match (mark, published) {
@@ -478,6 +504,7 @@ fn engine(
         nodes: RwLock::new(replayed.nodes),
         durable: watching,
         unpublished: Mutex::new(VecDeque::from(replayed.leaves)),
+        serving: Serving::new(&layout, publisher.shown()),
         publisher: Mutex::new(publisher),
         published: AtomicU64::new(0),
         publishing: Publishing::default(),
@@ -556,5 +583,6 @@ fn slow_threads(engine: &Arc<Engine>) -> Result<Vec<JoinHandle<()>>, OpenError> 
         thread("turn", engine, "the turning thread is lost", background::turns)?,
         thread("publish", engine, "the publishing thread is lost", background::publish)?,
         thread("index", engine, "the indexing thread is lost", background::indexes)?,
+        thread("look", engine, "the looking thread is lost", background::looks)?,
     ])
 }

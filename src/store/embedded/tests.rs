@@ -16,6 +16,7 @@ mod in_the_way;
 mod matrix;
 mod model;
 mod moved;
+mod published;
 mod recovering;
 mod reopen;
 mod searching;

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::super::StoreError;
 use super::disk::{Disk, write_file};
 use super::error::{Damage, IoContext as _, OpenError};
 use super::layout::{Layout, read_checked, write_checked};
@@ -68,6 +69,15 @@ impl TileBuilder {
         }
     }
 
+    /// What is there of the tile of a kind that is being filled.
+    #[must_use]
+    pub fn filling(&self, kind: TileKind) -> &[u8] {
+        match kind {
+            TileKind::Entries => &self.bundle,
+            TileKind::Hashes(level) => self.levels.get(usize::from(level)).map_or(&[], Vec::as_slice),
+        }
+    }
+
     /// The partial bundle and tiles of the present size.
     #[must_use]
     pub fn partials(&self) -> Vec<(TileId, Vec<u8>)> {
@@ -86,12 +96,13 @@ impl TileBuilder {
     }
 }
 
-fn tile_id(kind: TileKind, index: u64, width: u16) -> TileId {
+/// A tile of a tree of at most 2^62 leaves.
+pub(super) fn tile_id(kind: TileKind, index: u64, width: u16) -> TileId {
     TileId::new(kind, index, width).expect("a tree of at most 2^62 leaves has tiles of at most level 7")
 }
 
 /// Hashes of its level, or entries, of a log of `size` entries.
-fn counted(kind: TileKind, size: u64) -> u64 {
+pub(super) fn counted(kind: TileKind, size: u64) -> u64 {
     match kind {
         TileKind::Hashes(level) => size.checked_shr(LEVELS_PER_TILE * u32::from(level)).unwrap_or(0),
         TileKind::Entries => size,
@@ -135,37 +146,6 @@ impl TileRead for TileFolder {
     }
 }
 
-/// The tile for whoever asks by its name, from a log of which `published` entries are published; `None` when it has none of this name. Heads are
-/// signed at more sizes than are published: a partial tile of any width up to the present one is cut from what has grown from it.
-pub fn served(layout: &Layout, tile: TileId, published: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let damaged = || StoreError::Damaged { place: format!("log/{tile}") };
-    let count = counted(tile.kind(), published);
-    let entry = match tile.kind() {
-        TileKind::Hashes(_) => Hash::LEN,
-        TileKind::Entries => 2 + Leaf::LEN,
-    };
-    let (folder, length) = (TileFolder::new(layout), usize::from(tile.width()) * entry);
-    match folder.read(tile) {
-        Ok(content) if content.len() == length => return Ok(Some(content)),
-        Ok(_) => return Err(damaged()),
-        Err(_) => match layout.disk().read(&folder.path(tile)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            _ => return Err(damaged()),
-        },
-    }
-    let grown = u16::try_from(count.saturating_sub(tile.first())).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
-    if grown <= tile.width() {
-        return Ok(None);
-    }
-    // It is the tile that was published last: without it the log is damaged.
-    let mut content = folder.read(tile_id(tile.kind(), tile.index(), grown)).map_err(|_| damaged())?;
-    if content.len() != usize::from(grown) * entry {
-        return Err(damaged());
-    }
-    content.truncate(length);
-    Ok(Some(content))
-}
-
 /// A tile that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("log/{0} cannot be read")]
@@ -185,7 +165,10 @@ pub struct HighWater {
 impl HighWater {
     /// Reads the mark, if there is one.
     pub fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, OpenError> {
-        read_checked(disk, path, &path.display().to_string())
+        read_checked(disk, path, &path.display().to_string()).map_err(|error| match error {
+            OpenError::Damaged(damage) => OpenError::Mark(damage),
+            other => other,
+        })
     }
 }
 
@@ -198,13 +181,21 @@ pub struct Publisher {
     /// Full tiles that are not on disk yet; survives an attempt that failed for want of space.
     pending: VecDeque<(TileId, Vec<u8>)>,
     published: u64,
+    /// The tree of what is on disk, for whoever serves it.
+    shown: Arc<ArcSwap<TileBuilder>>,
 }
 
 impl Publisher {
     /// Continues after the leaves in `builder`.
     #[must_use]
     pub fn new(layout: &Layout, high_water: PathBuf, origin: String, builder: TileBuilder) -> Self {
-        Self { layout: layout.clone(), high_water, origin, builder, pending: VecDeque::new(), published: 0 }
+        Self { layout: layout.clone(), high_water, origin, builder, pending: VecDeque::new(), published: 0, shown: Arc::default() }
+    }
+
+    /// The tree of what is published.
+    #[must_use]
+    pub fn shown(&self) -> Arc<ArcSwap<TileBuilder>> {
+        Arc::clone(&self.shown)
     }
 
     /// Leaves taken so far.
@@ -246,6 +237,8 @@ impl Publisher {
                 self.mend_partials(tile, &content)?;
             }
         }
+        // Before the checkpoint, whose readers ask for its tiles.
+        self.shown.store(Arc::new(self.builder.clone()));
         let disk = self.layout.disk();
         // A crash up to here leaves tiles that no checkpoint names; the next start writes the same again.
         super::layout::replace_file(disk, &self.layout.path("log/checkpoint"), signed.as_str().as_bytes())?;

@@ -2,8 +2,10 @@
 //! that the store never made.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::FsckReport;
+use super::published::is_beyond;
 use crate::audit::leaf::Leaf;
 use crate::audit::note::LogVerifier;
 use crate::audit::tile_nodes::TileRead as _;
@@ -13,12 +15,25 @@ use crate::domain::time::parse_date;
 use crate::regular_file::Kind;
 use crate::store::embedded::calendar;
 use crate::store::embedded::error::{Damage, OpenError};
+use crate::store::embedded::index;
 use crate::store::embedded::layout::{BEHIND, Current, FOLDERS, Layout};
 use crate::store::embedded::tiles::TileFolder;
 
-const FOREIGN: &str = "the store did not make this file; find out where it comes from and move it out of the folder";
+pub(super) const FOREIGN: &str = "the store did not make this file; find out where it comes from and move it out of the folder";
 /// Files of the store's own folder, besides its folders. A file system's own `lost+found` is nobody's.
-const OWN: [&str; 8] = ["LOCK", "FORMAT", "CURRENT", "reserve", "previous", calendar::HELD, calendar::CONFIRMED, "lost+found"];
+const OWN: [&str; 11] = [
+    "LOCK",
+    "FORMAT",
+    "FORMAT.tmp",
+    "CURRENT",
+    "CURRENT.tmp",
+    "reserve",
+    "previous",
+    calendar::HELD,
+    "CALENDAR-HELD.tmp",
+    calendar::CONFIRMED,
+    "lost+found",
+];
 /// Folders below `log/` are walked no deeper than a tile's name can be.
 const DEPTH_MAX: usize = 9;
 
@@ -30,8 +45,7 @@ pub fn foreign(layout: &Layout) -> Result<Vec<String>, OpenError> {
     for name in layout.names(".")? {
         // A link to a folder elsewhere serves as one, and the store made none.
         let folder = || FOLDERS.contains(&name.as_str()) && layout.disk().other_at(&layout.path(&name)) != Some(Kind::Link);
-        let own = OWN.contains(&name.as_str()) || folder() || name.ends_with(".tmp");
-        if !own {
+        if !OWN.contains(&name.as_str()) && !folder() {
             found.push(name);
         }
     }
@@ -40,6 +54,16 @@ pub fn foreign(layout: &Layout) -> Result<Vec<String>, OpenError> {
         if parse_date(&format!("{name}-01")).is_none() {
             found.push(format!("index/{name}"));
         }
+    }
+    for month in months_of_index(layout) {
+        let is_other = |path: &Path| layout.disk().other_at(path).is_some_and(|kind| kind != Kind::Folder);
+        // Such are removed.
+        if is_other(&layout.path(&month)) {
+            continue;
+        }
+        let names = layout.names(&month).unwrap_or_default().into_iter();
+        let names = names.map(|name| (index::is_of_sled(&name), format!("{month}/{name}")));
+        found.extend(names.filter(|(is_of_sled, name)| !is_of_sled && !is_other(&layout.path(name))).map(|(_, name)| name));
     }
     Ok(found)
 }
@@ -51,7 +75,25 @@ pub fn check_foreign(layout: &Layout, report: &mut FsckReport) -> Result<(), Ope
     }
     let Some(current) = Current::read(layout)? else { return Ok(()) };
     report.damages.extend(layout.in_the_way(&current)?);
+    check_index(layout, report);
     Ok(())
+}
+
+/// Among sled's files: what is none, which the gateway removes before sled opens them, and files of other names.
+fn check_index(layout: &Layout, report: &mut FsckReport) {
+    for month in months_of_index(layout) {
+        let (folder, disk) = (layout.path(&month), layout.disk());
+        for (path, kind) in index::others_in(disk, &folder) {
+            let name = path.strip_prefix(layout.root()).unwrap_or(&path).display().to_string();
+            report.found(name, 0, format!("{kind} stands among the search index's files; the gateway removes it before it opens them"));
+        }
+    }
+}
+
+/// The folders of the months of the search index.
+fn months_of_index(layout: &Layout) -> impl Iterator<Item = String> {
+    let names = layout.names("index").unwrap_or_default();
+    names.into_iter().filter(|name| parse_date(&format!("{name}-01")).is_some()).map(|name| format!("index/{name}"))
 }
 
 /// The files beside the log that this one follows.
@@ -83,20 +125,22 @@ pub fn check_previous_folder(previous: &Layout, verifier: &LogVerifier, report: 
     Ok(())
 }
 
-/// Every file of the published log that the checkpoint does not name: a partial tile of an older size must be the beginning of the tile that
-/// has grown from it, anything else is foreign.
-pub fn check_log_folder(layout: &Layout, size: u64, report: &mut FsckReport) {
+/// Every file of the published log that a log of `size` entries does not name: a partial tile of an older size must be the beginning of the tile that
+/// has grown from it, and what bears no name of a tile is foreign. Tiles of more entries are given back.
+pub fn check_log_folder(layout: &Layout, size: u64, report: &mut FsckReport) -> Vec<TileId> {
     let mut partials: BTreeMap<TileId, Vec<TileId>> = BTreeMap::new();
+    let mut beyond = Vec::new();
     walk(layout, "log", 0, &mut |name| {
         let below = name.strip_prefix("log/").unwrap_or(name);
         if let Some(kind) = layout.disk().other_at(&layout.path(name)) {
             return report.damages.push(Damage::in_the_way(name, kind));
         }
         match below.parse::<TileId>() {
+            Ok(tile) if is_beyond(tile, size) => beyond.push(tile),
             Ok(tile) if !tile.is_full() => partials.entry(tile.full()).or_default().push(tile),
-            // Beyond the checkpoint: written, and published a moment later.
             Ok(_) => {}
-            Err(_) if below == "checkpoint" || below.ends_with(".tmp") => {}
+            // What a crash leaves of one that was being written goes with the next that is.
+            Err(_) if below == "checkpoint" || below == "checkpoint.tmp" || below.ends_with("/writing.tmp") => {}
             Err(_) => report.found(name, 0, FOREIGN),
         }
     });
@@ -104,6 +148,7 @@ pub fn check_log_folder(layout: &Layout, size: u64, report: &mut FsckReport) {
     for (full, tiles) in partials {
         check_partials(&folder, full, &tiles, size, report);
     }
+    beyond
 }
 
 fn check_partials(folder: &TileFolder, full: TileId, tiles: &[TileId], size: u64, report: &mut FsckReport) {

@@ -265,7 +265,7 @@ async fn one(sound: &Sound, name: &str, harm: &Harm) {
     let is_sound = matches!(&checked, Ok(report) if report.is_sound());
     assert!(is_sound || named_by_check, "{case}: the check names something else: {checked:?}");
     match copy.try_open_with_reserve() {
-        Err(OpenError::Damaged(damage)) => assert!(names(&damage), "{case}: the start names {damage}"),
+        Err(OpenError::Damaged(damage) | OpenError::Mark(damage)) => assert!(names(&damage), "{case}: the start names {damage}"),
         // A folder without FORMAT and with files in it is refused as such.
         Err(OpenError::NotEmpty(_)) => assert_eq!(below, "FORMAT", "{case}"),
         // Whole entries are gone from the end: an older state of the same store, which the check names by its file.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::fsck::fsck;
 use super::super::keys::Keys;
 use super::super::layout::Layout;
 use super::*;
@@ -134,6 +135,58 @@ async fn an_index_that_is_deleted_cut_garbled_or_of_an_older_state_costs_a_rebui
     for seed in [0, 1, 2, 4, 7, 11] {
         survives(&home, asked, wanted, &format!("garbled with seed {seed}"), |index| garble(index, seed)).await;
     }
+}
+
+/// sled opens whatever bears a name of its own, and a pipe never comes back.
+#[tokio::test]
+async fn what_is_no_file_among_the_indexs_own_is_removed_unopened_and_a_stop_ends() {
+    let (home, asked, wanted) = indexed().await;
+    let months: Vec<PathBuf> = std::fs::read_dir(home.data().join("index")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let snapshot = files_below(&months[0]).into_iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let snapshot = snapshot.into_iter().find(|name| name.starts_with("snap.")).unwrap_or_else(|| "snap.0000000000000000".to_owned());
+    let names = ["conf", "db", "blobs/7", snapshot.as_str()];
+    let name_of = |month: &Path, name: &str| format!("index/{}/{name}", month.file_name().unwrap().to_string_lossy());
+    for name in names {
+        survives(&home, &asked, &wanted, name, |index| {
+            for month in std::fs::read_dir(index).unwrap() {
+                let month = month.unwrap().path();
+                let path = month.join(name);
+                _ = std::fs::remove_file(&path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+                let report = fsck(index.parent().unwrap(), None, &mut |_| ()).unwrap();
+                let named = report.damages.iter().filter(|damage| damage.what.contains("a pipe stands among the search index's files"));
+                assert!(named.map(|damage| &damage.file).any(|file| *file == name_of(&month, name)), "{name}: {report:?}");
+            }
+        })
+        .await;
+    }
+    survives(&home, &asked, &wanted, "a pipe in place of a month", |index| {
+        for month in &months {
+            let month = index.join(month.file_name().unwrap());
+            std::fs::remove_dir_all(&month).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &month, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        }
+    })
+    .await;
+    // A file of another name is nobody's, and stays.
+    let stray = months[0].join("notes.txt");
+    std::fs::write(&stray, "mine").unwrap();
+    let report = fsck(&home.data(), None, &mut |_| ()).unwrap();
+    let name = name_of(&months[0], "notes.txt");
+    assert!(matches!(report.damages.as_slice(), [damage] if damage.file == name && damage.what.contains("did not make")), "{report:?}");
+    home.open().stop().await.unwrap();
+    assert!(stray.exists());
+}
+
+#[test]
+fn a_thread_that_does_not_end_is_waited_for_no_longer_than_its_time() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || _ = ended.recv());
+    assert!(!super::super::start::ends_within(&thread, Duration::from_millis(20)));
+    drop(end);
+    assert!(super::super::start::ends_within(&thread, PATIENCE));
+    thread.join().unwrap();
 }
 
 /// sled takes the length that it finds for what it wrote, and would write through all of the hole.
