@@ -4,6 +4,8 @@
 //! Compiled for tests and for cargo-fuzz (`--cfg fuzzing`) only.
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;
@@ -18,16 +20,20 @@ use crate::audit::evidence::{Manifest, parse_entry, parse_hash_lines};
 use crate::audit::leaf::Leaf;
 use crate::audit::note::{LogSigner, LogVerifier, UnverifiedNote};
 use crate::audit::receipt::{AuditorProof, Receipt, Standing};
+use crate::audit::tile_nodes::TileNodes;
 use crate::audit::tiles::TileId;
 use crate::audit::tlog_policy::TlogPolicy;
 use crate::audit::tlog_proof::TlogProof;
+use crate::audit::tree::{Hash, root_at};
 use crate::audit::witness::{self, Submitted};
 use crate::cli::fuzzing as cli;
 use crate::config::Config;
 use crate::config::participants::parse_register;
-use crate::domain::id::{CaseRef, MessageId, RequisitionId};
+use crate::config::register_edit::RegisterEdit;
+use crate::domain::id::{CaseRef, MessageId, ParticipantId, RequisitionId};
 use crate::domain::identity::IdentityMode;
 use crate::domain::nlk::NlkTable;
+use crate::domain::participant::{MunicipalityNumber, OrganisationNumber};
 use crate::domain::time::{Date, parse_date};
 use crate::domain::violation::ParseContext;
 use crate::grpc::convert::{canonical, condition_notice, lab_result, non_attendance_report, wire};
@@ -44,17 +50,23 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("call", call),
     ("frames", frames),
+    ("arguments", crate::grpc::fuzzing::arguments),
     ("wire", wire_walk),
+    ("json", json),
     ("notice", notice),
     ("report", report),
     ("result", result),
     ("certificate", certificate),
+    ("chain", crate::tls::fuzzing::chain),
+    ("pem", crate::tls::fuzzing::file),
+    ("marks", marks),
     ("identifiers", identifiers),
     ("register", register),
     ("configuration", configuration),
     ("codes", codes),
     ("journal", store::journal),
     ("snapshot", store::snapshot),
+    ("current", store::current),
     ("record", store::record),
     ("tile", tile),
     ("note", note),
@@ -155,8 +167,25 @@ fn result(data: &[u8]) {
     }
 }
 
+/// A message as JSON, for the command line: a request, or one of the three by itself. The first byte picks it.
+fn json(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else { return };
+    let three = ["ConditionNotice", "NonAttendanceReport", "LabResult"].map(cli::descriptor);
+    let place = usize::from(*first) % (REQUESTS.len() + three.len());
+    let descriptor = REQUESTS.get(place).unwrap_or_else(|| &three[place - REQUESTS.len()]);
+    if let Some(text) = text(data) {
+        cli::json(descriptor, text);
+    }
+}
+
+fn marks(data: &[u8]) {
+    if let Some(text) = text(data) {
+        crate::tls::fuzzing::marks(text);
+    }
+}
+
 fn certificate(data: &[u8]) {
-    crate::tls::trust::fuzzing::certificate(data);
+    crate::tls::fuzzing::certificate(data);
     let _ = key_hash_of(data);
     let _ = PeerIdentity::from_leaf(data);
 }
@@ -176,12 +205,19 @@ fn identifiers(data: &[u8]) {
     if let Ok(requisition) = text.parse::<RequisitionId>() {
         assert_eq!(requisition.to_string().parse(), Ok(requisition));
     }
-    let _ = parse_date(text);
+    if let Ok(id) = text.parse::<ParticipantId>() {
+        assert_eq!(id.to_string(), text, "a participant's id has one spelling");
+    }
+    let _ = (parse_date(text), text.parse::<MunicipalityNumber>(), text.parse::<OrganisationNumber>());
 }
 
+/// The register's file, for the gateway and to be edited, and a gateway's answer of it.
 fn register(data: &[u8]) {
     if let Some(text) = text(data) {
-        let _ = parse_register(Path::new("participants.toml"), text, 1, &|_| true);
+        let file = Path::new("participants.toml");
+        let is_one = parse_register(file, text, 1, &|_| true).is_ok();
+        assert_eq!(RegisterEdit::of(file, text.to_owned(), &|_| true).is_ok(), is_one, "what is a register can be edited");
+        cli::register(text);
     }
 }
 
@@ -197,9 +233,15 @@ fn codes(data: &[u8]) {
     }
 }
 
-/// Paths of tiles, and what lies behind them.
+/// Paths of tiles, and what lies behind them: bundles and hashes.
 fn tile(data: &[u8]) {
     let _ = entries::decode(data, 256);
+    cli::start_of(data);
+    let hashes = data.len() / Hash::LEN;
+    for size in [hashes as u64, 1 + hashes as u64].into_iter().filter(|size| (1..=256).contains(size)) {
+        let nodes = TileNodes::new(size, |_| Ok::<_, ()>(data.to_vec()));
+        assert_eq!(root_at(&nodes, size).is_ok(), data.len() as u64 == size * Hash::LEN as u64, "a tile is as long as its name says");
+    }
     if let Some(text) = text(data)
         && let Ok(tile) = text.parse::<TileId>()
     {
@@ -254,6 +296,7 @@ fn leaf(data: &[u8]) {
 /// An evidence bundle as a whole, and each of its texts.
 fn bundle(data: &[u8]) {
     cli::bundle(data);
+    cli::entry(data);
     let Some(text) = text(data) else { return };
     if let Ok(manifest) = Manifest::parse(text) {
         assert_eq!(manifest.encode(), text, "a manifest has one spelling");
@@ -293,5 +336,5 @@ fn witness(data: &[u8]) {
 }
 
 fn revocation(data: &[u8]) {
-    crate::tls::revocation::fuzzing::list(data);
+    crate::tls::fuzzing::list(data);
 }

@@ -2,6 +2,8 @@
 //!
 //! Each rule is a function from text to findings, and has a test that it finds a bad line.
 
+#[path = "tidy/parsers.rs"]
+mod parsers;
 #[path = "tidy/source.rs"]
 mod source;
 

@@ -186,9 +186,38 @@ pub mod fuzzing {
     #[cfg(test)]
     pub(crate) use super::audit::bundle::tests::bundle as sample_bundle;
 
+    pub(crate) use super::schema::descriptor;
+    #[cfg(test)]
+    pub(crate) use super::schema::to_value;
+
     /// An evidence bundle.
     pub fn bundle(data: &[u8]) {
         let _ = super::audit::bundle::read::check_stream(data, &super::audit::bundle::read::Demands::default(), &mut |_, _| {});
+    }
+
+    /// An entry of an export, as a gateway answers it.
+    pub fn entry(data: &[u8]) {
+        super::audit::export::fuzzing::entry(data);
+    }
+
+    /// The first entries of a full bundle, and the first hashes of a full tile: the first byte says how many.
+    pub fn start_of(data: &[u8]) {
+        super::audit::verify::fuzzing::start_of(data);
+    }
+
+    /// What a gateway answers of its register.
+    pub fn register(answer: &str) {
+        super::register_state::fuzzing::answer(answer);
+    }
+
+    /// A message of this descriptor as JSON: what is accepted is written and read again as itself.
+    pub fn json(descriptor: &prost_reflect::MessageDescriptor, text: &str) {
+        use super::schema::{from_text, from_value, to_value};
+        if let Ok(message) = from_text(descriptor.clone(), text) {
+            // An empty list is a field that stands in one and not in the other.
+            let again = from_value(descriptor.clone(), &to_value(&message));
+            assert!(again.is_ok_and(|again| to_value(&again) == to_value(&message)), "a message is read as it is shown");
+        }
     }
 }
 

@@ -109,16 +109,27 @@ pub fn ask(admin: SocketAddr) -> Result<Answer, CliError> {
         CliError::Unreachable(format!("the gateway does not answer at {admin}: {error}; start it, or name a file with --in-force"))
     };
     let answer = get(admin).map_err(|error| unreachable(&error))?;
-    let other = || CliError::Unreachable(format!("what answers at {admin} is no gateway of this version"));
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(other)?;
-    let InForce { generation, file_refused, participant, former } =
-        Some(body).filter(|_| head.starts_with("HTTP/1.1 200 ")).and_then(|body| toml::from_str(body).ok()).ok_or_else(other)?;
-    let in_force = Register::new(generation, participant, &|_| true).map_err(|_| other())?;
+    read(&answer).ok_or_else(|| CliError::Unreachable(format!("what answers at {admin} is no gateway of this version")))
+}
+
+/// What stands in an answer over HTTP.
+fn read(answer: &str) -> Option<Answer> {
+    let (_, body) = answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 200 "))?;
+    let InForce { generation, file_refused, participant, former } = toml::from_str(body).ok()?;
+    let in_force = Register::new(generation, participant, &|_| true).ok()?;
     let former = former.into_iter().map(|Former { id, role, organisation_number }| {
         (id, role.zip(organisation_number).map(|(role, organisation_number)| Bearer { role, organisation_number }))
     });
     let past = RegisterPast::new(in_force.into(), former.collect(), std::collections::BTreeSet::new());
-    Ok(Answer { generation, past, file_refused })
+    Some(Answer { generation, past, file_refused })
+}
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    /// An answer's text.
+    pub fn answer(text: &str) {
+        let _ = super::read(text);
+    }
 }
 
 fn get(admin: SocketAddr) -> std::io::Result<String> {

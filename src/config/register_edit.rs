@@ -115,7 +115,11 @@ impl<'a> RegisterEdit<'a> {
     /// # Errors
     /// The file cannot be read, or is refused as it is.
     pub fn open(path: &Path, known: &'a dyn Fn(MunicipalityNumber) -> bool) -> Result<Self, EditError> {
-        let text = read_text(path)?;
+        Self::of(path, read_text(path)?, known)
+    }
+
+    /// The same of a text.
+    pub(crate) fn of(path: &Path, text: String, known: &'a dyn Fn(MunicipalityNumber) -> bool) -> Result<Self, EditError> {
         let before = parse_register(path, &text, 1, known)?;
         let document = text.parse().map_err(|_| EditError::Form(path.to_owned()))?;
         Ok(Self { path: path.to_owned(), text, document, before, known })

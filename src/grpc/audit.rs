@@ -14,7 +14,7 @@ use super::{pb, shared, status};
 use crate::audit::counts::{Column, Counts};
 use crate::audit::question::Period;
 use crate::audit::record::Record;
-use crate::domain::time::{Timestamp, parse_date};
+use crate::domain::time::{Date, Timestamp, parse_date};
 use crate::gateway::{Gateway, Lacks, LogState, ProofOf, Proofs, Reviews, Rows, Timeline, WitnessState, WitnessStatus};
 use crate::policy::reason::Reason;
 use crate::store::{LogEntry, RecordFilter};
@@ -98,6 +98,28 @@ fn filter(request: &pb::ListRecordsRequest) -> Result<RecordFilter, Status> {
     })
 }
 
+fn proof_of(request: &pb::GetProofRequest) -> Result<ProofOf, Status> {
+    use pb::get_proof_request::Of;
+    let pb::GetProofRequest { of, from_index } = request;
+    match of {
+        Some(Of::Index(_)) if *from_index > 0 => {
+            Err(status::of_argument("from_index", Reason::BadArgument, "send it with a message_id only"))
+        }
+        Some(Of::Index(index)) => Ok(ProofOf::Index(*index)),
+        Some(Of::MessageId(text)) => Ok(ProofOf::Message(shared::message_id("message_id", text)?, *from_index)),
+        None => Err(status::of_argument("of", Reason::BadArgument, "name an index or a message_id")),
+    }
+}
+
+/// The first and the last day of a review.
+fn days(request: &pb::ReviewRequest) -> Result<(Date, Date), Status> {
+    let day = |field: &str, text: &str| {
+        parse_date(text).ok_or_else(|| status::of_argument(field, Reason::BadArgument, "a day is YYYY-MM-DD, in Oslo's calendar"))
+    };
+    let (from, to) = request.days.as_ref().map_or(("", ""), |days| (&days.from, &days.to));
+    Ok((day("days.from", from)?, day("days.to", to)?))
+}
+
 /// Rows of pages, then the end.
 struct List {
     rows: Rows,
@@ -178,17 +200,8 @@ impl pb::audit_service_server::AuditService for Audit {
     }
 
     async fn get_proof(&self, request: Request<pb::GetProofRequest>) -> Result<Response<pb::GetProofResponse>, Status> {
-        use pb::get_proof_request::Of;
         let caller = shared::caller(request.extensions())?;
-        let pb::GetProofRequest { of, from_index } = request.into_inner();
-        let of = match of {
-            Some(Of::Index(_)) if from_index > 0 => {
-                return Err(status::of_argument("from_index", Reason::BadArgument, "send it with a message_id only"));
-            }
-            Some(Of::Index(index)) => ProofOf::Index(index),
-            Some(Of::MessageId(text)) => ProofOf::Message(shared::message_id("message_id", &text)?, from_index),
-            None => return Err(status::of_argument("of", Reason::BadArgument, "name an index or a message_id")),
-        };
+        let of = proof_of(request.get_ref())?;
         let Proofs { proofs, next_index } = self.0.proofs(&caller, of).await.map_err(status::of_refusal)?;
         let proofs = proofs
             .into_iter()
@@ -270,11 +283,8 @@ impl pb::audit_service_server::AuditService for Audit {
 
     async fn review(&self, request: Request<pb::ReviewRequest>) -> Result<Response<pb::ReviewResponse>, Status> {
         let caller = shared::caller(request.extensions())?;
-        let day = |field: &str, text: &str| {
-            parse_date(text).ok_or_else(|| status::of_argument(field, Reason::BadArgument, "a day is YYYY-MM-DD, in Oslo's calendar"))
-        };
-        let pb::Days { from, to } = request.into_inner().days.unwrap_or_default();
-        self.0.review(&caller, day("days.from", &from)?, day("days.to", &to)?).await.map_err(status::of_refusal)?;
+        let (from, to) = days(request.get_ref())?;
+        self.0.review(&caller, from, to).await.map_err(status::of_refusal)?;
         Ok(Response::new(pb::ReviewResponse {}))
     }
 
@@ -305,5 +315,28 @@ impl pb::audit_service_server::AuditService for Audit {
         let deadline = shared::deadline(request.extensions());
         let export = self.0.export(&caller, export::export_of(request.get_ref())?).await.map_err(status::of_refusal)?;
         Ok(Response::new(answers(export::Exporting::new(export), deadline)))
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use prost::Message as _;
+
+    use super::{answer, days, export, filter, hold, pb, period, proof_of};
+
+    /// What is read of an auditor's requests: the first byte picks which.
+    pub(in crate::grpc) fn arguments(data: &[u8]) {
+        let Some((first, data)) = data.split_first() else { return };
+        match first % 6 {
+            0 => _ = pb::ListRecordsRequest::decode(data).map(|request| filter(&request)),
+            1 => _ = pb::ExportRequest::decode(data).map(|request| export::export_of(&request)),
+            2 => _ = pb::PlaceHoldRequest::decode(data).map(|request| hold::placed(&request)),
+            3 => _ = pb::GetProofRequest::decode(data).map(|request| proof_of(&request)),
+            4 => _ = pb::ReviewRequest::decode(data).map(|request| days(&request)),
+            _ => {
+                let Ok(request) = pb::AskRequest::decode(data) else { return };
+                let _ = (answer::questions(&request.questions), period(request.from_time.as_ref(), request.to_time.as_ref()));
+            }
+        }
     }
 }

@@ -443,6 +443,23 @@ impl http_body::Body for Held {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::{HeaderMap, asked, asked_timeout};
+
+    /// What is read of a call's path and of its time.
+    pub(in crate::grpc) fn head(data: &[u8]) {
+        if let Ok(path) = std::str::from_utf8(data) {
+            let _ = asked(path);
+        }
+        if let Ok(value) = http::HeaderValue::from_bytes(data) {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", value);
+            let _ = asked_timeout(&headers);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

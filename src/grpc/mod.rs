@@ -5,6 +5,8 @@ pub mod caller;
 pub mod codec;
 pub mod convert;
 pub mod expiry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod laboratory;
 mod lanes;
 mod municipal;

@@ -308,24 +308,53 @@ fn counterpart(counterpart: Counterpart) -> pb::Counterpart {
     }
 }
 
-pub(super) async fn look_up(
-    gateway: &Arc<Gateway>,
-    caller: &Caller,
-    verb: Verb,
-    (id, municipality, after): (Option<&str>, Option<&str>, &str),
-) -> Result<(Vec<pb::Counterpart>, String), Status> {
+/// What a look-up asks for: a participant, a municipality, and where the page begins.
+fn counterpart_filter((id, municipality, after): (Option<&str>, Option<&str>, &str)) -> Result<CounterpartFilter, Status> {
     let participant = |field: &str, text: &str| text.parse::<ParticipantId>().map_err(|error| status::of_id(field, error));
     let number = |text: &str| {
         let advice = "a municipality number is four digits";
         text.parse::<MunicipalityNumber>().map_err(|_| status::of_argument("municipality", Reason::BadArgument, advice))
     };
-    let filter = CounterpartFilter {
+    Ok(CounterpartFilter {
         participant: id.map(|text| participant("participant_id", text)).transpose()?,
         municipality: municipality.map(number).transpose()?,
         after: (!after.is_empty()).then(|| participant("after_participant_id", after)).transpose()?,
-    };
+    })
+}
+
+pub(super) async fn look_up(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    verb: Verb,
+    asked: (Option<&str>, Option<&str>, &str),
+) -> Result<(Vec<pb::Counterpart>, String), Status> {
+    let filter = counterpart_filter(asked)?;
     let (found, next) = gateway.look_up(caller, verb, &filter).await.map_err(status::of_refusal)?;
     Ok((found.into_iter().map(counterpart).collect(), next.map(|id| id.to_string()).unwrap_or_default()))
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::{SendRequest, convert, counterpart_filter, cursor, envelope, pb};
+
+    /// Where a feed goes on: what is read is what was sent.
+    pub(in crate::grpc) fn text(data: &[u8]) {
+        let Ok(text) = std::str::from_utf8(data) else { return };
+        if let Ok(read) = cursor(text) {
+            assert_eq!(cursor(&format!("{}.{}", read.changed, read.index)).ok(), Some(read));
+        }
+    }
+
+    pub(in crate::grpc) fn look_up(request: &pb::ProsecutionServiceLookUpRequest) {
+        let pb::ProsecutionServiceLookUpRequest { participant_id, municipality, after_participant_id } = request;
+        let _ = counterpart_filter((participant_id.as_deref(), municipality.as_deref(), after_participant_id));
+    }
+
+    /// The part of a Send request that is no content; what is left is the content.
+    pub(in crate::grpc) fn head(mut request: impl SendRequest) {
+        let head = request.take_head();
+        let _ = (super::message_id("message_id", &head.message_id), envelope(&head), convert::canonical(&request));
+    }
 }
 
 #[cfg(test)]

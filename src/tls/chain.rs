@@ -90,6 +90,27 @@ pub(super) fn links(chain: &[CertificateDer<'_>]) -> Vec<Link> {
     links
 }
 
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use super::{CertificateDer, LINKS_MAX, SHOWN_MAX, links, shown};
+
+    /// What a stranger shows: certificates in DER, each behind its length in two bytes.
+    pub fn chain(data: &[u8]) {
+        let (mut ders, mut rest) = (Vec::new(), data);
+        while let Some((len, after)) = rest.split_first_chunk::<2>() {
+            let (der, after) = after.split_at(usize::from(u16::from_be_bytes(*len)).min(after.len()));
+            ders.push(CertificateDer::from(der));
+            rest = after;
+        }
+        let Some((leaf, others)) = ders.split_first() else { return };
+        if let Ok(shown) = shown(leaf, others) {
+            assert!(shown.len() == ders.len() && shown.len() <= SHOWN_MAX, "all are shown, or none");
+        }
+        assert!(links(&ders).len() <= LINKS_MAX);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -206,6 +206,31 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use super::Marks;
+
+    /// The file beside the high-water mark: what is accepted is read as it is written.
+    pub fn marks(text: &str) {
+        if let Some(marks) = Marks::parse(text) {
+            assert_eq!(Marks::parse(&marks.to_text()), Some(marks));
+        }
+    }
+
+    /// Marks of lists with a number and without one, and the file of a program that told CAs apart by name.
+    #[cfg(test)]
+    pub(crate) fn samples_of_marks() -> impl Iterator<Item = (&'static str, String)> {
+        use super::{HEADER_BY_NAME, Mark, SpeaksFor};
+        let at = |scope: u8| SpeaksFor { name: [1; 32], key: [8; 32], scope: [scope; 32] };
+        let marks = [(at(2), Mark::new(1_780_000_000, [3; 32], &[4, 5])), (at(9), Mark::new(-5, [3; 32], &[]))];
+        let text = Marks(marks.into()).to_text();
+        let old = |n: u8| format!("{n:02x}").repeat(32);
+        let by_name = format!("{HEADER_BY_NAME}\n{} {} {} 0405 1780000000\n", old(1), old(2), old(3));
+        [("two", text), ("by-name", by_name), ("none", Marks::default().to_text())].into_iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

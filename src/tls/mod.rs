@@ -42,3 +42,15 @@ pub use parts::{Read, Refused, read};
 pub use peer::{IdentityError, PeerIdentity, resolve};
 pub use revocation::{ListState, ListStatus};
 pub use trust::{Trust, TrustError, TrustedIssuer};
+
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    pub use super::chain::fuzzing::chain;
+    pub use super::marks::fuzzing::marks;
+    #[cfg(test)]
+    pub(crate) use super::marks::fuzzing::samples_of_marks;
+    pub use super::parts::fuzzing::file;
+    pub use super::revocation::fuzzing::list;
+    pub use super::trust::fuzzing::certificate;
+}

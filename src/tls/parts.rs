@@ -520,6 +520,30 @@ impl Parts {
     }
 }
 
+/// What is read of foreign bytes here, for `crate::fuzzing`.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use std::path::{Path, PathBuf};
+
+    use super::{Content, ReloadedFile, Timestamp, own};
+    use crate::tls::trust::fuzzing::trust;
+
+    /// A file of certificates, of a key or of lists: the first byte picks what it stands for.
+    pub fn file(data: &[u8]) {
+        use ReloadedFile::{Certificate, ClientCa, IssuingCa, Key, RevocationList};
+        let Some((first, bytes)) = data.split_first() else { return };
+        let kind = [Certificate, Key, ClientCa, IssuingCa, RevocationList][usize::from(*first % 5)];
+        let at = Timestamp::from_millis(1_780_000_000_000);
+        if let Ok(content) = Content::parse(kind, Path::new("file.pem"), bytes, [0; 32], &trust(), at) {
+            let path = PathBuf::from("file.pem");
+            let own = own::Own { certificate_file: &path, key_file: &path };
+            let _ = own.validity(content.certificates());
+            let _ = content.key(&path).map(|key| own.pair(content.certificates(), key));
+            let _ = content.lists().len();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -294,11 +294,21 @@ pub mod fuzzing {
 
     use super::{IdentityMode, Trust, TrustedIssuer, X509Certificate};
 
-    /// A client's certificate in DER, under a list and in production.
-    pub fn certificate(data: &[u8]) {
+    /// A list of one CA, in production.
+    ///
+    /// # Panics
+    /// Never: the list is one.
+    #[must_use]
+    pub fn trust() -> Trust {
         let issuer = TrustedIssuer::new("Example CA", "NTRNO-983163327", &["2.16.578.1.26.1.3.2".to_owned()], false);
         let trust = issuer.and_then(|issuer| Trust::new(vec![issuer], IdentityMode::Production));
-        if let (Ok(trust), Ok((_, certificate))) = (trust, X509Certificate::from_der(data)) {
+        trust.expect("a name, an organisation and a policy are an issuer")
+    }
+
+    /// A client's certificate in DER, under that list.
+    pub fn certificate(data: &[u8]) {
+        let trust = trust();
+        if let Ok((_, certificate)) = X509Certificate::from_der(data) {
             _ = trust.judge_authority(&certificate);
             _ = trust.judge(&certificate, std::slice::from_ref(&certificate));
         }

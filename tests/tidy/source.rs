@@ -205,8 +205,13 @@ fn inline_modules(code: &str) -> usize {
 
 /// Start and end of every item under `#[cfg(test)]`.
 fn test_items(code: &str) -> Vec<(usize, usize)> {
+    items_under(code, "#[cfg(test)]")
+}
+
+/// Start and end of every item under `attribute`.
+pub fn items_under(code: &str, attribute: &str) -> Vec<(usize, usize)> {
     let mut items: Vec<(usize, usize)> = Vec::new();
-    for (start, attribute) in code.match_indices("#[cfg(test)]") {
+    for (start, attribute) in code.match_indices(attribute) {
         if items.last().is_some_and(|(_, end)| start < *end) {
             continue;
         }

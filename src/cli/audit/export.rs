@@ -376,6 +376,16 @@ fn open(entry: &pb::ExportEntry) -> Option<OpenEntry> {
     Some(OpenEntry { index: entry.index, leaf: Some(leaf), held })
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use prost::Message as _;
+
+    /// An entry in an answer.
+    pub fn entry(data: &[u8]) {
+        let _ = super::pb::ExportEntry::decode(data).map(|entry| super::open(&entry));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

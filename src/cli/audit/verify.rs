@@ -371,3 +371,18 @@ fn start_of(full: &[u8], tile: TileId) -> Result<Vec<u8>, String> {
     };
     full.get(..bytes).map(<[u8]>::to_vec).ok_or_else(|| "the full tile ends too early".to_owned())
 }
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    use super::{TileId, TileKind};
+
+    /// The beginning of a tile that grew: the first byte says how long.
+    pub fn start_of(data: &[u8]) {
+        let Some((width, full)) = data.split_first() else { return };
+        for kind in [TileKind::Entries, TileKind::Hashes(0)] {
+            let tile = TileId::new(kind, 0, u16::from(*width).max(1)).expect("a width of 1 to 255 is one");
+            if let Ok(start) = super::start_of(full, tile) {
+                assert!(full.starts_with(&start));
+            }
+        }
+    }
+}

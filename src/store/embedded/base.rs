@@ -52,11 +52,8 @@ pub const fn content_place(index: u64, offset: u64) -> Place {
     Place { sequence: index, part: 0, position: offset }
 }
 
-/// Writes the state of base `number`, durable before this returns. Returns its length.
-pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), number: u64, base: &Base) -> Result<u64, OpenError> {
-    let name = state_name(number);
-    let path = layout.path(&name);
-    let sealer = keys.create(&name, entropy)?;
+/// The plain form of a base.
+pub(super) fn to_plain(base: &Base) -> Zeroizing<Vec<u8>> {
     let later = &base.snapshot.later;
     let plain = postcard::to_stdvec(base).and_then(|plain| postcard::to_extend(later, plain));
     // By the order of the files.
@@ -64,7 +61,46 @@ pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), numb
     // What came later stands behind what came before, in the order in which programs came to write it.
     let behind = (&later.holds, &base.held, &later.former, &lacks, &later.clocks);
     let plain = plain.and_then(|plain| postcard::to_extend(&behind, plain));
-    let plain = Zeroizing::new(plain.expect("a base is plain data"));
+    Zeroizing::new(plain.expect("a base is plain data"))
+}
+
+/// The base of a plain form, if it is one that a program wrote.
+pub(super) fn of_plain(plain: &[u8]) -> Option<Base> {
+    read_plain(plain).ok().filter(|base| base.tree.is_whole() && base.months.iter().all(Month::can_be))
+}
+
+/// A plain form ends where the program that wrote it knew no more.
+fn read_plain(plain: &[u8]) -> postcard::Result<Base> {
+    let (mut base, later) = postcard::take_from_bytes::<Base>(plain)?;
+    // The first programs wrote nothing behind it.
+    if !later.is_empty() {
+        let (found, holds) = postcard::take_from_bytes(later)?;
+        base.snapshot.later = found;
+        if !holds.is_empty() {
+            let (found, former) = postcard::take_from_bytes(holds)?;
+            (base.snapshot.later.holds, base.held) = found;
+            if !former.is_empty() {
+                let (found, lacks) = postcard::take_from_bytes(former)?;
+                base.snapshot.later.former = found;
+                if !lacks.is_empty() {
+                    let (found, clocks): (Vec<Lacks>, _) = postcard::take_from_bytes(lacks)?;
+                    base.held.iter_mut().zip(found).for_each(|(file, lacks)| file.lacks = lacks);
+                    if !clocks.is_empty() {
+                        base.snapshot.later.clocks = postcard::from_bytes(clocks)?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(base)
+}
+
+/// Writes the state of base `number`, durable before this returns. Returns its length.
+pub fn write_state((layout, keys, entropy): (&Layout, &Keys, &dyn Entropy), number: u64, base: &Base) -> Result<u64, OpenError> {
+    let name = state_name(number);
+    let path = layout.path(&name);
+    let sealer = keys.create(&name, entropy)?;
+    let plain = to_plain(base);
     let mut out = Appender::new(layout.disk().open(&path, Open::Truncate).at("cannot create", &path)?);
     let mut buffer = Vec::with_capacity(PIECE + TAG_LEN + 4);
     let pieces = plain.len().div_ceil(PIECE);
@@ -111,29 +147,7 @@ pub fn read_state(layout: &Layout, keys: &Keys, number: u64) -> Result<Base, Ope
     if !ended {
         return Err(OpenError::damage(&name, offset as u64, "the file ends too early"));
     }
-    let shape = |_| OpenError::damage(&name, 0, "the state has another shape");
-    let (mut base, later) = postcard::take_from_bytes::<Base>(&plain).map_err(shape)?;
-    // The first programs wrote nothing behind it.
-    if !later.is_empty() {
-        let (found, holds) = postcard::take_from_bytes(later).map_err(shape)?;
-        base.snapshot.later = found;
-        if !holds.is_empty() {
-            let (found, former) = postcard::take_from_bytes(holds).map_err(shape)?;
-            (base.snapshot.later.holds, base.held) = found;
-            if !former.is_empty() {
-                let (found, lacks) = postcard::take_from_bytes(former).map_err(shape)?;
-                base.snapshot.later.former = found;
-                if !lacks.is_empty() {
-                    let (found, clocks): (Vec<Lacks>, _) = postcard::take_from_bytes(lacks).map_err(shape)?;
-                    base.held.iter_mut().zip(found).for_each(|(file, lacks)| file.lacks = lacks);
-                    if !clocks.is_empty() {
-                        base.snapshot.later.clocks = postcard::from_bytes(clocks).map_err(shape)?;
-                    }
-                }
-            }
-        }
-    }
-    Ok(base)
+    of_plain(&plain).ok_or_else(|| OpenError::damage(&name, 0, "the state has another shape"))
 }
 
 /// Where a state file is not what its pieces' lengths say: where what stands behind the last begins, or where it ends too early. The key is needed
@@ -206,5 +220,46 @@ impl<'l> ContentWriter<'l> {
         self.out.finish().at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
         sync_dir(self.layout.disk(), &self.layout.path("base"))?;
         Ok((self.written, self.sealed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Date;
+    use crate::store::state::State;
+
+    fn base(tree: TileBuilder, months: Vec<Month>) -> Base {
+        let snapshot = State::new([0; 32]).snapshot();
+        Base { snapshot, tree, months, chain: Chain::START, contents: Vec::new(), owed: Vec::new(), held: Vec::new() }
+    }
+
+    fn is_read(base: &Base) -> bool {
+        of_plain(&to_plain(base)).is_some()
+    }
+
+    #[test]
+    fn a_base_that_no_program_wrote_is_refused_instead_of_looked_at() {
+        let mut full = std::collections::VecDeque::new();
+        let mut tree = TileBuilder::default();
+        let leaf = crate::audit::leaf::Leaf::from_bytes([1; 33]).unwrap();
+        for size in 0..600 {
+            assert!(is_read(&base(tree.clone(), Vec::new())), "{size}");
+            tree.push(&leaf, &mut full);
+        }
+        // A tile of a tree that has none would be published under a name that there is not.
+        let of_nothing = |bundle: &[u8], levels: &[&[u8]]| -> TileBuilder {
+            let written = postcard::to_stdvec(&(TileBuilder::default().frontier(), bundle, levels)).unwrap();
+            postcard::from_bytes(&written).unwrap()
+        };
+        assert!(is_read(&base(of_nothing(b"", &[]), Vec::new())));
+        assert!(!is_read(&base(of_nothing(b"\0\x01x", &[]), Vec::new())));
+        assert!(!is_read(&base(of_nothing(b"", &[b"x"]), Vec::new())));
+        // Months whose end, in entries or in bytes, is no number.
+        let month = |first_index, count| Month { first_day: Date::constant(2026, 11, 1), first_index, count };
+        assert!(is_read(&base(TileBuilder::default(), vec![month(7, 9)])));
+        for (first_index, count) in [(u64::MAX, 1), (0, u64::MAX / 100)] {
+            assert!(!is_read(&base(TileBuilder::default(), vec![month(7, 9), month(first_index, count)])), "{first_index} {count}");
+        }
     }
 }

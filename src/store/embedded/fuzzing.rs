@@ -1,15 +1,21 @@
 //! The store's own files as functions of bytes. All but headers are sealed, so a stranger's bytes end at the seal; these targets hold the key.
 
-use super::base::Base;
+use super::calendar::Held;
 use super::frame::{self, Chain, HEADER_LEN, Header};
-use super::records;
+use super::layout::{self, Current, Format};
+use super::tiles::HighWater;
+use super::{base, holds, records};
+use crate::audit::nodes::RecentNodes;
 use crate::audit::tree::Hash;
 use crate::domain::sensitive::Content;
+use crate::domain::time::Date;
 use crate::store::sealer::Sealer;
 use crate::store::state::State;
 
 #[cfg(test)]
 pub(crate) use seeds::seeds;
+
+const DAY: Date = Date::constant(2026, 11, 20);
 
 /// The key that the corpora are sealed with.
 #[must_use]
@@ -46,72 +52,61 @@ fn draft(body: &frame::Body) -> frame::Draft {
     draft
 }
 
-/// The plain form of a base; what is accepted is a state that gives the same snapshot again.
+/// The plain form of a base with all that stands behind it; what is accepted is a state that gives the same snapshot again, and is written as it is
+/// read.
 pub fn snapshot(data: &[u8]) {
-    if let Ok(base) = postcard::from_bytes::<Base>(data)
-        && let Ok(state) = State::restore(base.snapshot)
-    {
-        let snapshot = state.snapshot();
-        let again = State::restore(snapshot.clone()).expect("a snapshot of a state is one");
-        assert_eq!(again.snapshot(), snapshot);
-    }
+    let _ = base::ends_wrong(data);
+    let Some(base) = base::of_plain(data) else { return };
+    let plain = base::to_plain(&base);
+    assert_eq!(base::to_plain(&base::of_plain(&plain).expect("what was written is a base")), plain, "a base is read as it was written");
+    let _ = (base.tree.partials().len(), RecentNodes::new(base.tree.frontier()).root(), holds::lacking(&base.held));
+    let _ = (records::outlived(&base.months, DAY, 13), base.months.iter().map(|month| month.end() + month.name().len() as u64).max());
+    let _ = holds::going(base.months.clone(), &base.months.iter().map(|month| (month.first_day, 1)).collect(), DAY);
+    let Ok(state) = State::restore(base.snapshot) else { return };
+    let snapshot = state.snapshot();
+    let again = State::restore(snapshot.clone()).expect("a snapshot of a state is one");
+    assert_eq!(again.snapshot(), snapshot);
 }
 
-/// The plain form of a record's slot.
+/// The plain form of a record's slot, and the headers and names of files of records; a header also with the check sum that it ought to have.
 pub fn record(data: &[u8]) {
     if let Some(slot) = records::slot_of_plain(data) {
         let _ = crate::store::evidence::leaf(&slot.entry.record, &slot.entry.openings);
     }
+    if let Some(header) = data.first_chunk::<{ records::HEADER_LEN }>() {
+        let placed = header[8..16].first_chunk().map_or(0, |raw| u64::from_le_bytes(*raw));
+        for summed in [0, 16, 24] {
+            let mut header = *header;
+            if summed > 0 {
+                let sum = crc32fast::hash(&header[..summed]);
+                header[summed..summed + 4].copy_from_slice(&sum.to_le_bytes());
+            }
+            let _ = (records::first_of_header(&header), holds::end_of_header(&header, placed));
+        }
+    }
+    if let Ok(name) = std::str::from_utf8(data) {
+        let _ = (records::month_of_name(name), holds::numbers_of_name(name));
+    }
+}
+
+/// The small files of JSON beside the journal, as they are and with the check sum that they ought to have.
+pub fn current(data: &[u8]) {
+    let summed = [data, format!("\n{:08x}\n", crc32fast::hash(data)).as_bytes()].concat();
+    for bytes in [data.to_vec(), summed] {
+        small::<Current>(&bytes);
+        small::<Format>(&bytes);
+        small::<HighWater>(&bytes);
+        small::<Held>(&bytes);
+    }
+}
+
+/// What is accepted is read as it was written.
+fn small<T: serde::de::DeserializeOwned + serde::Serialize + PartialEq>(bytes: &[u8]) {
+    if let Ok(value) = layout::of_checked::<T>(bytes.to_vec(), "CURRENT") {
+        let again = layout::of_checked::<T>(layout::to_checked(&value).into_bytes(), "CURRENT");
+        assert!(again.is_ok_and(|again| again == value), "what was written is read");
+    }
 }
 
 #[cfg(test)]
-mod seeds {
-    use super::super::layout::{Current, Layout};
-    use super::super::records::{Entry, Slot, plain_of_slot};
-    use super::super::tests::{Home, KEY};
-    use super::super::{RealDisk, base, frame, journal, keys};
-    use super::sealer;
-    use crate::audit::record::Record;
-    use crate::store::contract::case_bed::{RU_OSLO, wish};
-    use std::sync::Arc;
-
-    /// Seeds of the store's targets: target, name, bytes.
-    pub(crate) async fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
-        let home = Home::new();
-        let store = home.open();
-        let bed = home.bed(&store);
-        bed.ready().await;
-        for _ in 0..2 {
-            bed.send_notice(&wish(), None).await.unwrap();
-        }
-        let items = bed.fetch(RU_OSLO).await;
-        store.turn_now().await.unwrap();
-        bed.acknowledge(RU_OSLO, vec![items[0].item]).await.unwrap();
-        drop(bed);
-        drop(store);
-        let layout = Layout::new(&home.data(), Arc::new(RealDisk));
-        let keys = keys::Keys::new(layout.clone(), zeroize::Zeroizing::new(KEY));
-        let current = Current::read(&layout).unwrap().unwrap();
-        let base = base::read_state(&layout, &keys, current.base.unwrap()).unwrap();
-        let mut found = vec![("snapshot", "base".to_owned(), postcard::to_stdvec(&base).unwrap())];
-        let mut reader = journal::Reader::new(&layout, Some(&keys), base.chain);
-        for number in layout.journals().unwrap() {
-            let visit = &mut |read: journal::Read<'_>| {
-                let name = format!("{}-{}", number, read.header.sequence);
-                let (mut sealed, head) = (Vec::new(), (read.header.size, read.header.root));
-                let chain = frame::Chain { sequence: read.header.sequence, previous: read.header.previous };
-                frame::encode(&sealer(), (number, 0), chain, head, &super::draft(&read.body), &mut sealed);
-                for (entry, index) in read.body.entries.iter().zip(read.header.size..) {
-                    let record = Record::of(&entry.event, entry.time);
-                    let slot = Slot { entry: Entry { record, openings: entry.openings() }, batch: index };
-                    found.push(("record", format!("{name}-{index}"), plain_of_slot(index, &slot).unwrap().to_vec()));
-                }
-                found.push(("journal", format!("{name}.plain"), postcard::to_stdvec(&read.body).unwrap()));
-                found.push(("journal", format!("{name}.sealed"), sealed));
-                Ok(())
-            };
-            reader.file(number, visit).unwrap();
-        }
-        found
-    }
-}
+mod seeds;

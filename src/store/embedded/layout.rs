@@ -221,20 +221,30 @@ pub fn remove_file(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
 /// What is said of bytes behind the end of what was written.
 pub const BEHIND: &str = "the store did not write what stands from here on";
 
-/// Writes JSON with a check sum on a line of its own.
-pub fn write_checked<T: Serialize>(disk: &dyn Disk, path: &Path, value: &T) -> Result<(), OpenError> {
+/// JSON with a check sum on a line of its own.
+pub(super) fn to_checked<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_string(value).expect("plain data has a JSON form");
-    replace_file(disk, path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes())
+    format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))
+}
+
+/// Writes JSON with its check sum.
+pub fn write_checked<T: Serialize>(disk: &dyn Disk, path: &Path, value: &T) -> Result<(), OpenError> {
+    replace_file(disk, path, to_checked(value).as_bytes())
 }
 
 /// Reads what [`write_checked`] wrote; `None` when there is no such file.
 pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &str) -> Result<Option<T>, OpenError> {
+    match disk.read(path) {
+        Ok(bytes) => of_checked(bytes, name).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(gone(name, "cannot read", path.to_owned(), source)),
+    }
+}
+
+/// What [`to_checked`] wrote.
+pub(super) fn of_checked<T: DeserializeOwned>(bytes: Vec<u8>, name: &str) -> Result<T, OpenError> {
     let damaged = |offset: usize, what: &str| OpenError::damage(name, offset as u64, what);
-    let text = match disk.read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|error| damaged(error.utf8_error().valid_up_to(), "no text stands here"))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(gone(name, "cannot read", path.to_owned(), source)),
-    };
+    let text = String::from_utf8(bytes).map_err(|error| damaged(error.utf8_error().valid_up_to(), "no text stands here"))?;
     let (json, sum) = text.split_once('\n').ok_or_else(|| damaged(text.len(), "the file ends too early"))?;
     let wanted = format!("{:08x}\n", crc32fast::hash(json.as_bytes()));
     if sum != wanted {
@@ -248,7 +258,7 @@ pub fn read_checked<T: DeserializeOwned>(disk: &dyn Disk, path: &Path, name: &st
         let at = serde_json::from_str::<serde_json::Value>(json).err().map_or(0, |error| error.column().saturating_sub(1));
         return Err(damaged(at, "the text does not fit its check sum"));
     }
-    serde_json::from_str(json).map(Some).map_err(|error| damaged(error.column().saturating_sub(1), "the text has another shape"))
+    serde_json::from_str(json).map_err(|error| damaged(error.column().saturating_sub(1), "the text has another shape"))
 }
 
 /// What a store is, for ever. `version` is read alone first, so that a newer file is named as such.

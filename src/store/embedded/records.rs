@@ -76,6 +76,12 @@ impl Month {
         month_name(self.first_day)
     }
 
+    /// Whether a file can be as long as this one, and a log.
+    pub(super) fn can_be(&self) -> bool {
+        let bytes = self.count.checked_mul(SLOT_LEN as u64).and_then(|slots| slots.checked_add(HEADER_LEN as u64));
+        bytes.is_some() && self.first_index.checked_add(self.count).is_some()
+    }
+
     /// One past the last log index.
     #[must_use]
     pub const fn end(&self) -> u64 {

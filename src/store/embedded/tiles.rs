@@ -41,6 +41,18 @@ impl TileBuilder {
         &self.frontier
     }
 
+    /// Whether the tiles being filled hold what a tree of this size leaves in them.
+    pub(super) fn is_whole(&self) -> bool {
+        let size = self.size();
+        let begun = (0_u32..).map_while(|level| size.checked_shr(LEVELS_PER_TILE * level).filter(|count| *count > 0));
+        let left = |count: u64| (count % WIDTH) as usize;
+        let is_bundle = match left(size) {
+            0 => self.bundle.is_empty(),
+            entries => bundle::decode(&self.bundle, entries as u16).is_ok(),
+        };
+        is_bundle && begun.map(|count| left(count) * Hash::LEN).eq(self.levels.iter().map(Vec::len))
+    }
+
     /// Appends a leaf; tiles that are full with it go to `full`.
     pub fn push(&mut self, leaf: &Leaf, full: &mut VecDeque<(TileId, Vec<u8>)>) {
         let index = self.frontier.size();

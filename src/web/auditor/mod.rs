@@ -238,9 +238,12 @@ impl Site {
 pub mod fuzzing {
     use super::route::Route;
 
-    /// Path and query of a request, as UTF-8: a page has one path, which leads to it again.
+    /// Languages that a browser asks for; and path and query of a request, as UTF-8: a page has one path, which leads to it again.
     pub fn path(data: &[u8]) {
         let Ok(text) = std::str::from_utf8(data) else { return };
+        if let Ok(request) = http::Request::builder().header(http::header::ACCEPT_LANGUAGE, text).body(()) {
+            let _ = super::lang::asked(&request.into_parts().0);
+        }
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let Some(Route::Page(lang, page)) = Route::parse(path, query) else { return };
         let whole = page.path(lang);
