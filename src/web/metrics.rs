@@ -29,7 +29,7 @@ pub(super) struct Figures {
 
 /// What a reader of `/readyz` is told of items that cannot be read. The gateway is ready: it hands out all others.
 pub(super) fn unreadable_detail(items: u64) -> Option<String> {
-    let what = "undelivered items cannot be read and are not handed out; the gateway's log and `samband audit fsck DATA_DIR --storage-key FILE` name the file";
+    let what = "undelivered items cannot be read from their files: they are not handed out, but for those whose file is still open here; the gateway's log and `samband audit fsck DATA_DIR --storage-key FILE` name the file";
     (items > 0).then(|| format!("warning: {items} {what}, docs/recovery.md says what to do\n"))
 }
 
@@ -51,7 +51,8 @@ pub(super) fn text(figures: &Figures) -> String {
     gauge(&mut out, "samband_log_tiles_damaged", help, damaged_tiles);
     gauge(&mut out, "samband_items_undelivered", "Items that nobody has acknowledged.", undelivered);
     gauge(&mut out, "samband_items_overdue", "Undelivered items that are past their time.", overdue);
-    let help = "Undelivered items that could not be read when the store last looked; they are not handed out.";
+    let help =
+        "Undelivered items that could not be read from their files at the last look or turn; handed out only where the file is still open.";
     gauge(&mut out, "samband_items_unreadable", help, unreadable);
     gauge(&mut out, "samband_cases_open", "Cases that have not ended.", cases);
     gauge(&mut out, "samband_message_ids", "Message ids remembered.", ids);

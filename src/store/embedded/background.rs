@@ -149,7 +149,7 @@ pub fn indexes(engine: &Engine) {
 pub(super) fn is_due(engine: &Engine) -> bool {
     let since = engine.clock.now().millis() - engine.last_turn.load(Ordering::SeqCst);
     let grew = engine.head.load().size > engine.base_size.load(Ordering::SeqCst);
-    if engine.hold_is_due.swap(false, Ordering::SeqCst) {
+    if engine.hold_is_due.swap(false, Ordering::SeqCst) || engine.unread.wants_a_turn() {
         return true;
     }
     if holds::differ(&engine.core.lock().state.holds(), engine.archive.load().held().files()) {

@@ -1,11 +1,12 @@
 //! Where the content of undelivered messages lies, and reading one by one read of its file.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::error::OpenError;
+use super::error::{IoContext as _, OpenError};
 use super::journal::SealedFile;
 use super::keys::Keys;
 use super::layout::{Layout, content_name, journal_name};
@@ -125,6 +126,24 @@ impl Contents {
         Ok(Some((location, file)))
     }
 
+    /// A file as it is open here, if it is.
+    #[must_use]
+    pub fn open_file(&self, holder: Holder) -> Option<Arc<SealedFile>> {
+        self.files.get(&holder).map(Arc::clone)
+    }
+
+    /// Where content lies.
+    #[must_use]
+    pub fn place(&self, index: u64) -> Option<Location> {
+        self.places.get(&index).copied()
+    }
+
+    /// Whether content still lies there.
+    #[must_use]
+    pub fn is_at(&self, index: u64, location: &Location) -> bool {
+        self.place(index).as_ref() == Some(location)
+    }
+
     /// A turn has carried content over: what still lies in an old file is found in the new one, and old files are let go.
     pub fn carried(&mut self, moved: &HashMap<u64, Location>, new: Option<(Holder, SealedFile)>, is_old: impl Fn(Holder) -> bool) {
         for (index, location) in &mut self.places {
@@ -150,11 +169,16 @@ pub fn open_holder(layout: &Layout, keys: &Keys, holder: Holder) -> Result<Seale
 
 /// Reads and opens one content.
 pub fn read(file: &SealedFile, location: &Location) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let damage = |what: &str| OpenError::damage(&location.holder.name(), location.offset, what);
+    let name = location.holder.name();
+    let damage = |what: &str| OpenError::damage(&name, location.offset, what);
     if location.is_lost() {
         return Err(damage("this content was damaged, and nothing of it is left; its sender withdraws it and sends anew"));
     }
     let mut sealed = vec![0_u8; location.len as usize];
-    file.file.read_exact_at(&mut sealed, location.offset).map_err(|_| damage("the file ends before this content"))?;
+    match file.file.read_exact_at(&mut sealed, location.offset) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Err(damage("the file ends before this content")),
+        // Not damage: what is there may be sound.
+        read => read.at("cannot read content in", Path::new(&name))?,
+    }
     file.sealer.open(location.place, &[], &sealed).map_err(|error| damage(&error.to_string()))
 }

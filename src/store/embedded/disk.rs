@@ -127,6 +127,14 @@ pub fn kind_of(error: &io::Error) -> io::ErrorKind {
     failed.map_or_else(|| error.kind(), |failed| failed.0.kind())
 }
 
+/// Whether the device or the file system says that the bytes cannot be had: a bad sector, or a controller or cable that may come back. What else
+/// keeps a file from being read, like too many open files, says nothing about its bytes.
+pub fn is_of_device(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let told = [Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::REMOTEIO, Errno::NODATA];
+    error.raw_os_error().is_some_and(|code| told.iter().any(|errno| errno.raw_os_error() == code))
+}
+
 /// What stands in a file's place, when that is why it could not be opened.
 pub fn other_kind(error: &io::Error) -> Option<Kind> {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<ReadError>()) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::disk::{SyncFailed, failed_sync, other_kind};
+use super::disk::{SyncFailed, failed_sync, is_of_device, other_kind};
 use super::grounds::AllBeyond;
 use crate::regular_file::Kind;
 use crate::store::StoreError;
@@ -187,6 +187,17 @@ pub enum OpenError {
     Failpoint,
 }
 
+/// Why something could not be read, by how much hope it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blame {
+    /// The bytes are there and are not what was written, or they are gone.
+    Bytes,
+    /// The disk does not give them.
+    Device,
+    /// Nothing is known of them.
+    Moment,
+}
+
 impl Damage {
     /// Something else stands where the store keeps a file of its own.
     #[must_use]
@@ -213,6 +224,16 @@ impl OpenError {
     #[must_use]
     pub fn is_failed_sync(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.get_ref().is_some_and(|inner| inner.is::<SyncFailed>()))
+    }
+
+    /// What it says of the bytes that were to be read.
+    #[must_use]
+    pub fn blames(&self) -> Blame {
+        match self {
+            Self::Damaged(_) => Blame::Bytes,
+            Self::Io { source, .. } if is_of_device(source) => Blame::Device,
+            _ => Blame::Moment,
+        }
     }
 
     /// Whether the process may not go on after it, whatever was being done.

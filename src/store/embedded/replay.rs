@@ -17,7 +17,6 @@ use crate::audit::leaf::Leaf;
 use crate::audit::nodes::RecentNodes;
 use crate::audit::record::Record;
 use crate::audit::tree::Hash;
-use crate::domain::time::Timestamp;
 use crate::store::state::State;
 
 /// What a replay yields.
@@ -36,8 +35,6 @@ pub struct Replayed {
     pub frame_ends: Vec<u64>,
     /// Every content there is on disk, needed or not, and those that were lost.
     pub contents: HashMap<u64, Location>,
-    /// When the first content after the base was set free.
-    pub freed_at: Option<Timestamp>,
     /// The place of the next frame.
     pub chain: Chain,
     /// Length of the base's state file.
@@ -105,7 +102,6 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
         leaves: Vec::new(),
         frame_ends: Vec::new(),
         contents: HashMap::new(),
-        freed_at: None,
         chain: Chain::START,
         base_bytes: 0,
         months: Vec::new(),
@@ -182,9 +178,7 @@ impl Replayed {
             self.nodes.push(leaf.hash());
             self.leaves.push(leaf);
             self.owed.retain(|owed| *owed != journaled.event);
-            if !self.state.apply(journaled.event, index, journaled.time).freed.is_empty() {
-                self.freed_at.get_or_insert(journaled.time);
-            }
+            self.state.apply(journaled.event, index, journaled.time);
             self.entries.push(Slot { entry: Entry { record, openings }, batch: header.size });
         }
         if self.nodes.size() != header.size || self.nodes.root() != header.root {

@@ -23,6 +23,7 @@ mod searching;
 mod sim_disk;
 mod speed;
 mod stopped;
+mod unreadable;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::base::{self, Base, ContentWriter, Written, content_place};
-use super::contents::{self, Holder, LOST, Location};
+use super::contents::{Holder, LOST, Location};
 use super::engine::Engine;
 use super::error::OpenError;
 use super::holds::{self, Carried, HeldFile, Sources};
@@ -16,7 +16,8 @@ use super::records::{Archive, Month, outlived, write_slots};
 use super::replay::{Replayed, replay};
 use super::start::tell_gone;
 use super::tiles::sync_published;
-use crate::audit::event::{Event, ItemNumber};
+use super::unread::{Left, Meeting};
+use crate::audit::event::Event;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 
@@ -81,6 +82,8 @@ struct Plan {
     unheld: Vec<String>,
     owed: Vec<Event>,
     turned: Turned,
+    /// What cannot be read and is left behind.
+    left: Left,
     /// Ids that were stale then were forgotten.
     stale_at: Option<Timestamp>,
 }
@@ -134,10 +137,11 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     }
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
     pass(Failpoint::Committed)?;
-    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, stale_at } = plan;
+    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, left, stale_at } = plan;
     let names = in_force(&months, &held);
     engine.check_folder()?;
     switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
+    engine.are_left_behind(&left, turned.lost);
     engine.journal_bytes.fetch_sub(carried, Ordering::Relaxed);
     engine.base_size.store(rolled.size, Ordering::SeqCst);
     destroy_old(engine, &current, rolled.closed, &outlived, &pass)?;
@@ -152,7 +156,6 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
     for event in owed {
         engine.act_blocking(Command::Note(event))?;
     }
-    engine.damage_stops_no_turn();
     engine.last_turn.store(next.turned_at, Ordering::SeqCst);
     engine.last_turn_elapsed.store(engine.clock.elapsed_millis(), Ordering::SeqCst);
     let Turned { size, kept, lost, erased, months } = turned;
@@ -197,7 +200,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
         replayed.state.forget_stale_ids(now, rolled.size);
     }
     let base = current.base.unwrap_or(0) + 1;
-    let (written, content) = carry_content(engine, &replayed, base)?;
+    let (written, content, left) = carry_content(engine, &replayed, base)?;
     pass(Failpoint::ContentWritten)?;
     let mut months = std::mem::take(&mut replayed.months);
     write_slots(tools, &mut months, replayed.first(), &replayed.entries)?;
@@ -239,7 +242,7 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     };
     let bytes = base::write_state(tools, base, &state)?;
     engine.base_bytes.store(bytes, Ordering::Relaxed);
-    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned, stale_at: now })
+    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned, left, stale_at: now })
 }
 
 /// A turn that failed leaves nothing half written behind: on a full disk that would be what keeps the next one from succeeding.
@@ -264,42 +267,32 @@ fn owed(still: &[Event], erased: u64, outlived: &[Month]) -> Vec<Event> {
     owed
 }
 
-/// Seals anew, under the new file's key, what is still to be delivered. What cannot be read stops the turn for a while and is then left behind, as
-/// the old files go with all that was acknowledged: the new base says of it that it was lost.
-fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Written, SealedFile), OpenError> {
+/// Seals anew, under the new file's key, what is still to be delivered. What cannot be read by any means stops the turn for a while and is then left
+/// behind, as the old files go with all that was acknowledged: the new base says of it that it was lost. What is read on is not written any more once
+/// the turn is to fail: each content that cannot be read is met, so that all wait at the same time.
+fn carry_content(engine: &Engine, replayed: &Replayed, base: u64) -> Result<(Written, SealedFile, Left), OpenError> {
     let mut writer = ContentWriter::create((&engine.layout, &engine.keys, engine.entropy.as_ref()), base)?;
     let mut needed: Vec<(u64, Location)> =
         replayed.contents.iter().filter(|(index, _)| replayed.state.needs_content(**index)).map(|(index, at)| (*index, *at)).collect();
     needed.sort_unstable_by_key(|(index, _)| *index);
-    let mut files: HashMap<Holder, SealedFile> = HashMap::new();
-    let mut read = |location: &Location| {
-        let file = match files.entry(location.holder) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(contents::open_holder(&engine.layout, &engine.keys, location.holder)?)
-            }
-        };
-        contents::read(file, location)
-    };
-    let mut leaves_behind = None;
+    let mut meeting = Meeting::new(engine);
     for (index, location) in needed {
         if location.is_lost() {
             writer.add_lost(index);
             continue;
         }
-        match read(&location) {
+        match meeting.read(&location) {
+            Ok(content) if meeting.stops_the_turn() => drop(content),
             Ok(content) => writer.add(index, &content)?,
-            Err(error @ OpenError::Damaged(_)) => {
-                if !*leaves_behind.get_or_insert_with(|| engine.leaves_damage_behind(replayed.freed_at)) {
-                    return Err(error);
-                }
-                tracing::error!(item = ItemNumber::main(index).0, %error, "an undelivered item cannot be read and its content is left behind: its sender withdraws it and sends anew");
+            Err(error) => {
+                meeting.met(index, error)?;
                 writer.add_lost(index);
             }
-            Err(error) => return Err(error),
         }
     }
-    writer.finish()
+    let left = meeting.end()?;
+    let (written, file) = writer.finish()?;
+    Ok((written, file, left))
 }
 
 /// From here on, content and records are read from where the turn put them.

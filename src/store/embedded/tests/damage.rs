@@ -2,15 +2,13 @@
 
 use super::*;
 use crate::store::contract::case_bed::{OSLO, RU_OSLO, id, wish};
-use crate::store::embedded::by_hand;
 use crate::store::embedded::fsck::{FsckReport, fsck};
 use crate::store::embedded::info::info;
-use crate::store::embedded::turn::turn;
 use crate::store::embedded::unread;
 use crate::store::{Page, RecordFilter, Store, StoreError};
 
 /// A store with a base, records of a turn, content, tiles and a journal with several frames.
-async fn rich() -> Home {
+pub(super) async fn rich() -> Home {
     let home = Home::new();
     let store = home.open();
     let bed = home.bed(&store);
@@ -26,7 +24,7 @@ async fn rich() -> Home {
     home
 }
 
-fn flip(path: &Path, offset: u64) {
+pub(super) fn flip(path: &Path, offset: u64) {
     use std::os::unix::fs::FileExt as _;
     let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
@@ -34,13 +32,13 @@ fn flip(path: &Path, offset: u64) {
     file.write_all_at(&[byte[0] ^ 0x10], offset).unwrap();
 }
 
-fn one(home: &Home, folder: &str, suffix: &str) -> (PathBuf, String) {
+pub(super) fn one(home: &Home, folder: &str, suffix: &str) -> (PathBuf, String) {
     let path = files_below(&home.data().join(folder)).into_iter().find(|path| path.to_string_lossy().ends_with(suffix)).unwrap();
     let name = path.strip_prefix(home.data()).unwrap().to_string_lossy().into_owned();
     (path, name)
 }
 
-fn check(home: &Home) -> FsckReport {
+pub(super) fn check(home: &Home) -> FsckReport {
     fsck(&home.data(), Some(Zeroizing::new(KEY)), &mut |_| ()).unwrap()
 }
 
@@ -205,51 +203,6 @@ async fn a_journal_that_is_gone_is_named_by_the_check() {
     std::fs::remove_file(&newest).unwrap();
     let report = check(&home);
     assert!(report.damages.iter().any(|damage| damage.file == name), "{name}: {:?}", report.damages);
-}
-
-#[tokio::test]
-async fn a_turn_waits_for_a_damaged_file_to_be_put_back_each_time_and_not_for_ever() {
-    const HOURS_13: i64 = 13 * 60 * 60 * 1000;
-    let home = rich().await;
-    let store = home.open();
-    let (key, _) = one(&home, "keys", ".content.key");
-    flip(&key, 20);
-    store.turn_now().await.unwrap_err();
-    flip(&key, 20);
-    let turned = store.turn_now().await.unwrap();
-    assert_eq!((turned.kept, turned.lost), (265, 0), "it was put back");
-    // Nothing was acknowledged: the turns themselves count, anew.
-    let (content, _) = one(&home, "base", ".content");
-    std::fs::remove_file(&content).unwrap();
-    home.clock.advance_millis(HOURS_13);
-    for _ in 0..2 {
-        let error = store.turn_now().await.unwrap_err().to_string();
-        assert!(error.contains("the file is gone"), "{error}");
-    }
-    home.clock.advance_millis(HOURS_13);
-    let turned = store.turn_now().await.unwrap();
-    assert_eq!((turned.kept, turned.lost), (0, 265));
-    unread::look_now(&store.engine);
-    assert_eq!((store.stats().await.unwrap().unreadable, check(&home).damages.len()), (265, 265));
-}
-
-/// The first meeting of a process may be a disk's bad moment, however long something waited before it.
-#[tokio::test]
-async fn a_new_process_leaves_nothing_behind_at_its_first_meeting() {
-    let home = rich().await;
-    let store = home.open();
-    let bed = home.bed(&store);
-    let items: Vec<_> = bed.waiting(RU_OSLO).await.iter().map(|item| item.item).collect();
-    bed.hand_out(RU_OSLO, "r1", vec![items[0]]).await.unwrap();
-    bed.acknowledge(RU_OSLO, vec![items[0]]).await.unwrap();
-    drop((bed, store));
-    flip(&one(&home, "base", ".content").0, 27 + 16 + 5);
-    home.clock.advance_millis(13 * 60 * 60 * 1000);
-    // Without the threads, which would meet it first.
-    let store = by_hand::open(home.options()).unwrap();
-    let error = turn(&store.engine, None).unwrap_err().to_string();
-    assert!(error.contains(".content, offset 43"), "{error}");
-    assert_eq!(turn(&store.engine, None).unwrap().lost, 1);
 }
 
 #[tokio::test]

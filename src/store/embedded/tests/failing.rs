@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use super::*;
 use crate::store::Store;
 use crate::store::contract::case_bed::{RU_OSLO, wish};
@@ -10,15 +12,31 @@ use crate::store::embedded::records::Archive;
 
 /// The real disk; writes down each call that changes something and each file that is opened to be read, and fails one of them once.
 #[derive(Debug, Default)]
-struct Failing {
+pub(super) struct Failing {
     calls: Arc<Mutex<Vec<(&'static str, PathBuf)>>>,
     /// The call, and how the name of its file ends.
     fails: Arc<Mutex<Option<(&'static str, String)>>>,
+    /// From which byte on files whose names end so give nothing, and what reading them says instead.
+    unread: Arc<Mutex<Option<(String, u64, Errno)>>>,
 }
 
 impl Failing {
     fn fail(&self, call: &'static str, end: &str) {
         *self.fails.lock() = Some((call, end.to_owned()));
+    }
+
+    /// From here on what stands from `offset` on in files whose names end so is not to be had, until this is called with none.
+    pub fn refuse(&self, unread: Option<(&str, u64, Errno)>) {
+        *self.unread.lock() = unread.map(|(end, offset, errno)| (end.to_owned(), offset, errno));
+    }
+
+    fn read(&self, path: &Path, end_of_read: u64) -> io::Result<()> {
+        match &*self.unread.lock() {
+            Some((end, offset, errno)) if path.to_string_lossy().ends_with(end) && end_of_read > *offset => {
+                Err(io::Error::from_raw_os_error(errno.raw_os_error()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn call(&self, call: &'static str, path: &Path) -> io::Result<()> {
@@ -28,7 +46,7 @@ impl Failing {
             return Ok(());
         }
         *fails = None;
-        let error = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+        let error = io::Error::from_raw_os_error(Errno::IO.raw_os_error());
         Err(if call.starts_with("sync") { failed_sync(error) } else { error })
     }
 }
@@ -42,6 +60,7 @@ struct FailingFile {
 
 impl File for FailingFile {
     fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
+        self.disk.read(&self.path, offset + into.len() as u64)?;
         self.file.read_exact_at(into, offset)
     }
 
@@ -76,7 +95,7 @@ impl Disk for Failing {
         if how == Open::Read {
             self.call("open", path)?;
         }
-        let disk = Self { calls: Arc::clone(&self.calls), fails: Arc::clone(&self.fails) };
+        let disk = Self { calls: Arc::clone(&self.calls), fails: Arc::clone(&self.fails), unread: Arc::clone(&self.unread) };
         Ok(Arc::new(FailingFile { file: RealDisk.open(path, how)?, path: path.to_owned(), disk }))
     }
 
