@@ -63,7 +63,8 @@ impl State {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut ids: Vec<_> = self.ids.iter().map(|(sender, id, entry)| (sender.clone(), id, entry.clone())).collect();
-        ids.sort_unstable_by_key(|(_, _, entry)| entry.index);
+        // Each has an index of its own, but in a base that no program wrote.
+        ids.sort_unstable_by(|(sender, id, entry), (other, other_id, of)| (entry.index, sender, id).cmp(&(of.index, other, other_id)));
         let messages = self.messages.values().map(|message| Message::clone(message)).collect();
         let mut known: Vec<ParticipantId> = self.known.keys().cloned().collect();
         known.sort_unstable();
