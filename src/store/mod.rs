@@ -285,6 +285,8 @@ pub struct Stats {
     pub overdue: u64,
     /// Of those, what could not be read when the store last looked.
     pub unreadable: u64,
+    /// For how many seconds nothing that was acknowledged could be erased; nothing while it can.
+    pub turns_fail_seconds: u64,
     /// Tiles of the published log that were damaged when the store last looked.
     pub damaged_tiles: u64,
     /// Open cases.

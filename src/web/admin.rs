@@ -260,6 +260,7 @@ impl Watched {
         let details = register
             .into_iter()
             .chain(metrics::unreadable_detail(stats.unreadable))
+            .chain(metrics::turns_fail_detail(stats.turns_fail_seconds))
             .chain(metrics::damaged_detail(stats.damaged_tiles))
             .chain(standing)
             .chain(lists.iter().filter_map(list_detail))

@@ -39,11 +39,28 @@ pub(super) fn damaged_detail(tiles: u64) -> Option<String> {
     (tiles > 0).then(|| format!("warning: {tiles} {what}, docs/recovery.md says what to do\n"))
 }
 
+/// What a reader of `/readyz` is told while turns fail.
+pub(super) fn turns_fail_detail(seconds: u64) -> Option<String> {
+    let what = "what was acknowledged stays on disk, and no turn succeeds; the gateway's log names the reason";
+    (seconds > 0).then(|| format!("warning: for {seconds} s {what}, docs/recovery.md says what to do\n"))
+}
+
 /// All figures, each with its help and type.
 pub(super) fn text(figures: &Figures) -> String {
     let Figures { stats, connections_open, register_generation, register_file_in_force, tls_files_in_force, .. } = figures;
     let Figures { certificate_expiry_seconds, certificates, lists, now, .. } = figures;
-    let Stats { durable_size, published_size, undelivered, overdue, unreadable, damaged_tiles, cases, ids, notices_older_than } = stats;
+    let Stats {
+        durable_size,
+        published_size,
+        undelivered,
+        overdue,
+        unreadable,
+        turns_fail_seconds,
+        damaged_tiles,
+        cases,
+        ids,
+        notices_older_than,
+    } = stats;
     let mut out = String::with_capacity(2048);
     gauge(&mut out, "samband_log_entries_durable", "Log entries on stable storage.", durable_size);
     gauge(&mut out, "samband_log_entries_published", "Log entries published as tiles.", published_size);
@@ -54,6 +71,8 @@ pub(super) fn text(figures: &Figures) -> String {
     let help =
         "Undelivered items that could not be read from their files at the last look or turn; handed out only where the file is still open.";
     gauge(&mut out, "samband_items_unreadable", help, unreadable);
+    let help = "Seconds since when turns fail, so that acknowledged content stays on disk; 0 while they succeed.";
+    gauge(&mut out, "samband_turns_fail_seconds", help, turns_fail_seconds);
     gauge(&mut out, "samband_cases_open", "Cases that have not ended.", cases);
     gauge(&mut out, "samband_message_ids", "Message ids remembered.", ids);
     gauge(&mut out, "samband_connections_open", "Established connections of participants.", connections_open);
@@ -144,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn turns_that_fail_are_a_warning() {
+        assert_eq!(turns_fail_detail(0), None);
+        assert!(
+            turns_fail_detail(3)
+                .is_some_and(|line| line.starts_with("warning: for 3 s what was acknowledged stays") && line.ends_with('\n'))
+        );
+    }
+
+    #[test]
     fn every_figure_stands_on_its_own_line_below_its_help_and_type() {
         let stats = Stats {
             durable_size: 11,
@@ -151,6 +179,7 @@ mod tests {
             undelivered: 9,
             overdue: 8,
             unreadable: 3,
+            turns_fail_seconds: 4,
             damaged_tiles: 2,
             cases: 7,
             ids: 6,
@@ -193,6 +222,7 @@ mod tests {
                 "samband_items_undelivered 9",
                 "samband_items_overdue 8",
                 "samband_items_unreadable 3",
+                "samband_turns_fail_seconds 4",
                 "samband_cases_open 7",
                 "samband_message_ids 6",
                 "samband_connections_open 12",

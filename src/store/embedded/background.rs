@@ -108,7 +108,7 @@ pub fn turns(engine: &Engine) {
             Err(error) => {
                 // Also when nothing more comes in: it may have failed in the midst of the erasure.
                 is_owed = true;
-                tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can");
+                tracing::error!(%error, "the store could not be turned over; acknowledged content stays on disk until it can: where it is damage, docs/recovery.md says what mends it");
                 let often = Duration::from_millis(u64::try_from(engine.turn_every_millis).unwrap_or(0) / TRIES);
                 if engine.rest(TURN_AGAIN.min(often.max(PUBLISH_EVERY))) {
                     return;

@@ -27,7 +27,7 @@ const PIECE: usize = 1024 * 1024;
 const LAST: u32 = 1;
 
 /// Everything a start begins from.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Base {
     /// Cases, mailboxes, ids.
     pub snapshot: Snapshot,

@@ -15,6 +15,7 @@ use super::calendar::Calendar;
 use super::contents::Contents;
 use super::disk::LockedFolder;
 use super::error::OpenError;
+use super::in_force::InForce;
 use super::index::SearchIndex;
 use super::keys::Keys;
 use super::layout::Layout;
@@ -41,6 +42,7 @@ use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
 use crate::store::evidence::{self, Told};
 use crate::store::readers::Readers;
+use crate::store::state::Snapshot;
 use crate::store::turns::Turns;
 use crate::store::{Accepted, StoreError};
 
@@ -49,6 +51,9 @@ pub const FATAL_EXIT_CODE: i32 = 74;
 
 /// Events of the gateway itself that may wait in line at once.
 const NOTES_AT_ONCE: usize = 2048;
+
+/// No turn failed since the last that succeeded.
+pub(super) const NO_TURN_FAILED: i64 = i64::MIN;
 
 /// Told once when a commit could not be made durable or the store cannot go on. In production it does not return.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
@@ -145,6 +150,13 @@ pub struct Engine {
     pub(super) published_nodes: ArcSwap<TileNodes<TileFolder>>,
 
     pub(super) turning: Mutex<()>,
+    pub(super) in_force: Mutex<InForce>,
+    /// The sequencer is to take the state whenever the journal is closed: the base's cannot be read.
+    pub(super) takes_state: AtomicBool,
+    /// The state it took, with its size.
+    pub(super) taken_state: Mutex<Option<(u64, Snapshot)>>,
+    /// Since when, by the clock that nobody sets, turns fail; [`NO_TURN_FAILED`] while none does.
+    pub(super) turns_fail_since: AtomicI64,
     pub(super) last_turn: AtomicI64,
     /// The same by the clock that nobody sets; of a turn before the start, when the start was.
     pub(super) last_turn_elapsed: AtomicI64,
@@ -409,6 +421,13 @@ impl Engine {
         }
         self.publishing.published();
         Ok(size)
+    }
+
+    /// For how many seconds turns have failed: nothing while none does.
+    pub(super) fn turns_fail_seconds(&self) -> u64 {
+        let since = self.turns_fail_since.load(Ordering::Relaxed);
+        let millis = self.clock.elapsed_millis().saturating_sub(since);
+        if since == NO_TURN_FAILED { 0 } else { u64::try_from(millis / 1000).unwrap_or(0).max(1) }
     }
 
     /// Compares the clocks.

@@ -58,12 +58,30 @@ impl Keys {
 
     /// The key itself, for what is derived from it.
     pub fn secret(&self, file: &str) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+        self.unwrap_key(file, &self.layout.read(&key_name(file))?)
+    }
+
+    fn unwrap_key(&self, file: &str, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, OpenError> {
         let name = key_name(file);
-        let wrapped = self.layout.read(&name)?;
         if wrapped.len() != WRAPPED_LEN {
             return Err(OpenError::damage(&name, wrapped.len().min(WRAPPED_LEN) as u64, "a key file has another length"));
         }
-        unwrap(&self.storage_key, file, &wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
+        unwrap(&self.storage_key, file, wrapped).map_err(|_| OpenError::damage(&name, 0, "the key does not open with the storage key"))
+    }
+
+    /// The key of an existing file as it stands on disk, when it opens.
+    pub fn wrapped(&self, file: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let wrapped = Zeroizing::new(self.layout.read(&key_name(file))?);
+        self.unwrap_key(file, &wrapped)?;
+        Ok(wrapped)
+    }
+
+    /// Writes the key of an existing file again, in its place: no second copy of it is left anywhere.
+    pub fn write_again(&self, file: &str, wrapped: &[u8]) -> Result<(), OpenError> {
+        let path = self.layout.path(&key_name(file));
+        let disk = self.layout.disk();
+        write_file(disk, &path, wrapped).at("cannot write", &path)?.sync_data().at("cannot make durable", &path)?;
+        sync_dir(disk, &self.layout.path("keys"))
     }
 
     /// Names of the keys of these files that are not there or open nothing.

@@ -7,7 +7,7 @@
 //! | `frame`, `journal` | what one fdatasync makes durable; writer and reader |
 //! | `queue`, `sequencer`, `commit` | acts in one order; durable before anything is answered |
 //! | `records`, `holds`, `base`, `contents`, `unread` | record slots, those that a hold keeps, the state at a turn, undelivered content |
-//! | `replay`, `start`, `turn` | base and journals give the state again, at every start and in every turn |
+//! | `replay`, `start`, `turn`, `in_force` | base and journals give the state again, at every start and in every turn; what is mended meanwhile |
 //! | `tiles`, `publishing`, `background` | publication once a second, and how far it may be behind; the slow threads |
 //! | `serving` | tiles as they are served, each proved against the tree |
 //! | `index`, `search` | the auditors' rebuildable index and questions |
@@ -32,6 +32,7 @@ pub mod fsck;
 pub mod fuzzing;
 pub mod grounds;
 mod holds;
+mod in_force;
 mod index;
 pub mod info;
 mod journal;
@@ -507,6 +508,7 @@ impl Store for EmbeddedStore {
             durable_size: self.durable_size(),
             published_size: self.engine.published.load(Ordering::SeqCst),
             unreadable: self.engine.unread.items(),
+            turns_fail_seconds: self.engine.turns_fail_seconds(),
             damaged_tiles: self.engine.serving.damaged(),
             ..stats
         })

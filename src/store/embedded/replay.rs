@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::base::{self, content_place};
+use super::base::{self, Base, content_place};
 use super::contents::{Holder, Location};
 use super::error::OpenError;
 use super::frame::{Chain, FrameKind};
@@ -55,6 +55,10 @@ pub struct Replayed {
     pub tail: Option<Tail>,
     /// The head that was asked for by its size, when a frame ended there.
     pub head_at: Option<Hash>,
+    /// The base that it began with, but for its state.
+    pub base: Option<Base>,
+    /// The state is that after the last frame already.
+    state_is_given: bool,
 }
 
 /// Replays what stands in `current` and the journal files `files`, which are those from `current.journal` on.
@@ -70,7 +74,31 @@ pub fn replay(
     files: &[u64],
     watch: Option<u64>,
 ) -> Result<Replayed, OpenError> {
-    let mut replayed = begin(layout, keys, subject_key, current)?;
+    let replayed = begin(layout, keys, subject_key, current)?;
+    go_on(replayed, (layout, keys), current, files, watch)
+}
+
+/// The same with a base that was not read, whose state is that after the last frame.
+pub fn replay_with(
+    (layout, keys): (&Layout, &Keys),
+    subject_key: [u8; 32],
+    current: &Current,
+    files: &[u64],
+    base: Base,
+) -> Result<Replayed, OpenError> {
+    let number = current.base.ok_or_else(|| OpenError::damage("CURRENT", 0, "the store has no base"))?;
+    let nothing = begin(layout, keys, subject_key, &Current { base: None, ..current.clone() })?;
+    let replayed = begin_with(layout, nothing, current, (number, base))?;
+    go_on(Replayed { state_is_given: true, ..replayed }, (layout, keys), current, files, None)
+}
+
+fn go_on(
+    mut replayed: Replayed,
+    (layout, keys): (&Layout, &Keys),
+    current: &Current,
+    files: &[u64],
+    watch: Option<u64>,
+) -> Result<Replayed, OpenError> {
     replayed.watch(watch);
     let mut reader = Reader::new(layout, Some(keys), replayed.chain);
     for (done, file) in files.iter().enumerate() {
@@ -94,7 +122,7 @@ pub fn replay(
 
 /// What a replay begins with: the base, or nothing.
 pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current: &Current) -> Result<Replayed, OpenError> {
-    let mut replayed = Replayed {
+    let replayed = Replayed {
         state: State::new(subject_key),
         nodes: RecentNodes::default(),
         base_tree: TileBuilder::default(),
@@ -112,9 +140,17 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
         lost_seal: None,
         tail: None,
         head_at: None,
+        base: None,
+        state_is_given: false,
     };
-    let Some(number) = current.base else { return Ok(replayed) };
-    let base = base::read_state(layout, keys, number)?;
+    match current.base {
+        Some(number) => begin_with(layout, replayed, current, (number, base::read_state(layout, keys, number)?)),
+        None => Ok(replayed),
+    }
+}
+
+/// The same with this base.
+fn begin_with(layout: &Layout, mut replayed: Replayed, current: &Current, (number, base): (u64, Base)) -> Result<Replayed, OpenError> {
     let name = super::layout::state_name(number);
     if base.tree.size() != current.size {
         return Err(OpenError::damage(&name, 0, "the base has another tree size than CURRENT says"));
@@ -122,7 +158,11 @@ pub(super) fn begin(layout: &Layout, keys: &Keys, subject_key: [u8; 32], current
     if current.chain.is_some_and(|chain| chain != base.chain) {
         return Err(OpenError::damage(&name, 0, "the base follows another frame than CURRENT says"));
     }
-    replayed.state = State::restore(base.snapshot).map_err(|_| OpenError::damage(&name, 0, "the register in the base breaks a rule"))?;
+    let empty = State::new([0; 32]).snapshot();
+    let Base { snapshot, .. } = base;
+    let base = Base { snapshot: empty, ..base };
+    replayed.base = Some(base.clone());
+    replayed.state = State::restore(snapshot).map_err(|_| OpenError::damage(&name, 0, "the register in the base breaks a rule"))?;
     replayed.nodes = RecentNodes::new(base.tree.frontier());
     replayed.base_tree = base.tree;
     replayed.chain = base.chain;
@@ -178,7 +218,9 @@ impl Replayed {
             self.nodes.push(leaf.hash());
             self.leaves.push(leaf);
             self.owed.retain(|owed| *owed != journaled.event);
-            self.state.apply(journaled.event, index, journaled.time);
+            if !self.state_is_given {
+                self.state.apply(journaled.event, index, journaled.time);
+            }
             self.entries.push(Slot { entry: Entry { record, openings }, batch: header.size });
         }
         if self.nodes.size() != header.size || self.nodes.root() != header.root {

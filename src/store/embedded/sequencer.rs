@@ -176,6 +176,10 @@ pub(super) fn decide_all(engine: &Engine, desk: &mut Desk<'_>, frame: &mut Frame
             }
         }
         desk.inputs = inputs;
+        // All that is in the frame which closes the file, and no more: it takes nothing after this.
+        if frame.roll.is_some() && engine.takes_state.load(Ordering::SeqCst) {
+            *engine.taken_state.lock() = Some((core.size, core.state.snapshot()));
+        }
         engine.last_time.store(core.state.last_time().millis(), Ordering::Release);
         let effects = &mut desk.effects;
         if !effects.stored.is_empty() || !effects.freed.is_empty() {

@@ -16,9 +16,10 @@ use zeroize::Zeroizing;
 use super::calendar::Calendar;
 use super::contents::Contents;
 use super::disk::{Disk, RealDisk};
-use super::engine::{DiskBounds, Engine, Head, JournalBounds, OnFatal};
+use super::engine::{DiskBounds, Engine, Head, JournalBounds, NO_TURN_FAILED, OnFatal};
 use super::error::{Damage, IoContext as _, OpenError};
 use super::holds::HeldRecords;
+use super::in_force::InForce;
 use super::index::SearchIndex;
 use super::journal::Writer;
 use super::keys::Keys;
@@ -489,6 +490,7 @@ fn engine(
     let on_disk = places.len();
     places.retain(|index, _| replayed.state.needs_content(*index));
     let freed = (on_disk - places.len()) as u64;
+    let in_force = InForce::new(&keys, current.clone(), &in_force(&replayed.months, &replayed.held), replayed.base);
     let journal_bytes: u64 =
         layout.journals()?.into_iter().map(|n| layout.disk().len(&layout.path(&super::layout::journal_name(n))).unwrap_or(0)).sum();
     let engine = Engine {
@@ -510,6 +512,10 @@ fn engine(
         publishing: Publishing::default(),
         published_nodes: ArcSwap::from_pointee(TileNodes::new(0, TileFolder::new(&layout))),
         turning: Mutex::new(()),
+        in_force: Mutex::new(in_force),
+        takes_state: AtomicBool::new(false),
+        taken_state: Mutex::default(),
+        turns_fail_since: AtomicI64::new(NO_TURN_FAILED),
         last_turn: AtomicI64::new(current.turned_at),
         last_turn_elapsed: AtomicI64::new(options.clock.elapsed_millis()),
         journal_bytes: AtomicU64::new(journal_bytes),

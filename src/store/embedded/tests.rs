@@ -14,6 +14,7 @@ mod grounds;
 mod holds;
 mod in_the_way;
 mod matrix;
+mod mended;
 mod model;
 mod moved;
 mod published;

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use super::base::{self, Base, ContentWriter, Written, content_place};
 use super::contents::{Holder, LOST, Location};
-use super::engine::Engine;
+use super::engine::{Engine, NO_TURN_FAILED};
 use super::error::OpenError;
 use super::holds::{self, Carried, HeldFile, Sources};
+use super::in_force::{InForce, without_the_state};
 use super::journal::SealedFile;
 use super::layout::{Current, content_name, journal_name, state_name, write_checked};
 use super::queue::Rolled;
@@ -20,6 +21,7 @@ use super::unread::{Left, Meeting};
 use crate::audit::event::Event;
 use crate::domain::time::Timestamp;
 use crate::policy::command::Command;
+use crate::store::state::State;
 
 /// Where a test cuts a turn short, as a crash would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,8 @@ struct Plan {
     unheld: Vec<String>,
     owed: Vec<Event>,
     turned: Turned,
+    /// The new base, but for its state.
+    of_base: Base,
     /// What cannot be read and is left behind.
     left: Left,
     /// Ids that were stale then were forgotten.
@@ -95,10 +99,15 @@ struct Plan {
 pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let _only = engine.turning.lock();
     let turned = turn_over(engine, stop_at);
-    if let Err(error) = &turned
-        && error.is_final()
-    {
-        engine.fatal(&error.to_string());
+    match &turned {
+        Ok(_) => engine.turns_fail_since.store(NO_TURN_FAILED, Ordering::Relaxed),
+        Err(error) if error.is_final() => engine.fatal(&error.to_string()),
+        Err(OpenError::Stopped | OpenError::Failpoint) => {}
+        Err(_) => {
+            let now = engine.clock.elapsed_millis();
+            // The first of them; another is under way nowhere else.
+            _ = engine.turns_fail_since.compare_exchange(NO_TURN_FAILED, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
     turned
 }
@@ -106,6 +115,10 @@ pub fn turn(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenE
 fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, OpenError> {
     let pass = |point: Failpoint| if stop_at == Some(point) { Err(OpenError::Failpoint) } else { Ok(()) };
     engine.check_folder()?;
+    if engine.is_broken() {
+        return Err(OpenError::Stopped);
+    }
+    engine.in_force.lock().mend((&engine.layout, &engine.keys))?;
     destroy_leftovers(engine)?;
     let carried = engine.journal_bytes.load(Ordering::Relaxed);
     let freed = engine.freed.swap(0, Ordering::Relaxed);
@@ -136,9 +149,13 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
         return Err(if in_force.as_ref() == Some(&plan.current) { error } else { error.as_failed_sync() });
     }
     // A crash from here on leaves the new base in force; what it replaces is destroyed by the next start.
+    // Before anything is destroyed: no key that goes from here on may be written again.
+    let names = in_force(&plan.months, &plan.held);
+    *engine.in_force.lock() = InForce::new(&engine.keys, next.clone(), &names, Some(plan.of_base));
+    engine.takes_state.store(false, Ordering::SeqCst);
+    *engine.taken_state.lock() = None;
     pass(Failpoint::Committed)?;
-    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, left, stale_at } = plan;
-    let names = in_force(&months, &held);
+    let Plan { current, moved, content, outlived, months, held, unheld, owed, turned, base, left, stale_at, .. } = plan;
     engine.check_folder()?;
     switch(engine, (rolled, stale_at), base, &moved, content, (months, held));
     engine.are_left_behind(&left, turned.lost);
@@ -165,7 +182,7 @@ fn turn_over(engine: &Engine, stop_at: Option<Failpoint>) -> Result<Turned, Open
 
 /// What an earlier turn could not destroy, or wrote in vain before it failed.
 fn destroy_leftovers(engine: &Engine) -> Result<(), OpenError> {
-    let current = Current::of(&engine.layout)?;
+    let current = engine.in_force.lock().current().clone();
     let archive = engine.archive.load();
     let records = in_force(archive.months(), archive.held().files());
     let strangers = engine.layout.strangers(&current, &records)?;
@@ -188,9 +205,10 @@ pub(super) fn in_force(months: &[Month], held: &[HeldFile]) -> Vec<String> {
 fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result<(), OpenError>) -> Result<Plan, OpenError> {
     let (layout, keys) = (&engine.layout, &engine.keys);
     let tools = (layout, keys, engine.entropy.as_ref());
-    let current = Current::of(layout)?;
+    let current = engine.in_force.lock().current().clone();
     let files: Vec<u64> = layout.journals()?.into_iter().filter(|n| (current.journal..=rolled.closed).contains(n)).collect();
-    let mut replayed = replay((layout, keys), *engine.subject_key, &current, &files, None)?;
+    let replayed = replay((layout, keys), *engine.subject_key, &current, &files, None);
+    let mut replayed = replayed.or_else(|error| without_the_state(engine, &current, &files, rolled, error))?;
     if replayed.nodes.size() != rolled.size || replayed.chain != rolled.chain {
         return Err(OpenError::damage(&journal_name(rolled.closed), 0, "what is on disk is not what was written"));
     }
@@ -242,13 +260,13 @@ fn write_new(engine: &Engine, rolled: Rolled, pass: &dyn Fn(Failpoint) -> Result
     };
     let bytes = base::write_state(tools, base, &state)?;
     engine.base_bytes.store(bytes, Ordering::Relaxed);
-    Ok(Plan { current, base, moved, content, outlived, months, held, unheld, owed, turned, left, stale_at: now })
+    let of_base = Base { snapshot: State::new([0; 32]).snapshot(), ..state };
+    Ok(Plan { of_base, current, base, moved, content, outlived, months, held, unheld, owed, turned, left, stale_at: now })
 }
 
 /// A turn that failed leaves nothing half written behind: on a full disk that would be what keeps the next one from succeeding.
 fn give_up(engine: &Engine) {
-    let Ok(Some(current)) = Current::read(&engine.layout) else { return };
-    let base = current.base.unwrap_or(0) + 1;
+    let base = engine.in_force.lock().current().base.unwrap_or(0) + 1;
     let held = engine.layout.names("holds").unwrap_or_default().into_iter().map(|name| format!("holds/{name}"));
     for name in held.filter(|name| holds::base_of_name(name) == Some(base)).chain([content_name(base), state_name(base)]) {
         if let Err(error) = engine.keys.destroy(&name) {

@@ -145,6 +145,7 @@ impl State {
             undelivered: self.mailboxes.values().map(|mailbox| mailbox.len() as u64).sum(),
             overdue: self.overdue,
             unreadable: 0,
+            turns_fail_seconds: 0,
             damaged_tiles: 0,
             cases: self.cases.values().filter(|case| !matches!(case.state, CaseState::Ended { .. })).count() as u64,
             ids: self.ids.len() as u64,

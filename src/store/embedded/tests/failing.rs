@@ -21,7 +21,7 @@ pub(super) struct Failing {
 }
 
 impl Failing {
-    fn fail(&self, call: &'static str, end: &str) {
+    pub fn fail(&self, call: &'static str, end: &str) {
         *self.fails.lock() = Some((call, end.to_owned()));
     }
 

@@ -65,7 +65,8 @@ impl World {
                     *due = Due { overdue: std::mem::take(&mut due.overdue), ..Due::default() };
                 }
                 same("due", store.due(now, OVERDUE, 100).await.map(sorted), due.map(sorted))?;
-                let stats = |stats: Result<Stats, StoreError>| stats.map(|stats| Stats { published_size: 0, ..stats });
+                let stats =
+                    |stats: Result<Stats, StoreError>| stats.map(|stats| Stats { published_size: 0, turns_fail_seconds: 0, ..stats });
                 same("stats", stats(store.stats().await), stats(memory.stats().await))?;
                 check!(store.register().generation() == memory.register().generation(), "the registers differ");
                 self.look_at_log(pick).await
