@@ -251,12 +251,16 @@ fn open(layout: &Layout, keys: &Keys, month: &Month) -> Result<MonthIndex, Unusa
     catch_unwind(AssertUnwindSafe(open)).map_err(|_| Unusable("it panicked".into()))?
 }
 
-/// A file that was made longer than it can be, or that is mostly a hole.
-fn check_length(disk: &dyn Disk, path: &Path, records: u64) -> Result<(), Unusable> {
-    if is_too_long(disk, path, records) { Err(Unusable("its file is longer than what was put into it".into())) } else { Ok(()) }
+/// A file of a month's folder that was made longer than it can be, or that is mostly a hole: sled reads some of them whole.
+fn check_lengths(disk: &dyn Disk, path: &Path, records: u64) -> Result<(), Unusable> {
+    let names = disk.names(path).unwrap_or_default();
+    match names.iter().find(|name| is_of_sled(name) && is_too_long(disk, &path.join(name), records)) {
+        Some(name) => Err(Unusable(format!("its file {name} is longer than what was put into it"))),
+        None => Ok(()),
+    }
 }
 
-/// See [`check_length`].
+/// See [`check_lengths`].
 pub(super) fn is_too_long(disk: &dyn Disk, path: &Path, records: u64) -> bool {
     let len = disk.len(path).unwrap_or(0);
     let taken = disk.allocated(path).unwrap_or(len);
@@ -296,7 +300,7 @@ fn remove_others(disk: &dyn Disk, path: &Path) -> Result<(), Unusable> {
 /// The only way to sled: never to a file that it would not come back from.
 fn open_sled(path: &Path, records: u64) -> Result<sled::Db, Unusable> {
     remove_others(&RealDisk, path)?;
-    check_length(&RealDisk, &path.join("db"), records)?;
+    check_lengths(&RealDisk, path, records)?;
     Ok(sled::Config::new().path(path).cache_capacity(CACHE).flush_every_ms(None).open()?)
 }
 

@@ -33,8 +33,9 @@ pub struct Unread {
     /// Held by whoever looks.
     looking: Mutex<()>,
     items: AtomicU64,
-    /// Since when, by the clock that nobody sets, turns fail for which content. One that is read meanwhile begins anew.
-    met: Mutex<BTreeMap<u64, i64>>,
+    /// Since when, by the clock that nobody sets, turns fail for which content, and for what. One that is read meanwhile begins anew, and so does one that
+    /// the disk gives again and that is found to be damaged.
+    met: Mutex<BTreeMap<u64, (i64, Blame)>>,
     /// Something is read from an open file alone, so a turn is to be made at once.
     is_at_risk: AtomicBool,
     /// Somebody met what is damaged since.
@@ -93,7 +94,7 @@ pub struct Meeting<'e> {
     now: i64,
     /// What stands at the names, opened once a turn.
     named: HashMap<Holder, Arc<SealedFile>>,
-    met: BTreeMap<u64, i64>,
+    met: BTreeMap<u64, (i64, Blame)>,
     left: Left,
     stops: Option<OpenError>,
 }
@@ -132,21 +133,23 @@ impl<'e> Meeting<'e> {
     /// When that says nothing about its bytes: then the turn ends here, and nothing of it counts.
     pub fn met(&mut self, index: u64, error: OpenError) -> Result<(), OpenError> {
         let patience = self.engine.turn_every_millis.saturating_mul(2).max(1);
-        let waits = match error.blames() {
+        let blame = error.blames();
+        let waits = match blame {
             Blame::Moment => return Err(error),
             Blame::Bytes => patience,
             Blame::Device => patience.max(DEVICE_WAITS_MILLIS),
         };
-        let since = self.engine.unread.met.lock().get(&index).copied();
+        let known = self.engine.unread.met.lock().get(&index).copied();
+        let since = known.filter(|(_, before)| *before == blame).map(|(since, _)| since);
         if since.is_some_and(|since| self.now.saturating_sub(since) >= waits) {
             self.left.push((index, error));
         } else {
-            if since.is_none() && self.met.len() < NAMED {
+            if known.is_none() && self.met.len() < NAMED {
                 tracing::error!(item = ItemNumber::main(index).0, %error, "an undelivered item cannot be read; no turn is made for it, and it is left behind in the end");
             }
             self.stops.get_or_insert(error);
         }
-        self.met.insert(index, since.unwrap_or(self.now));
+        self.met.insert(index, (since.unwrap_or(self.now), blame));
         Ok(())
     }
 

@@ -217,10 +217,21 @@ async fn sled_is_never_given_a_file_that_is_mostly_a_hole_and_a_month_of_such_a_
     assert!(files.len() == months.len() && files.len() > 1, "{files:?}");
     let layout = Layout::new(&home.data(), Arc::new(RealDisk));
     let keys = Keys::new(layout.clone(), Zeroizing::new(KEY));
+    let why = |month| super::super::index::why_unusable(&layout, &keys, month);
+    // These sled reads whole.
+    for name in ["conf", "snap.000000000000FFFF"] {
+        let file = files[0].with_file_name(name);
+        let was = std::fs::read(&file).ok();
+        let made = std::fs::File::options().create(true).write(true).truncate(false).open(&file).unwrap();
+        made.set_len(3 << 30).unwrap();
+        assert!(why(&months[0]).is_some_and(|why| why.contains(&format!("{name} is longer than what was put into it"))), "{name}");
+        std::fs::remove_file(&file).unwrap();
+        was.into_iter().for_each(|was| std::fs::write(&file, was).unwrap());
+    }
     for (month, file) in months.iter().zip(&files) {
-        assert_eq!(super::super::index::why_unusable(&layout, &keys, month), None, "sound");
+        assert_eq!(why(month), None, "sound");
         std::fs::File::options().write(true).open(file).unwrap().set_len(3 << 30).unwrap();
-        let why = super::super::index::why_unusable(&layout, &keys, month);
+        let why = why(month);
         assert!(why.as_ref().is_some_and(|why| why.contains("longer than what was put into it")), "{why:?}");
     }
     let store = home.open();

@@ -209,6 +209,24 @@ async fn what_the_disk_gives_no_more_is_left_behind_in_its_time_and_no_other_err
     assert_eq!(turn(&store.engine, None).unwrap().lost, met);
 }
 
+/// Somebody puts a wrong copy of a file back after the disk failed: there is time to see it.
+#[tokio::test]
+async fn what_the_disk_gives_again_and_is_damaged_waits_anew() {
+    let (home, disk) = (rich().await, Arc::new(Failing::default()));
+    let (store, _) = without_threads(&home, &disk).await;
+    disk.refuse(Some((".content", 0, Errno::IO)));
+    turn(&store.engine, None).unwrap_err();
+    home.clock.advance_millis(HOURS_13);
+    disk.refuse(None);
+    flip(&one(&home, "base", ".content").0, SEALED + 5);
+    for _ in 0..2 {
+        let error = turn(&store.engine, None).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged(_)), "{error}");
+        home.clock.advance_millis(HOURS_11);
+    }
+    assert_eq!(turn(&store.engine, None).unwrap().lost, 1);
+}
+
 #[tokio::test]
 async fn a_disk_that_gives_nothing_for_a_while_has_an_hour_however_short_the_time_of_erasure_is() {
     const MINUTE: i64 = 60 * 1000;
