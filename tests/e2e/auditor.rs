@@ -202,6 +202,10 @@ async fn another_site_s_page_asks_nothing_in_an_auditor_s_name() {
     }
     assert_eq!(asked().await, before, "nothing stands in the auditor's name");
     assert!(world.records(REFUSED, Some(AUDITOR)).await.is_empty());
+    // Who has no right to the pages does not choose the milder record.
+    let answer = site.with_headers(&pki().client_files(OSLO), Method::GET, "/en", &from("cross-site", "no-cors", "image")).await;
+    assert!(answer.status == StatusCode::FORBIDDEN && answer.text().contains("CALL_NOT_ALLOWED"), "{}", answer.text());
+    assert_eq!(world.records(REFUSED, Some(OSLO)).await.len(), 1);
     // A link that it follows is its own question, wherever the link stands; so is what it types, and what a program asks.
     let followed: [&[(&str, &str)]; 4] = [
         &from("cross-site", "navigate", "document"),

@@ -163,6 +163,11 @@ impl Site {
         };
         let _working = peer.begin(false);
         if site::is_of_another(&request.headers) {
+            // Who has no right to the pages is told that, by an entry of its own, whatever it came with.
+            let is_published = matches!(route, Some(Route::Checkpoint | Route::Tile(_)));
+            if !is_published && let Err(Refusal(denial)) = self.admit(&caller).await {
+                return answer::refusal(lang, denial, Some(&caller));
+            }
             // Before the count of calls: no other site uses up what the reader may ask, nor is anything written in its name but this sum.
             self.gateway.count_refusal(&caller, Reason::AnotherSite);
             return answer::refusal(lang, Reason::AnotherSite.into(), Some(&caller));
@@ -172,7 +177,7 @@ impl Site {
             return answer::refusal(lang, denial, Some(&caller));
         }
         if request.method != Method::GET && request.method != Method::HEAD {
-            // Who has no right to the pages is told that and nothing else, by an entry of its own, whatever it came with.
+            // As above.
             if let Err(Refusal(denial)) = self.admit(&caller).await {
                 return answer::refusal(lang, denial, Some(&caller));
             }
