@@ -241,7 +241,9 @@ impl TlsSettings {
         let unlisted =
             current.unlisted.iter().map(|name| format!("the CA '{name}' has no revocation list; nobody whom it issued for can connect"));
         let stale = self.stale.lock();
-        let stale = stale.values().map(|(since, why)| format!("not in force since {since}, and a start would refuse it: {why}"));
+        let stale = stale
+            .values()
+            .map(|(since, why)| format!("not in force since {since}, and a start would refuse it or go without what it lacks: {why}"));
         out_of_date.chain(unlisted).chain(self.aside.lock().0.iter().cloned()).chain(stale).collect()
     }
 
